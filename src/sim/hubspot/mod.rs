@@ -1,0 +1,1 @@
+//! A HubSpot portal as a local server.

@@ -1,0 +1,10 @@
+//! Both CRMs as local servers: stateful, on loopback, with the real rules of the platforms.
+//!
+//! Stands apart from the house: it shares no code with `crm/`, so that a misreading of the platform
+//! is not made twice. It may use the clock and `model::Timestamp`, and nothing else of ours.
+
+pub mod hubspot;
+pub mod salesforce;
+mod server;
+
+pub use server::{Running, SimClock, serve};
