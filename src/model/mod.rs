@@ -3,6 +3,29 @@
 //! Imports nothing of ours and does no I/O. A type belongs here when at least two floors of the
 //! house speak of it; the JSON of a CRM or the rows of the store do not.
 
+mod ids;
+mod link;
+mod policy;
+mod record;
+mod schema;
+mod side;
 mod time;
+mod value;
+mod work;
 
+pub use ids::{
+    ApprovalId, ConflictId, DeadLetterId, IntentId, JournalId, LinkId, MappingName, RecordId,
+    Revision, RunId, WorkspaceId,
+};
+pub use link::{
+    Bases, Halves, Hold, HoldReason, IntendedRule, Intent, IntentKind, Link, LinkState,
+};
+pub use policy::{Blank, Conflict, Direction, FirstSync, Policy, Tolerance};
+pub use record::{Presence, Record, RecordKey, association_field};
+pub use schema::{
+    FieldKind, FieldSchema, ObjectSchema, Owner, PickOption, Pipeline, RecordType, Schemas,
+};
+pub use side::{BySide, Side};
 pub use time::Timestamp;
+pub use value::{Fields, Raw, Value};
+pub use work::{Cause, ChangeEvent, ErrorClass, Failure, Task, Verdict};

@@ -1,0 +1,116 @@
+//! What a CRM says about its objects: fields, types, permissions, pipelines, owners.
+//!
+//! Plain data: clients produce it, `mapping` checks files against it and canonicalises by it.
+
+use std::collections::BTreeMap;
+
+use super::{BySide, RecordId};
+
+/// Both sides' schemas for the objects that the mappings name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Schemas {
+    /// By object name as the mapping file writes it.
+    pub objects: BySide<BTreeMap<String, ObjectSchema>>,
+    pub owners: BySide<Vec<Owner>>,
+    /// The HubSpot portal id and the Salesforce organization id.
+    pub accounts: BySide<String>,
+    /// ISO code used when a record has no currency of its own.
+    pub currency: BySide<Option<String>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObjectSchema {
+    /// The name the platform uses, e.g. `contacts`, `2-1234567`, `Contact`, `Subscription__c`.
+    pub name: String,
+    pub fields: BTreeMap<String, FieldSchema>,
+    /// HubSpot pipelines; empty elsewhere.
+    pub pipelines: Vec<Pipeline>,
+    /// Salesforce record types; empty elsewhere.
+    pub record_types: Vec<RecordType>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldSchema {
+    pub name: String,
+    pub label: String,
+    pub kind: FieldKind,
+    /// May be written when a record is created or updated, by the connected user.
+    pub createable: bool,
+    pub updateable: bool,
+    /// A create without it is refused and no default steps in.
+    pub required: bool,
+    pub unique: bool,
+    /// May serve as an upsert key.
+    pub external_id: bool,
+    /// Computed by the platform: changes may move no stamp, writes are refused.
+    pub calculated: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FieldKind {
+    /// Length limit in characters, when there is one.
+    Text {
+        length: Option<u32>,
+    },
+    Email,
+    Phone,
+    Url,
+    /// Digits after the point, when the platform fixes them.
+    Number {
+        scale: Option<u32>,
+    },
+    Money {
+        scale: Option<u32>,
+    },
+    Integer,
+    Bool,
+    Date,
+    DateTime,
+    /// `restricted`: values that are not options are refused.
+    Picklist {
+        options: Vec<PickOption>,
+        restricted: bool,
+    },
+    MultiPicklist {
+        options: Vec<PickOption>,
+        restricted: bool,
+    },
+    /// Names of the objects it may point to.
+    Reference {
+        to: Vec<String>,
+    },
+    /// The owner of the record: a HubSpot owner id or a Salesforce user id.
+    Owner,
+    Id,
+    Other(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PickOption {
+    pub value: String,
+    pub label: String,
+    pub active: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pipeline {
+    pub id: String,
+    pub label: String,
+    pub stages: Vec<PickOption>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordType {
+    pub id: RecordId,
+    pub developer_name: String,
+    pub active: bool,
+}
+
+/// Someone who may own records: a HubSpot owner or a Salesforce user or queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    pub id: RecordId,
+    pub email: Option<String>,
+    pub name: String,
+    pub active: bool,
+}
