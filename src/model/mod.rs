@@ -18,7 +18,7 @@ pub use ids::{
     Revision, RunId, WorkspaceId,
 };
 pub use link::{
-    Bases, Halves, Hold, HoldReason, IntendedRule, Intent, IntentKind, Link, LinkState,
+    Bases, Choice, Halves, Hold, HoldReason, IntendedRule, Intent, IntentKind, Link, LinkState,
 };
 pub use policy::{Blank, Conflict, Direction, FirstSync, Policy, Tolerance};
 pub use record::{Presence, Record, RecordKey, association_field};

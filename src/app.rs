@@ -1,0 +1,458 @@
+//! The only wiring: store, clients and mappings become an engine that is driven step by step.
+//!
+//! One step is one attempt at one piece of work of the lane, and returns. Nothing here waits,
+//! spawns or decides; whoever drives the engine owns the loop and the clock.
+
+use std::collections::BTreeMap;
+
+use crate::clock::{Chance, Clock, Ids};
+use crate::crm::{CrmError, Crms, HubSpot, Salesforce};
+use crate::mapping::{self, Bound, Fault, Mapping};
+use crate::model::{
+    BySide, Cause, Failure, MappingName, Revision, RunId, Schemas, Side, Task, Timestamp,
+    WorkspaceId,
+};
+use crate::pipeline::{LANE, Lane, Site};
+use crate::sources::{self, Pace};
+use crate::store::{Changes, Claimed, Mark, RunRow, Store, StoreError};
+use crate::sync::{self, Desk, Limits, Mode, Tally};
+
+/// Calls and searches that one attempt may need; it does not begin before they fit.
+const CALLS_PER_STEP: u32 = 45;
+const SEARCHES_PER_STEP: u32 = 1;
+
+pub struct Parts {
+    pub store: Store,
+    pub workspace: WorkspaceId,
+    pub hubspot: HubSpot,
+    pub salesforce: Salesforce,
+    pub mappings: Vec<Mapping>,
+    pub clock: Clock,
+    pub chance: Chance,
+    pub options: Options,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub mode: Mode,
+    pub limits: Limits,
+    /// `None`: from the daily allowance, as `poll: auto` promises.
+    pub poll_millis: Option<i64>,
+    pub scan_millis: i64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Write,
+            limits: Limits { creates: u64::MAX },
+            poll_millis: None,
+            scan_millis: 24 * 3_600_000,
+        }
+    }
+}
+
+/// Why an engine cannot start. Nothing was written to either CRM.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{side} did not answer as needed: {error}", side = side.title())]
+    Crm { side: Side, error: CrmError },
+    #[error("the mappings do not fit the two CRMs")]
+    Mappings(Vec<Fault>),
+    #[error(
+        "this store belongs to {side} account {found}, but the credentials are for {given}. \
+         Use another --data folder, or the credentials of {found}.",
+        side = side.title()
+    )]
+    OtherAccount { side: Side, found: String, given: String },
+    #[error("another process is working on this workspace; wait for it or stop it")]
+    LaneBusy,
+}
+
+/// What one step came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    Worked(Work),
+    /// Nothing may or need be done before this moment; `None` when no work is stored at all.
+    Wait(Option<Timestamp>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// `record`, `poll`, `backfill` or `scan`.
+    pub kind: &'static str,
+    pub mapping: MappingName,
+    pub side: Side,
+    pub records: u64,
+    pub writes: u64,
+}
+
+pub struct Engine {
+    site: Site,
+    crms: Crms,
+    lane: Option<Lane>,
+    owner: String,
+    options: Options,
+    pace: Pace,
+    tally: Tally,
+    idle_calls: u64,
+    auth_failure: Option<Failure>,
+    started_at: Timestamp,
+}
+
+impl Engine {
+    /// Reads both CRMs' schemas, binds the mappings to them, takes the lane and puts in order what
+    /// an earlier process left.
+    pub async fn open(parts: Parts) -> Result<Self, SetupError> {
+        let Parts { store, workspace, hubspot, salesforce, mappings, clock, chance, options } =
+            parts;
+        let crms = Crms { hubspot, salesforce };
+        store.ensure_workspace(&workspace).await?;
+        let schemas = read_schemas(&crms, &mappings).await?;
+        check_accounts(&store, &workspace, &schemas.accounts).await?;
+        let bound = bind_all(&mappings, &schemas)?;
+        let ids = Ids::new(clock.clone(), chance.clone());
+        let site = Site {
+            run: RunId::from_uuid(&ids.next()),
+            workspace,
+            store,
+            mappings: bound,
+            accounts: schemas.accounts.clone(),
+            clock: clock.clone(),
+            chance,
+            ids,
+        };
+        let pace = pace(&crms, &site, &options);
+        let started_at = clock.now();
+        let mut engine = Self {
+            owner: site.run.as_str().to_owned(),
+            site,
+            crms,
+            lane: None,
+            options,
+            pace,
+            tally: Tally::default(),
+            idle_calls: 0,
+            auth_failure: None,
+            started_at,
+        };
+        engine.take_lane().await?;
+        engine.put_in_order().await?;
+        Ok(engine)
+    }
+
+    /// One attempt at the most urgent piece of work.
+    pub async fn step(&mut self) -> Result<Step, StoreError> {
+        if self.lane.is_none() && !self.lease().await? {
+            let at = self.site.clock.now().plus_millis(1_000);
+            return Ok(Step::Wait(Some(at)));
+        }
+        match self.work().await {
+            Err(StoreError::LeaseLost) => {
+                // Somebody else owns the lane now. Nothing of this attempt was stored.
+                self.lane = None;
+                Ok(Step::Wait(Some(self.site.clock.now().plus_millis(1_000))))
+            }
+            other => other,
+        }
+    }
+
+    async fn work(&mut self) -> Result<Step, StoreError> {
+        if let Some(at) = self.crms.ready_at(CALLS_PER_STEP, SEARCHES_PER_STEP) {
+            return Ok(Step::Wait(Some(at)));
+        }
+        let Some(lane) = &mut self.lane else { return Ok(Step::Wait(None)) };
+        lane.keep().await?;
+        let claimed = lane.claim().await?;
+        let Some(first) = claimed.first() else {
+            let due = self.site.store.next_due(&self.site.workspace, LANE).await?;
+            return Ok(Step::Wait(due));
+        };
+        let mut work = Work {
+            kind: first.task.kind(),
+            mapping: first.task.mapping().clone(),
+            side: first.task.side(),
+            records: claimed.len() as u64,
+            writes: self.tally.writes,
+        };
+        match &first.task {
+            Task::Record(_) => self.reconcile(&work.mapping.clone(), claimed).await?,
+            Task::Poll { .. } | Task::Backfill { .. } | Task::Scan { .. } => {
+                work.records = self.produce(first.clone()).await?;
+            }
+        }
+        work.writes = self.tally.writes - work.writes;
+        Ok(Step::Worked(work))
+    }
+
+    async fn reconcile(
+        &mut self,
+        mapping: &MappingName,
+        claimed: Vec<Claimed>,
+    ) -> Result<(), StoreError> {
+        let Some(lane) = &mut self.lane else { return Ok(()) };
+        let mut desk = Desk {
+            site: &self.site,
+            crms: &self.crms,
+            lane,
+            mode: self.options.mode,
+            limits: self.options.limits,
+            tally: &mut self.tally,
+        };
+        let outcome = sync::reconcile(&mut desk, mapping, claimed).await;
+        self.auth_failure = self.auth_failure.take().or_else(|| lane.take_auth_failure());
+        outcome
+    }
+
+    /// One step of a source; its cursor and its marks are one commit.
+    async fn produce(&mut self, claimed: Claimed) -> Result<u64, StoreError> {
+        let before = self.calls();
+        let produced = sources::produce(&self.site, &self.crms, &claimed.task, &self.pace).await;
+        let Some(lane) = &mut self.lane else { return Ok(0) };
+        let mut changes;
+        let mut seen = 0;
+        match produced {
+            Ok(produced) => {
+                changes = produced.changes;
+                changes.verdicts.push(lane.done(&claimed));
+                if let Some(next) = produced.next {
+                    let task = claimed.task.clone();
+                    changes.marks.push(Mark { task, cause: claimed.cause, not_before: next });
+                }
+                seen = produced.seen;
+                if produced.marked == 0 && matches!(claimed.task, Task::Poll { .. }) {
+                    let after = self.crms.hubspot.calls().total + self.crms.salesforce.calls().total;
+                    self.idle_calls += after - before;
+                }
+            }
+            Err(error) => {
+                changes = Changes::default();
+                changes.verdicts.push(lane.failed_source(&claimed, &error.setback()?));
+            }
+        }
+        changes.lane_state = Some(self.crms.gates());
+        lane.commit(changes).await?;
+        self.auth_failure = self.auth_failure.take().or_else(|| lane.take_auth_failure());
+        Ok(seen)
+    }
+
+    async fn lease(&mut self) -> Result<bool, StoreError> {
+        let site = &self.site;
+        self.lane =
+            Lane::lease(&site.store, &site.workspace, &self.owner, &site.clock, &site.chance)
+                .await?;
+        if let Some(lane) = &self.lane {
+            self.crms.restore_gates(lane.state());
+        }
+        Ok(self.lane.is_some())
+    }
+
+    async fn take_lane(&mut self) -> Result<(), SetupError> {
+        if self.lease().await? { Ok(()) } else { Err(SetupError::LaneBusy) }
+    }
+
+    /// Records which mapping revisions run now, what that means for what was read before, and
+    /// marks everything an earlier process may have left half done.
+    async fn put_in_order(&mut self) -> Result<(), SetupError> {
+        let site = &self.site;
+        let (store, ws) = (&site.store, &site.workspace);
+        let before = store.active_revisions(ws).await?;
+        let mut active: BTreeMap<MappingName, Revision> = BTreeMap::new();
+        let mut changes = Changes::default();
+        for (name, bound) in &site.mappings {
+            let mapping = bound.mapping();
+            store.put_revision(ws, name, &mapping.revision, &mapping.text, "{}").await?;
+            active.insert(name.clone(), mapping.revision.clone());
+            match before.get(name) {
+                None if !before.is_empty() => {
+                    changes.cursors.extend(sources::backfill_again(site, name));
+                }
+                Some(revision) if *revision != mapping.revision => {
+                    changes.marks.extend(sources::scan_marks(site, name));
+                }
+                None | Some(_) => {}
+            }
+        }
+        for intent in store.open_intents(ws).await? {
+            changes.marks.extend(self.marks_of(&intent).await?);
+        }
+        changes.run = Some(self.run_row(None));
+        if let Some(lane) = &self.lane {
+            lane.commit(changes).await?;
+        }
+        store.activate(ws, &active).await?;
+        sources::arrange(site).await?;
+        Ok(())
+    }
+
+    /// An intent that is still open belongs to an attempt that never ended.
+    async fn marks_of(&self, intent: &crate::model::Intent) -> Result<Vec<Mark>, StoreError> {
+        let (store, ws) = (&self.site.store, &self.site.workspace);
+        let links = store.links_by_id(ws, std::slice::from_ref(&intent.link)).await?;
+        let now = self.site.clock.now();
+        Ok(links
+            .into_iter()
+            .flat_map(|link| {
+                let mapping = link.mapping.clone();
+                Side::BOTH.into_iter().filter_map(move |side| {
+                    let id = link.records.get(side).clone()?;
+                    let key = crate::model::RecordKey { mapping: mapping.clone(), side, id };
+                    let task = Task::Record(key);
+                    Some(Mark { task, cause: Cause::Follow, not_before: now })
+                })
+            })
+            .collect())
+    }
+
+    fn run_row(&self, ended_at: Option<Timestamp>) -> RunRow {
+        let mode = match self.options.mode {
+            Mode::Write => "sync",
+            Mode::Observe => "plan",
+        };
+        RunRow {
+            id: self.site.run.clone(),
+            kind: mode.to_owned(),
+            started_at: self.started_at,
+            ended_at,
+            summary: format!("{{\"writes\":{}}}", self.tally.writes),
+        }
+    }
+
+    /// Gives the lane back at once, so that the next process need not wait for the lease to end.
+    pub async fn close(mut self) -> Result<(), StoreError> {
+        let row = self.run_row(Some(self.site.clock.now()));
+        if let Some(lane) = self.lane.take() {
+            let changes = Changes {
+                run: Some(row),
+                lane_state: Some(self.crms.gates()),
+                ..Changes::default()
+            };
+            lane.commit(changes).await?;
+            lane.release().await?;
+        }
+        Ok(())
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.site.store
+    }
+
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    pub fn crms(&self) -> &Crms {
+        &self.crms
+    }
+
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Calls of polls that found nothing new.
+    pub fn idle_calls(&self) -> u64 {
+        self.idle_calls
+    }
+
+    /// The first refusal of credentials since the start; no work is possible without a person.
+    pub fn auth_failure(&self) -> Option<&Failure> {
+        self.auth_failure.as_ref()
+    }
+
+    fn calls(&self) -> u64 {
+        self.crms.hubspot.calls().total + self.crms.salesforce.calls().total
+    }
+
+    /// Asks for a full comparison of everything, now.
+    pub async fn scan_now(&self) -> Result<(), StoreError> {
+        let site = &self.site;
+        let marks: Vec<Mark> =
+            site.mappings.keys().flat_map(|name| sources::scan_marks(site, name)).collect();
+        site.store.mark(&site.workspace, LANE, &marks).await
+    }
+}
+
+/// Reads what the mappings need to know about both CRMs.
+pub async fn read_schemas(crms: &Crms, mappings: &[Mapping]) -> Result<Schemas, SetupError> {
+    let at = |side: Side| move |error: CrmError| SetupError::Crm { side, error };
+    let hubspot = at(Side::HubSpot);
+    let salesforce = at(Side::Salesforce);
+    let account = crms.hubspot.account().await.map_err(hubspot)?;
+    let organization = crms.salesforce.organization().await.map_err(salesforce)?;
+    let mut schemas = Schemas {
+        accounts: BySide::new(account.portal_id, organization.id),
+        currency: BySide::new(account.currency, organization.currency),
+        ..Schemas::default()
+    };
+    for mapping in mappings {
+        let (hs, sf) = (&mapping.objects.hubspot, &mapping.objects.salesforce);
+        if !schemas.objects.hubspot.contains_key(hs) {
+            let object = crms.hubspot.object_schema(hs).await.map_err(hubspot)?;
+            schemas.objects.hubspot.insert(hs.clone(), object);
+        }
+        if !schemas.objects.salesforce.contains_key(sf) {
+            let object = crms.salesforce.object_schema(sf).await.map_err(salesforce)?;
+            schemas.objects.salesforce.insert(sf.clone(), object);
+        }
+    }
+    schemas.owners.hubspot = crms.hubspot.owners().await.map_err(hubspot)?;
+    schemas.owners.salesforce = crms.salesforce.users().await.map_err(salesforce)?;
+    Ok(schemas)
+}
+
+/// A store remembers which accounts it was filled from; links of another one would be wrong.
+async fn check_accounts(
+    store: &Store,
+    workspace: &WorkspaceId,
+    accounts: &BySide<String>,
+) -> Result<(), SetupError> {
+    let known = store.connections(workspace).await?;
+    for side in Side::BOTH {
+        let given = accounts.get(side);
+        if let Some(connection) = known.get(side)
+            && connection.account_id != *given
+        {
+            let found = connection.account_id.clone();
+            return Err(SetupError::OtherAccount { side, found, given: given.clone() });
+        }
+        store.put_connection(workspace, side, given, "").await?;
+    }
+    Ok(())
+}
+
+fn bind_all(
+    mappings: &[Mapping],
+    schemas: &Schemas,
+) -> Result<BTreeMap<MappingName, Bound>, SetupError> {
+    let mut bound = BTreeMap::new();
+    let mut faults = Vec::new();
+    for mapping in mappings {
+        match mapping::bind(mapping, schemas) {
+            Ok(one) => {
+                bound.insert(mapping.name.clone(), one);
+            }
+            Err(mut more) => faults.append(&mut more),
+        }
+    }
+    if faults.is_empty() { Ok(bound) } else { Err(SetupError::Mappings(faults)) }
+}
+
+/// Quiet polling may take 5 % of the day's calls and is never slower than 15 minutes.
+fn pace(crms: &Crms, site: &Site, options: &Options) -> Pace {
+    const DAY_MILLIS: i64 = 24 * 3_600_000;
+    const SLOWEST_MILLIS: i64 = 15 * 60_000;
+    const FASTEST_MILLIS: i64 = 10_000;
+    let poll_millis = BySide::from_fn(|side| {
+        let daily = match side {
+            Side::HubSpot => crms.hubspot.usage().daily_limit,
+            Side::Salesforce => crms.salesforce.usage().daily_limit,
+        };
+        let share = i64::try_from(daily.unwrap_or(100_000) / 20).unwrap_or(i64::MAX).max(1);
+        let polls = i64::try_from(site.leaders(side).len()).unwrap_or(1).max(1);
+        let auto = (DAY_MILLIS * polls / share).clamp(FASTEST_MILLIS, SLOWEST_MILLIS);
+        options.poll_millis.unwrap_or(auto)
+    });
+    Pace { poll_millis, scan_millis: options.scan_millis, scan_chunk_millis: 0 }
+}

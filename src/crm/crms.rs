@@ -1,0 +1,292 @@
+//! Both clients side by side, for callers that do the same thing on either side.
+//!
+//! Only dispatch lives here: what a side calls an operation and how many records fit in one call.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::hubspot::{Association, AssociationType};
+use super::{CrmError, HubSpot, RowResult, Salesforce, WriteRow};
+use crate::model::{Fields, Raw, Record, RecordId, Side, Timestamp, association_field};
+
+/// Records of one Salesforce page in a backfill or scan.
+const SALESFORCE_PAGE: u32 = 2_000;
+
+/// Later than any stamp: 2100-01-01.
+const OPEN_END: Timestamp = Timestamp::from_millis(4_102_444_800_000);
+
+pub struct Crms {
+    pub hubspot: HubSpot,
+    pub salesforce: Salesforce,
+}
+
+/// A page of all records of an object, in the order of their ids.
+pub struct Listing {
+    pub records: Vec<Record>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// A page of what changed, in the order of the side's own keyset.
+pub struct Changed {
+    pub records: Vec<Record>,
+    /// The CRM's time when it answered, to the second.
+    pub server_time: Option<Timestamp>,
+    /// Nothing follows this page.
+    pub complete: bool,
+}
+
+/// A stretch of the CRM's own time, and the last row that was seen of it.
+#[derive(Clone, Debug)]
+pub struct Span {
+    pub from: Timestamp,
+    /// `None`: up to whatever the CRM shows now.
+    pub until: Option<Timestamp>,
+    pub after: Option<(Timestamp, RecordId)>,
+}
+
+/// An association to read along with HubSpot records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssociationRead {
+    /// The object at the other end.
+    pub to: String,
+    /// `primary`, a label, or any association.
+    pub label: Option<String>,
+}
+
+impl Crms {
+    /// Records that one write call takes.
+    pub const fn batch(side: Side) -> usize {
+        match side {
+            Side::HubSpot => 100,
+            Side::Salesforce => 200,
+        }
+    }
+
+    /// Reads any number of records by id. Each comes back under the id it was asked by.
+    pub async fn read(
+        &self,
+        side: Side,
+        object: &str,
+        ids: &[RecordId],
+        fields: &[String],
+    ) -> Result<Vec<Record>, CrmError> {
+        match side {
+            Side::HubSpot => self.hubspot.batch_read(object, ids, fields).await,
+            Side::Salesforce => self.salesforce.retrieve(object, ids, fields).await,
+        }
+    }
+
+    /// Records whose unique field holds one of the values; consistent, unlike a search.
+    pub async fn find(
+        &self,
+        side: Side,
+        object: &str,
+        field: &str,
+        values: &[String],
+        fields: &[String],
+    ) -> Result<Vec<Record>, CrmError> {
+        match side {
+            Side::HubSpot => self.hubspot.batch_read_by(object, field, values, fields).await,
+            Side::Salesforce => self.salesforce.find_by(object, field, values, fields).await,
+        }
+    }
+
+    pub async fn list(
+        &self,
+        side: Side,
+        object: &str,
+        fields: &[String],
+        after: Option<&str>,
+    ) -> Result<Listing, CrmError> {
+        match side {
+            Side::HubSpot => {
+                let page = self.hubspot.list(object, fields, after, false).await?;
+                Ok(Listing { records: page.records, next: page.next })
+            }
+            Side::Salesforce => {
+                let after = after.map(RecordId::new);
+                let client = &self.salesforce;
+                let mut page =
+                    client.list(object, fields, after.as_ref(), SALESFORCE_PAGE).await?;
+                let mut records = std::mem::take(&mut page.records);
+                while let Some(next) = page.next.take() {
+                    page = client.query_more(&next).await?;
+                    records.append(&mut page.records);
+                }
+                let full = records.len() >= SALESFORCE_PAGE as usize;
+                let next = records.last().filter(|_| full).map(id_text);
+                Ok(Listing { records, next })
+            }
+        }
+    }
+
+    /// The next page of the records whose stamp lies in a span.
+    pub async fn changed(
+        &self,
+        side: Side,
+        object: &str,
+        span: &Span,
+        fields: &[String],
+    ) -> Result<Changed, CrmError> {
+        let until = span.until.unwrap_or(OPEN_END);
+        match side {
+            Side::HubSpot => {
+                let after = span.after.as_ref().map(|(_, id)| id);
+                let stamp = stamp_property(object);
+                let page = self
+                    .hubspot
+                    .search_changed(object, stamp, span.from, until, after, fields)
+                    .await?;
+                Ok(Changed {
+                    records: page.records,
+                    server_time: page.server_time,
+                    complete: page.complete,
+                })
+            }
+            Side::Salesforce => {
+                let after = span.after.clone();
+                let client = &self.salesforce;
+                let mut page = client
+                    .changed(object, fields, span.from, after, until, SALESFORCE_PAGE)
+                    .await?;
+                let server_time = page.server_time;
+                let mut records = std::mem::take(&mut page.records);
+                while let Some(next) = page.next.take() {
+                    page = client.query_more(&next).await?;
+                    records.append(&mut page.records);
+                }
+                let complete = records.len() < SALESFORCE_PAGE as usize;
+                Ok(Changed { records, server_time, complete })
+            }
+        }
+    }
+
+    pub async fn update(
+        &self,
+        side: Side,
+        object: &str,
+        rows: &[WriteRow],
+    ) -> Vec<(String, RowResult)> {
+        match side {
+            Side::HubSpot => self.hubspot.update(object, rows).await,
+            Side::Salesforce => self.salesforce.update(object, rows).await,
+        }
+    }
+
+    /// Creates records; with a key field a repeated create meets its own record.
+    pub async fn create(
+        &self,
+        side: Side,
+        object: &str,
+        key: Option<&str>,
+        rows: &[WriteRow],
+    ) -> Vec<(String, RowResult)> {
+        match (side, key) {
+            (Side::HubSpot, Some(key)) => self.hubspot.upsert(object, key, rows).await,
+            (Side::HubSpot, None) => self.hubspot.create(object, rows).await,
+            (Side::Salesforce, Some(key)) => self.salesforce.upsert(object, key, rows).await,
+            (Side::Salesforce, None) => self.salesforce.create(object, rows).await,
+        }
+    }
+
+    pub async fn archive(
+        &self,
+        side: Side,
+        object: &str,
+        ids: &[RecordId],
+    ) -> Vec<(RecordId, Result<(), CrmError>)> {
+        match side {
+            Side::HubSpot => self.hubspot.archive(object, ids).await,
+            Side::Salesforce => self.salesforce.delete(object, ids).await,
+        }
+    }
+
+    /// Adds association fields to HubSpot records; Salesforce lookups are fields already.
+    pub async fn add_associations(
+        &self,
+        side: Side,
+        object: &str,
+        wanted: &[AssociationRead],
+        records: &mut [Record],
+    ) -> Result<(), CrmError> {
+        if side == Side::Salesforce || records.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<RecordId> = records.iter().map(|record| record.id.clone()).collect();
+        let objects: BTreeSet<&str> = wanted.iter().map(|read| read.to.as_str()).collect();
+        for to in objects {
+            let found = self.hubspot.associations(object, to, &ids).await?;
+            for record in records.iter_mut() {
+                let theirs = found.get(&record.id).map_or(&[][..], Vec::as_slice);
+                for read in wanted.iter().filter(|read| read.to == to) {
+                    let name = association_field(to, read.label.as_deref());
+                    record.fields.insert(name, joined(theirs, read.label.as_deref()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// When this many calls and searches fit under the limits; `None` when they do now.
+    pub fn ready_at(&self, calls: u32, searches: u32) -> Option<Timestamp> {
+        self.hubspot.ready_at(calls, searches).max(self.salesforce.ready_at(calls, 0))
+    }
+
+    /// What both gates know of the limits, to outlive this process.
+    pub fn gates(&self) -> String {
+        let mut both = BTreeMap::new();
+        both.insert(Side::HubSpot.as_str(), self.hubspot.gate_state());
+        both.insert(Side::Salesforce.as_str(), self.salesforce.gate_state());
+        serde_json::to_string(&both).unwrap_or_default()
+    }
+
+    /// Takes up what [`Crms::gates`] wrote; text that cannot be read is ignored.
+    pub fn restore_gates(&self, text: &str) {
+        let both: BTreeMap<String, serde_json::Value> =
+            serde_json::from_str(text).unwrap_or_default();
+        if let Some(state) = both.get(Side::HubSpot.as_str()) {
+            self.hubspot.restore_gate(state);
+        }
+        if let Some(state) = both.get(Side::Salesforce.as_str()) {
+            self.salesforce.restore_gate(state);
+        }
+    }
+}
+
+/// Contacts keep their stamp under another name than every other object (hubspot.md 5.2).
+fn stamp_property(object: &str) -> &'static str {
+    match object {
+        "contacts" | "0-1" => "lastmodifieddate",
+        _ => "hs_lastmodifieddate",
+    }
+}
+
+fn id_text(record: &Record) -> String {
+    record.id.as_str().to_owned()
+}
+
+/// The ids of the associations with a label, sorted and joined as records keep them.
+fn joined(associations: &[Association], label: Option<&str>) -> Raw {
+    let ids: BTreeSet<&str> = associations
+        .iter()
+        .filter(|association| association.types.iter().any(|kind| carries(kind, label)))
+        .map(|association| association.to.as_str())
+        .collect();
+    if ids.is_empty() { Raw::Null } else { Raw::Text(ids.into_iter().collect::<Vec<_>>().join(";")) }
+}
+
+/// Whether an association type is the one a label names; no label accepts any.
+pub fn carries(kind: &AssociationType, label: Option<&str>) -> bool {
+    label.is_none_or(|label| {
+        kind.label.as_deref().is_some_and(|theirs| theirs.eq_ignore_ascii_case(label))
+    })
+}
+
+/// The ids an association field holds.
+pub fn split_ids(fields: &Fields, name: &str) -> BTreeSet<RecordId> {
+    fields
+        .get(name)
+        .and_then(Raw::as_text)
+        .map(|text| text.split(';').filter(|id| !id.is_empty()).map(RecordId::new).collect())
+        .unwrap_or_default()
+}

@@ -1,0 +1,133 @@
+//! One worker's hold on a lane: lease, claim, judge, commit.
+//!
+//! Whoever holds the lease is the only one who works its marks. Verdicts are made here, from the
+//! error class and the retry schedule, and nowhere else.
+
+use crate::clock::{Chance, Clock};
+use crate::model::{ErrorClass, Failure, Timestamp, Verdict, WorkspaceId};
+use crate::retry;
+use crate::store::{Changes, Claimed, Judged, Lease, Store, StoreError};
+
+/// The lane of everything that touches a workspace's two CRMs.
+pub const LANE: &str = "sync";
+
+/// As many records as one attempt takes on: enough to fill every batch, few enough for one commit.
+pub const CLAIM_LIMIT: u32 = 1_000;
+
+const LEASE_MILLIS: i64 = 30_000;
+/// A call may take the client's 20 s, so a lease with less than this left is renewed first.
+const RENEW_BELOW_MILLIS: i64 = 24_000;
+
+/// Until a source that fails for good is looked at again.
+const SOURCE_PAUSE_MILLIS: i64 = 5 * 60_000;
+
+/// Why a piece of work did not get done this time, and when the server would have it back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setback {
+    pub failure: Failure,
+    pub retry_after: Option<Timestamp>,
+}
+
+pub struct Lane {
+    store: Store,
+    lease: Lease,
+    clock: Clock,
+    chance: Chance,
+    auth_failure: Option<Failure>,
+}
+
+impl Lane {
+    /// `None` while somebody else holds it.
+    pub async fn lease(
+        store: &Store,
+        workspace: &WorkspaceId,
+        owner: &str,
+        clock: &Clock,
+        chance: &Chance,
+    ) -> Result<Option<Self>, StoreError> {
+        let lease = store.lease(workspace, LANE, owner, LEASE_MILLIS).await?;
+        Ok(lease.map(|lease| Self {
+            store: store.clone(),
+            lease,
+            clock: clock.clone(),
+            chance: chance.clone(),
+            auth_failure: None,
+        }))
+    }
+
+    /// Makes sure that the lease outlasts one remote call.
+    pub async fn keep(&mut self) -> Result<(), StoreError> {
+        if self.lease.until().millis_since(self.clock.now()) < RENEW_BELOW_MILLIS {
+            self.store.renew(&mut self.lease, LEASE_MILLIS).await?;
+        }
+        Ok(())
+    }
+
+    /// The moment after which nothing decided under this lease may be sent.
+    pub fn send_before(&self) -> Timestamp {
+        self.clock.now().plus_millis(retry::SEND_WITHIN_MILLIS)
+    }
+
+    pub fn state(&self) -> &str {
+        self.lease.state()
+    }
+
+    pub async fn claim(&self) -> Result<Vec<Claimed>, StoreError> {
+        self.store.claim(&self.lease, self.clock.now(), CLAIM_LIMIT).await
+    }
+
+    pub async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+        self.store.commit(&self.lease, changes).await
+    }
+
+    pub async fn release(self) -> Result<(), StoreError> {
+        self.store.release(self.lease).await
+    }
+
+    pub fn done(&self, claimed: &Claimed) -> Judged {
+        judged(claimed, Verdict::Done)
+    }
+
+    /// Due again at `at` whatever came of it; not an attempt that failed.
+    pub fn again(&self, claimed: &Claimed, at: Timestamp, setback: &Setback) -> Judged {
+        let failure = setback.failure.clone();
+        judged(claimed, Verdict::RetryAt { at, counted: false, failure })
+    }
+
+    /// Asks the retry schedule what becomes of work that failed.
+    pub fn failed(&mut self, claimed: &Claimed, setback: &Setback) -> Judged {
+        if setback.failure.class == ErrorClass::Auth {
+            self.auth_failure.get_or_insert_with(|| setback.failure.clone());
+        }
+        let attempted = retry::Attempted {
+            attempts: claimed.attempts + 1,
+            first_at: claimed.first_marked_at,
+        };
+        let jitter = self.chance.below(u64::MAX);
+        let now = self.clock.now();
+        let verdict =
+            retry::verdict(&setback.failure, attempted, setback.retry_after, now, jitter);
+        judged(claimed, verdict)
+    }
+
+    /// A source is never given up: what would be a dead letter is tried again, slowly.
+    pub fn failed_source(&mut self, claimed: &Claimed, setback: &Setback) -> Judged {
+        let judged = self.failed(claimed, setback);
+        match judged.verdict {
+            Verdict::Dead(_) => {
+                let at = self.clock.now().plus_millis(SOURCE_PAUSE_MILLIS);
+                self.again(claimed, at, setback)
+            }
+            Verdict::Done | Verdict::RetryAt { .. } | Verdict::BlockedOn { .. } => judged,
+        }
+    }
+
+    /// The first refusal of credentials since this was last asked.
+    pub fn take_auth_failure(&mut self) -> Option<Failure> {
+        self.auth_failure.take()
+    }
+}
+
+pub fn judged(claimed: &Claimed, verdict: Verdict) -> Judged {
+    Judged { task: claimed.task.clone(), revision: claimed.revision, verdict }
+}

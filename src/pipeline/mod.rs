@@ -1,0 +1,14 @@
+//! The durable road every piece of work takes: ingest, lanes, attempts, retry, dead letters.
+//!
+//! Knows marks, verdicts and mappings; knows nothing of how a CRM is spoken to. First try, retry
+//! and replay go through the same functions, because all of them begin with a mark.
+
+mod ingest;
+mod lane;
+mod rest;
+mod site;
+
+pub use ingest::{Taken, keys_of, take};
+pub use lane::{CLAIM_LIMIT, LANE, Lane, Setback};
+pub use rest::{at_rest, rule_fields};
+pub use site::Site;

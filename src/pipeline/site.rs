@@ -1,0 +1,64 @@
+//! What every piece of work in a workspace needs at hand, without the CRMs.
+
+use std::collections::BTreeMap;
+
+use crate::clock::{Chance, Clock, Ids};
+use crate::mapping::Bound;
+use crate::model::{BySide, MappingName, RunId, Side, WorkspaceId};
+use crate::store::Store;
+
+/// One workspace as one process serves it.
+pub struct Site {
+    pub workspace: WorkspaceId,
+    pub store: Store,
+    /// The active mappings, bound to the schemas that were read at the start.
+    pub mappings: BTreeMap<MappingName, Bound>,
+    /// The HubSpot portal and the Salesforce organization; part of every creation key.
+    pub accounts: BySide<String>,
+    pub clock: Clock,
+    pub chance: Chance,
+    pub ids: Ids,
+    pub run: RunId,
+}
+
+impl Site {
+    /// The mappings that read the same object on this side, in name order.
+    ///
+    /// They share one poll, one backfill and one scan, led by the first of them.
+    pub fn sharing(&self, leader: &MappingName, side: Side) -> Vec<&Bound> {
+        let Some(object) = self.mappings.get(leader).map(|b| b.mapping().objects.get(side)) else {
+            return Vec::new();
+        };
+        self.mappings.values().filter(|b| b.mapping().objects.get(side) == object).collect()
+    }
+
+    /// The first mapping of each object on this side.
+    pub fn leaders(&self, side: Side) -> Vec<&MappingName> {
+        let mut by_object = BTreeMap::new();
+        for (name, bound) in &self.mappings {
+            by_object.entry(bound.mapping().objects.get(side)).or_insert(name);
+        }
+        by_object.into_values().collect()
+    }
+
+    /// Every field that the mappings of one object want to read, each once.
+    pub fn shared_fields(&self, leader: &MappingName, side: Side) -> Vec<String> {
+        let mut fields: Vec<String> = self
+            .sharing(leader, side)
+            .into_iter()
+            .flat_map(|bound| bound.read_fields(side).iter().cloned())
+            .collect();
+        fields.sort();
+        fields.dedup();
+        fields
+    }
+
+    /// The other mappings of this one's group.
+    pub fn peers<'a>(&'a self, bound: &'a Bound) -> impl Iterator<Item = &'a Bound> {
+        let me = &bound.mapping().name;
+        let group = bound.mapping().group.as_ref();
+        self.mappings.values().filter(move |other| {
+            group.is_some() && other.mapping().group.as_ref() == group && &other.mapping().name != me
+        })
+    }
+}

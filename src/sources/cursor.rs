@@ -1,0 +1,165 @@
+//! Where each source stopped reading. Stored as JSON text; unknown or broken text starts afresh,
+//! because reading a record twice costs a call and skipping one costs an edit.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{RecordId, Timestamp};
+
+/// A record changed within this long before the last pass may show up late, or share a stamp with
+/// one that was seen; both platforms' stamps are re-read from here.
+pub const OVERLAP_MILLIS: i64 = 10_000;
+
+/// What the fast pass could not see yet, because an index lagged or a transaction committed late,
+/// is read once more after this long (architecture.md 7).
+pub const LATE_MILLIS: i64 = 10 * 60_000;
+
+/// How far before the start of a backfill polling begins, so that no clock difference opens a gap.
+const JOIN_MILLIS: i64 = 5 * 60_000;
+
+/// Progress of polling one object. All stamps are the CRM's own times.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PollCursor {
+    /// Everything the CRM showed up to here has been marked.
+    pub high: i64,
+    /// The late pass has covered everything up to here.
+    pub late_high: i64,
+    /// Our time of each finished fast pass with the `high` it reached, for the late pass.
+    pub passed: VecDeque<(i64, i64)>,
+    /// A pass that is under way.
+    pub window: Option<Window>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    pub from: i64,
+    /// Known after the first page of a fast pass: the CRM's time then.
+    pub to: Option<i64>,
+    /// The last row of the page before.
+    pub after: Option<Place>,
+    pub late: bool,
+    /// Records this pass has marked.
+    pub marked: u64,
+}
+
+/// A row in the order of the pass: by id for HubSpot, by stamp and id for Salesforce.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    pub stamp: i64,
+    pub id: String,
+}
+
+impl Place {
+    pub fn key(&self) -> (Timestamp, RecordId) {
+        (Timestamp::from_micros(self.stamp), RecordId::new(&self.id))
+    }
+}
+
+impl PollCursor {
+    /// Polling that joins a backfill begun at `started` without a gap.
+    pub fn joining(started: Timestamp) -> Self {
+        let high = started.plus_millis(-JOIN_MILLIS).micros();
+        Self { high, late_high: high, ..Self::default() }
+    }
+
+    /// The pass to go on with, or the next one to begin.
+    pub fn next_window(&self, now: Timestamp) -> Window {
+        if let Some(window) = &self.window {
+            return window.clone();
+        }
+        let late = self.late_target(now);
+        if late > self.late_high {
+            return Window {
+                from: Timestamp::from_micros(self.late_high).plus_millis(-OVERLAP_MILLIS).micros(),
+                to: Some(late),
+                late: true,
+                ..Window::default()
+            };
+        }
+        let from = Timestamp::from_micros(self.high).plus_millis(-OVERLAP_MILLIS).micros();
+        Window { from, ..Window::default() }
+    }
+
+    /// The highest stamp that a fast pass reached at least [`LATE_MILLIS`] ago.
+    fn late_target(&self, now: Timestamp) -> i64 {
+        let due = now.plus_millis(-LATE_MILLIS).micros();
+        let reached = self.passed.iter().take_while(|(at, _)| *at <= due).map(|(_, high)| *high);
+        reached.max().unwrap_or(self.late_high)
+    }
+
+    /// Notes that the window's last page is stored.
+    pub fn finish(&mut self, window: &Window, reached: Timestamp, now: Timestamp) {
+        self.window = None;
+        if window.late {
+            self.late_high = window.to.unwrap_or(self.late_high);
+            let late_high = self.late_high;
+            self.passed.retain(|(_, high)| *high > late_high);
+            return;
+        }
+        self.high = self.high.max(reached.micros());
+        // One entry a minute is enough to know how far the passes had come ten minutes ago.
+        let minute = now.plus_millis(-60_000).micros();
+        if self.passed.back().is_none_or(|(at, _)| *at <= minute) {
+            self.passed.push_back((now.micros(), self.high));
+        }
+    }
+}
+
+/// Progress of a backfill of one object.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackfillCursor {
+    pub after: Option<String>,
+    pub seen: u64,
+    pub done: bool,
+}
+
+/// Progress of a full scan of one object, and what past scans found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScanCursor {
+    pub after: Option<String>,
+    pub seen: u64,
+    /// Records the events had missed, in this pass. Should be zero.
+    pub missed: u64,
+    pub passes: u64,
+    pub missed_before: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    #[test]
+    fn a_window_under_way_is_resumed_before_anything_else() {
+        let window = Window { from: 5, late: true, ..Window::default() };
+        let cursor = PollCursor { window: Some(window.clone()), ..PollCursor::default() };
+        assert_eq!(cursor.next_window(at(9_999)), window);
+    }
+
+    #[test]
+    fn what_a_fast_pass_reached_is_read_once_more_ten_minutes_later() {
+        let mut cursor = PollCursor::joining(at(10_000));
+        let fast = cursor.next_window(at(10_000));
+        assert!(!fast.late);
+        cursor.finish(&fast, at(10_000), at(10_000));
+        assert!(!cursor.next_window(at(10_599)).late, "nine minutes and 59 seconds");
+
+        let late = cursor.next_window(at(10_600));
+        assert!(late.late);
+        assert_eq!(late.to, Some(at(10_000).micros()));
+        cursor.finish(&late, at(10_000), at(10_600));
+        assert!(!cursor.next_window(at(10_601)).late, "the late pass is not repeated");
+    }
+
+    #[test]
+    fn a_pass_never_moves_the_cursor_back() {
+        let mut cursor = PollCursor { high: at(50).micros(), ..PollCursor::default() };
+        let window = cursor.next_window(at(60));
+        cursor.finish(&window, at(40), at(60));
+        assert_eq!(cursor.high, at(50).micros());
+    }
+}

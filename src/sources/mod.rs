@@ -1,0 +1,155 @@
+//! Sources produce change events and nothing else: they read a CRM from a stored cursor, hand the
+//! records to `pipeline::take`, and move the cursor in the same commit. They never write to a CRM.
+
+mod backfill;
+mod cursor;
+mod poll;
+mod scan;
+
+use crate::crm::{CrmError, Crms};
+use crate::model::{BySide, Cause, MappingName, Side, Task, Timestamp};
+use crate::pipeline::{LANE, Setback, Site};
+use crate::store::{Changes, CursorPut, Mark, StoreError};
+
+pub use cursor::{BackfillCursor, PollCursor, ScanCursor};
+
+/// What one piece of a source's work came to.
+pub struct Produced {
+    pub changes: Changes,
+    /// When the source wants to go on; `None` when it is finished for good.
+    pub next: Option<Timestamp>,
+    pub seen: u64,
+    pub marked: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Crm(#[from] CrmError),
+}
+
+impl SourceError {
+    /// The setback for the retry schedule; a store error is not one.
+    pub fn setback(self) -> Result<Setback, StoreError> {
+        match self {
+            Self::Store(error) => Err(error),
+            Self::Crm(error) => {
+                Ok(Setback { failure: error.failure(), retry_after: error.retry_after })
+            }
+        }
+    }
+}
+
+/// How often sources run when a mapping says `poll: auto`, and how far apart full scans are.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    pub poll_millis: BySide<i64>,
+    pub scan_millis: i64,
+    /// Between two chunks of a scan, which is meant to be slow.
+    pub scan_chunk_millis: i64,
+}
+
+/// Does one step of a poll, backfill or scan.
+pub async fn produce(
+    site: &Site,
+    crms: &Crms,
+    task: &Task,
+    pace: &Pace,
+) -> Result<Produced, SourceError> {
+    match task {
+        Task::Poll { mapping, side } => poll::step(site, crms, mapping, *side, pace).await,
+        Task::Backfill { mapping, side } => backfill::step(site, crms, mapping, *side).await,
+        Task::Scan { mapping, side } => scan::step(site, crms, mapping, *side, pace).await,
+        Task::Record(_) => Ok(Produced::nothing()),
+    }
+}
+
+/// Marks the work that must exist for every object, whatever ran before: a backfill that is not
+/// done, otherwise its poll and its scan. Marking what is marked already changes nothing.
+pub async fn arrange(site: &Site) -> Result<(), StoreError> {
+    let mut marks = Vec::new();
+    let now = site.clock.now();
+    for side in Side::BOTH {
+        for mapping in site.leaders(side) {
+            let task = if is_filled(site, mapping, side).await? {
+                Task::Poll { mapping: mapping.clone(), side }
+            } else {
+                Task::Backfill { mapping: mapping.clone(), side }
+            };
+            let cause = task_cause(&task);
+            marks.push(Mark { task, cause, not_before: now });
+        }
+    }
+    site.store.mark(&site.workspace, LANE, &marks).await
+}
+
+/// Asks for a full comparison of one mapping's object on both sides, at once.
+pub fn scan_marks(site: &Site, mapping: &MappingName) -> Vec<Mark> {
+    let now = site.clock.now();
+    Side::BOTH
+        .into_iter()
+        .filter_map(|side| {
+            let leader = site.sharing(mapping, side).first()?.mapping().name.clone();
+            let task = Task::Scan { mapping: leader, side };
+            Some(Mark { task, cause: Cause::Scan, not_before: now })
+        })
+        .collect()
+}
+
+/// Starts over taking stock of a mapping's object: a mapping that is new must see every record.
+pub fn backfill_again(site: &Site, mapping: &MappingName) -> Vec<CursorPut> {
+    Side::BOTH
+        .into_iter()
+        .filter_map(|side| {
+            let leader = &site.sharing(mapping, side).first()?.mapping().name;
+            Some(put_cursor(leader, side, BACKFILL, &BackfillCursor::default()))
+        })
+        .collect()
+}
+
+/// Whether every record of this mapping's object on this side has been seen at least once.
+pub async fn is_filled(
+    site: &Site,
+    mapping: &MappingName,
+    side: Side,
+) -> Result<bool, StoreError> {
+    let Some(leader) = site.sharing(mapping, side).first().map(|b| &b.mapping().name) else {
+        return Ok(false);
+    };
+    let text = site.store.cursor(&site.workspace, leader, side, BACKFILL).await?;
+    Ok(read_cursor::<BackfillCursor>(text).done)
+}
+
+const POLL: &str = "poll";
+const BACKFILL: &str = "backfill";
+const SCAN: &str = "scan";
+
+/// Sources run ahead of the records they mark, or nothing could be matched.
+const fn task_cause(task: &Task) -> Cause {
+    match task {
+        Task::Record(_) | Task::Poll { .. } | Task::Backfill { .. } => Cause::Poll,
+        Task::Scan { .. } => Cause::Scan,
+    }
+}
+
+impl Produced {
+    fn nothing() -> Self {
+        Self { changes: Changes::default(), next: None, seen: 0, marked: 0 }
+    }
+}
+
+fn read_cursor<T: serde::de::DeserializeOwned + Default>(text: Option<String>) -> T {
+    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+}
+
+fn put_cursor<T: serde::Serialize>(
+    mapping: &MappingName,
+    side: Side,
+    kind: &str,
+    cursor: &T,
+) -> CursorPut {
+    let value = serde_json::to_string(cursor).unwrap_or_default();
+    CursorPut { mapping: mapping.clone(), side, kind: kind.to_owned(), value }
+}

@@ -1,0 +1,174 @@
+//! Writes HubSpot associations, which are not properties and have calls of their own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::desk::Desk;
+use super::load::setback;
+use super::unit::{Batch, End};
+use super::write::Job;
+use crate::crm::hubspot::AssociationType;
+use crate::crm::{CrmError, carries, split_ids};
+use crate::mapping::{Bound, ReferenceEnd, Rule};
+use crate::model::{Fields, RecordId, Side};
+
+/// Adds and removes the associations that the jobs' rules ask for, one call per rule and kind.
+///
+/// What was done is put into the stored fields. A rule whose call failed leaves its intent, and
+/// its unit fails, so that the rule is planned again.
+pub async fn write(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+    jobs: &mut [(Job, Fields)],
+) {
+    for rule in &bound.mapping().rules {
+        let Some(ends) = Ends::of(bound, rule) else { continue };
+        let changes = Changes::gather(batch, jobs, rule, &ends);
+        if changes.is_empty() {
+            continue;
+        }
+        let failed = match changes.send(desk, bound, &ends).await {
+            Ok(failed) => failed,
+            Err(error) => changes.everything(error),
+        };
+        for (at, error) in &failed {
+            let unit = jobs[*at].0.unit;
+            batch.units[unit].finish(End::Failed(setback(error)));
+        }
+        for (at, (job, stored)) in jobs.iter_mut().enumerate() {
+            if failed.contains_key(&at) {
+                job.intent.rules.retain(|intended| intended.rule != rule.name);
+            } else if let Some(intended) =
+                job.intent.rules.iter().find(|intended| intended.rule == rule.name)
+            {
+                stored.extend(intended.after.clone());
+            }
+        }
+    }
+}
+
+/// The HubSpot end of a reference.
+struct Ends {
+    to: String,
+    label: Option<String>,
+    field: String,
+}
+
+impl Ends {
+    fn of(bound: &Bound, rule: &Rule) -> Option<Self> {
+        match &rule.reference()?.hubspot {
+            ReferenceEnd::Association { object, label } => Some(Self {
+                to: object.clone(),
+                label: label.clone(),
+                field: bound.reference_field(rule, Side::HubSpot)?,
+            }),
+            ReferenceEnd::Lookup { .. } | ReferenceEnd::Junction { .. } => None,
+        }
+    }
+
+    /// A primary association moves from one record to another by itself.
+    fn is_primary(&self) -> bool {
+        self.label.as_deref().is_some_and(|label| label.eq_ignore_ascii_case("primary"))
+    }
+}
+
+/// Pairs to tie and to untie, each with the job it is for.
+#[derive(Default)]
+struct Changes {
+    add: Vec<(usize, RecordId, RecordId)>,
+    remove: Vec<(usize, RecordId, RecordId)>,
+}
+
+impl Changes {
+    fn gather(batch: &Batch, jobs: &[(Job, Fields)], rule: &Rule, ends: &Ends) -> Self {
+        let mut changes = Self::default();
+        for (at, (job, _)) in jobs.iter().enumerate() {
+            let Some(intended) = job.intent.rules.iter().find(|r| r.rule == rule.name) else {
+                continue;
+            };
+            let Some(from) = batch.units[job.unit].records.hubspot.clone() else { continue };
+            if !intended.after.contains_key(&ends.field) {
+                continue;
+            }
+            let before: BTreeSet<RecordId> = split_ids(&intended.before, &ends.field);
+            let after: BTreeSet<RecordId> = split_ids(&intended.after, &ends.field);
+            for to in after.difference(&before) {
+                changes.add.push((at, from.clone(), to.clone()));
+            }
+            if ends.is_primary() && !after.is_empty() {
+                continue;
+            }
+            for to in before.difference(&after) {
+                changes.remove.push((at, from.clone(), to.clone()));
+            }
+        }
+        changes
+    }
+
+    fn is_empty(&self) -> bool {
+        self.add.is_empty() && self.remove.is_empty()
+    }
+
+    /// The jobs that failed, each with its first error.
+    async fn send(
+        &self,
+        desk: &mut Desk<'_>,
+        bound: &Bound,
+        ends: &Ends,
+    ) -> Result<BTreeMap<usize, CrmError>, CrmError> {
+        let object = bound.object(Side::HubSpot);
+        let hubspot = &desk.crms.hubspot;
+        let mut failed = BTreeMap::new();
+        if !self.add.is_empty() {
+            let kind = self.kind(desk, object, ends).await?;
+            let pairs: Vec<_> = self
+                .add
+                .iter()
+                .map(|(_, from, to)| (from.clone(), to.clone(), kind.clone()))
+                .collect();
+            let replies = hubspot.associate(object, &ends.to, &pairs).await;
+            note(&mut failed, &self.add, replies);
+        }
+        if !self.remove.is_empty() {
+            let pairs: Vec<_> =
+                self.remove.iter().map(|(_, from, to)| (from.clone(), to.clone())).collect();
+            let replies = hubspot.dissociate(object, &ends.to, &pairs).await;
+            note(&mut failed, &self.remove, replies);
+        }
+        Ok(failed)
+    }
+
+    async fn kind(
+        &self,
+        desk: &Desk<'_>,
+        object: &str,
+        ends: &Ends,
+    ) -> Result<AssociationType, CrmError> {
+        let types = desk.crms.hubspot.association_types(object, &ends.to).await?;
+        let wanted = |kind: &&AssociationType| match &ends.label {
+            Some(label) => carries(kind, Some(label)),
+            None => kind.label.is_none(),
+        };
+        types.iter().find(wanted).cloned().ok_or_else(|| {
+            let label = ends.label.as_deref().unwrap_or("(none)");
+            CrmError::unknown_label(object, &ends.to, label)
+        })
+    }
+
+    fn everything(&self, error: CrmError) -> BTreeMap<usize, CrmError> {
+        let all = self.add.iter().chain(&self.remove);
+        all.map(|(at, _, _)| (*at, error.clone())).collect()
+    }
+}
+
+fn note(
+    failed: &mut BTreeMap<usize, CrmError>,
+    sent: &[(usize, RecordId, RecordId)],
+    replies: Vec<Result<(), CrmError>>,
+) {
+    for ((at, _, _), reply) in sent.iter().zip(replies) {
+        if let Err(error) = reply {
+            failed.entry(*at).or_insert(error);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Carries a planned batch out: commit what needs no call, then write, then store the verdicts.
+
+use super::desk::{Desk, Mode, PlannedWrite};
+use super::report;
+use super::settle::unblock_children;
+use super::unit::{Batch, End, Unit};
+use super::write;
+use crate::mapping::Bound;
+use crate::model::{ErrorClass, IntentKind, LinkState};
+use crate::store::{Changes, StoreError};
+
+pub async fn carry_out(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    mut batch: Batch,
+) -> Result<(), StoreError> {
+    desk.tally.proposed = 0;
+    if desk.mode == Mode::Observe {
+        observe(desk, bound, &mut batch);
+    }
+    for unit in &mut batch.units {
+        if !unit.open() {
+            unit.writes.clear();
+        }
+        if unit.writes.is_empty() {
+            finish(unit);
+        }
+    }
+    commit_units(desk, bound, &mut batch).await?;
+    write::write_all(desk, bound, &mut batch).await?;
+    for unit in &mut batch.units {
+        finish(unit);
+    }
+    commit_units(desk, bound, &mut batch).await
+}
+
+/// Work is done when nothing ended it otherwise, or waits for the parent it still lacks.
+fn finish(unit: &mut Unit) {
+    match unit.blocked_on.take().filter(|_| unit.open()) {
+        Some((parent, setback)) => unit.finish(End::BlockedOn { parent, setback }),
+        None => unit.finish(End::Done),
+    }
+}
+
+/// Keeps what would be written and sends nothing. A record that would be created is as good as
+/// done; its link is not kept, because it has only one end.
+fn observe(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) {
+    for unit in batch.open() {
+        for write in std::mem::take(&mut unit.writes) {
+            let record = unit.records.get(write.side).clone();
+            let source = unit.records.get(write.side.other()).clone();
+            let row = |rule: &str| PlannedWrite {
+                mapping: bound.mapping().name.clone(),
+                side: write.side,
+                kind: write.kind,
+                record: record.clone(),
+                source: source.clone(),
+                rule: rule.to_owned(),
+                before: Default::default(),
+                after: Default::default(),
+                reason: write.reasons.get(rule).copied().unwrap_or_default(),
+            };
+            if write.rules.is_empty() {
+                desk.tally.planned.push(row(""));
+            }
+            for rule in &write.rules {
+                let before = rule.before.clone();
+                let after = rule.after.clone();
+                desk.tally.planned.push(PlannedWrite { before, after, ..row(&rule.rule) });
+            }
+            if write.kind == IntentKind::Create {
+                unit.link_dirty = false;
+                unit.link = None;
+                unit.changes.holds.clear();
+                unit.changes.journal.clear();
+            }
+        }
+    }
+}
+
+/// Stores what the units have gathered, in one commit. If that fails because a record is linked
+/// elsewhere by now, the units are stored one by one and only the one at fault pays.
+async fn commit_units(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+) -> Result<(), StoreError> {
+    let mut parts = Vec::with_capacity(batch.units.len());
+    for (at, unit) in batch.units.iter_mut().enumerate() {
+        if unit.end.is_some() && !unit.judged {
+            report::judge(desk, bound, unit);
+            unit.judged = true;
+        }
+        let mut part = Changes::default();
+        collect(unit, &mut part);
+        parts.push((at, part));
+    }
+    let mut all = Changes::default();
+    for (_, part) in &parts {
+        all.append(part.clone());
+    }
+    all.lane_state = Some(desk.crms.gates());
+    match desk.lane.commit(all).await {
+        Err(StoreError::Conflict { .. }) => {}
+        other => return other,
+    }
+    for (at, part) in parts {
+        match desk.lane.commit(part).await {
+            Err(StoreError::Conflict { .. }) => give_up(desk, bound, &mut batch.units[at]).await?,
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Somebody else's link holds one of the unit's records. Nothing was written yet; look again.
+async fn give_up(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit) -> Result<(), StoreError> {
+    unit.writes.clear();
+    unit.link = None;
+    unit.end = Some(End::Failed(report::setback(
+        ErrorClass::Ours,
+        "link-taken",
+        "one of the two records was linked elsewhere at the same time".to_owned(),
+    )));
+    report::judge(desk, bound, unit);
+    unit.judged = true;
+    let changes = std::mem::take(&mut unit.changes);
+    desk.lane.commit(changes).await
+}
+
+/// Moves what a unit has gathered into one set of changes.
+pub fn collect(unit: &mut Unit, changes: &mut Changes) {
+    if unit.link_dirty {
+        if unit.link_state() == Some(LinkState::Linked) {
+            unblock_children(unit);
+        }
+        unit.changes.links.extend(unit.link.clone());
+        unit.link_dirty = false;
+    }
+    if unit.bases_dirty
+        && let Some(link) = &unit.link
+    {
+        unit.changes.bases.push((link.id.clone(), unit.bases.clone()));
+        unit.bases_dirty = false;
+    }
+    changes.append(std::mem::take(&mut unit.changes));
+}

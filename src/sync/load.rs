@@ -1,0 +1,125 @@
+//! Reads the records of a batch, in the largest calls, and stops early where nothing moved.
+
+use super::Desk;
+use super::unit::{Batch, End, Unit};
+use crate::crm::CrmError;
+use crate::mapping::Bound;
+use crate::model::{LinkState, Presence, Side};
+use crate::pipeline::{Setback, at_rest, keys_of};
+use crate::store::{Changes, StoreError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Crm(#[from] CrmError),
+}
+
+impl ReadError {
+    /// A store error is nobody's setback: it ends the step.
+    pub fn setback(self) -> Result<Setback, StoreError> {
+        match self {
+            Self::Store(error) => Err(error),
+            Self::Crm(error) => Ok(setback(&error)),
+        }
+    }
+}
+
+pub fn setback(error: &CrmError) -> Setback {
+    Setback { failure: error.failure(), retry_after: error.retry_after }
+}
+
+/// Reads each marked record on the side it was marked on. A linked record at rest is done: this is
+/// how an echo of our own write ends, for the price of one read.
+pub async fn marked(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+) -> Result<(), ReadError> {
+    for side in Side::BOTH {
+        let ids = batch.ids(side, |unit| unit.is_marked(side) && unit.read.get(side).is_none());
+        read(desk, bound, batch, side, &ids).await?;
+    }
+    store_match_keys(desk, bound, batch).await?;
+    for unit in batch.open().filter(|unit| resting(bound, unit)) {
+        unit.finish(End::Done);
+    }
+    Ok(())
+}
+
+/// Reads what the plan needs besides: the other record of each pair, and associations.
+pub async fn others(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+) -> Result<(), ReadError> {
+    for side in Side::BOTH {
+        let ids = batch.ids(side, |unit| unit.read.get(side).is_none());
+        read(desk, bound, batch, side, &ids).await?;
+    }
+    let wanted = bound.associations();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let side = Side::HubSpot;
+    let mut records: Vec<_> = batch
+        .open()
+        .filter_map(|unit| unit.read.get(side).clone())
+        .filter(|record| record.presence == Presence::Live)
+        .collect();
+    desk.lane.keep().await?;
+    desk.crms.add_associations(side, bound.object(side), &wanted, &mut records).await?;
+    batch.place(side, records);
+    Ok(())
+}
+
+async fn read(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+    side: Side,
+    ids: &[crate::model::RecordId],
+) -> Result<(), ReadError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    desk.lane.keep().await?;
+    let records = desk.crms.read(side, bound.object(side), ids, bound.read_fields(side)).await?;
+    batch.place(side, records);
+    Ok(())
+}
+
+fn resting(bound: &Bound, unit: &Unit) -> bool {
+    let linked = unit.link.as_ref().is_some_and(|link| link.state == LinkState::Linked);
+    linked
+        && unit.intents.is_empty()
+        && Side::BOTH.into_iter().filter(|side| unit.is_marked(*side)).all(|side| {
+            unit.read.get(side).as_ref().is_some_and(|record| {
+                record.presence == Presence::Live
+                    && takes_part(bound, side, record)
+                    && at_rest(bound, side, &record.fields, &unit.bases, &unit.holds)
+            })
+        })
+}
+
+fn takes_part(bound: &Bound, side: Side, record: &crate::model::Record) -> bool {
+    bound.takes_part(side, &record.fields).unwrap_or(false)
+}
+
+/// Every read fills the table that matching looks up, records outside the filter included.
+async fn store_match_keys(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+) -> Result<(), StoreError> {
+    let mut changes = Changes::default();
+    for unit in batch.open().filter(|unit| unit.link.is_none()) {
+        for side in Side::BOTH {
+            if let Some(record) = unit.read.get(side) {
+                changes.match_keys.push(keys_of(bound, side, record));
+            }
+        }
+    }
+    if changes.match_keys.is_empty() { Ok(()) } else { desk.lane.commit(changes).await }
+}

@@ -1,0 +1,378 @@
+//! Finds the partner of a record that has no link: by our own creation key, then by match rules.
+//!
+//! Exactly one candidate on both sides makes a pair; several are for a person. Look-ups go to the
+//! table that every read fills, never to a search index.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::desk::Desk;
+use super::fold::load_state;
+use super::load::ReadError;
+use super::report;
+use super::unit::{Batch, End, Unit};
+use crate::mapping::Bound;
+use crate::model::{
+    BySide, ErrorClass, Failure, Link, LinkId, LinkState, Presence, RecordId, Side,
+};
+use crate::pipeline::Setback;
+use crate::sources::is_filled;
+use crate::store::StoreError;
+
+/// While a side has not been read once, nobody knows what is new or unique.
+const UNFILLED_WAIT_MILLIS: i64 = 2_000;
+
+type Keys = BTreeMap<(u16, String), BTreeSet<RecordId>>;
+
+pub async fn find_partners(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+) -> Result<(), ReadError> {
+    for unit in batch.open().filter(|unit| unit.link.is_none()) {
+        screen(bound, unit);
+    }
+    if !batch.open().any(|unit| unit.link.is_none()) {
+        return Ok(());
+    }
+    by_key(desk, bound, batch).await?;
+    leave_to_peers(desk, bound, batch).await?;
+    if !all_filled(desk, bound).await? {
+        let at = desk.site.clock.now().plus_millis(UNFILLED_WAIT_MILLIS);
+        for unit in batch.open().filter(|unit| unit.link.is_none()) {
+            unit.finish(End::Again(waiting("backfill", "both sides are still being read", at)));
+        }
+        return Ok(());
+    }
+    for side in Side::BOTH {
+        by_rules(desk, bound, batch, side).await?;
+    }
+    Ok(())
+}
+
+/// Records that are gone or outside the filter need no partner.
+fn screen(bound: &Bound, unit: &mut Unit) {
+    let side = unit.source();
+    let Some(record) = unit.read.get(side) else { return };
+    if record.presence != Presence::Live {
+        unit.finish(End::Done);
+        return;
+    }
+    match bound.takes_part(side, &record.fields) {
+        Ok(true) => {}
+        Ok(false) => unit.finish(End::Done),
+        Err(problem) => unit.finish(End::Failed(report::problem_setback("only", &problem))),
+    }
+}
+
+/// A creation key that names a record of the connected account links the two at once. Keys of
+/// other accounts, as a sandbox copy carries them, are ignored.
+async fn by_key(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), StoreError> {
+    for side in Side::BOTH {
+        let Some(field) = bound.key_field(side) else { continue };
+        let other = side.other();
+        let named: BTreeMap<RecordId, RecordId> = batch
+            .units
+            .iter()
+            .filter(|unit| unit.open() && unit.link.is_none() && unit.source() == side)
+            .filter_map(|unit| {
+                let key = unit.fields(side)?.get(field)?.as_text()?;
+                Some((unit.records.get(side).clone()?, named_by(desk, other, key)?))
+            })
+            .collect();
+        let partners: Vec<RecordId> = named.values().cloned().collect();
+        let links = open_links(desk, bound, other, &partners).await?;
+        for unit in batch.open().filter(|unit| unit.link.is_none() && unit.source() == side) {
+            let Some(id) = unit.records.get(side).clone() else { continue };
+            let Some(partner) = named.get(&id) else { continue };
+            match links.get(partner) {
+                None => pair(desk, bound, unit, side, partner.clone()),
+                Some(link) if link.state == LinkState::Creating(side) => {
+                    adopt(unit, link.clone(), side, id);
+                }
+                Some(link) => unit.finish(taken(side, partner, link)),
+            }
+        }
+    }
+    merge_units(batch);
+    load_state(desk, batch).await
+}
+
+/// The record a key names, when it belongs to the account we are connected to.
+fn named_by(desk: &Desk<'_>, side: Side, key: &str) -> Option<RecordId> {
+    let rest = key.strip_prefix(side.as_str())?.strip_prefix(':')?;
+    let (account, id) = rest.split_once(':')?;
+    (account == desk.site.accounts.get(side)).then(|| RecordId::new(id))
+}
+
+/// The text that a created record carries: whose copy it is.
+pub fn creation_key(accounts: &BySide<String>, source: Side, id: &RecordId) -> String {
+    format!("{source}:{}:{id}", accounts.get(source))
+}
+
+/// A create whose reply was lost: the record turned up, so the link is complete. Its intent is
+/// settled by the pass that follows.
+pub fn adopt(unit: &mut Unit, mut link: Link, side: Side, id: RecordId) {
+    *link.records.get_mut(side) = Some(id);
+    unit.records = link.records.clone();
+    unit.link = Some(link);
+    unit.set_state(LinkState::Linked, "");
+}
+
+/// Mappings of one group never hold two open links for one HubSpot record, and a record that
+/// matches under a peer is the peer's to link.
+async fn leave_to_peers(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+) -> Result<(), StoreError> {
+    let Some(group) = bound.mapping().group.clone() else { return Ok(()) };
+    let side = Side::HubSpot;
+    let ids = batch.ids(side, |unit| unit.link.is_none());
+    let (store, ws) = (&desk.site.store, &desk.site.workspace);
+    let linked: BTreeSet<RecordId> = store
+        .links_of_group(ws, &group, &ids)
+        .await?
+        .into_iter()
+        .filter(|link| link.state.is_open())
+        .filter_map(|link| link.records.hubspot)
+        .collect();
+    for unit in batch.open().filter(|unit| unit.link.is_none()) {
+        if unit.records.hubspot.as_ref().is_some_and(|id| linked.contains(id)) {
+            unit.finish(End::Done);
+        }
+    }
+    Ok(())
+}
+
+async fn all_filled(desk: &Desk<'_>, bound: &Bound) -> Result<bool, StoreError> {
+    let site = desk.site;
+    for mapping in std::iter::once(bound).chain(site.peers(bound)) {
+        for side in Side::BOTH {
+            if !is_filled(site, &mapping.mapping().name, side).await? {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+async fn by_rules(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+    side: Side,
+) -> Result<(), StoreError> {
+    let mut keys: BTreeSet<(u16, String)> = BTreeSet::new();
+    for unit in batch.open().filter(|unit| unit.link.is_none() && unit.source() == side) {
+        keys.extend(keys_of(bound, unit, side));
+    }
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<(u16, String)> = keys.into_iter().collect();
+    let own = candidates(desk, bound, side, &keys).await?;
+    let other = candidates(desk, bound, side.other(), &keys).await?;
+    let partners: Vec<RecordId> = other.values().flatten().cloned().collect();
+    let links = open_links(desk, bound, side.other(), &partners).await?;
+    for unit in batch.open().filter(|unit| unit.link.is_none() && unit.source() == side) {
+        for key in keys_of(bound, unit, side) {
+            let theirs = other.get(&key).cloned().unwrap_or_default();
+            if theirs.is_empty() {
+                continue;
+            }
+            let ours = own.get(&key).map_or(1, |set| set.len().max(1));
+            choose(desk, bound, unit, side, &theirs, ours, &links);
+            break;
+        }
+    }
+    merge_units(batch);
+    Ok(())
+}
+
+/// One candidate on each side is a pair. Anything else is for a person, with the names on it.
+fn choose(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    side: Side,
+    theirs: &BTreeSet<RecordId>,
+    ours: usize,
+    links: &BTreeMap<RecordId, Link>,
+) {
+    match theirs.first() {
+        Some(partner) if theirs.len() == 1 => match links.get(partner) {
+            Some(link) => unit.finish(taken(side, partner, link)),
+            None if ours == 1 => pair(desk, bound, unit, side, partner.clone()),
+            None => unit.finish(ambiguous(side, theirs, ours)),
+        },
+        Some(_) | None => unit.finish(ambiguous(side, theirs, ours)),
+    }
+}
+
+fn keys_of(bound: &Bound, unit: &Unit, side: Side) -> Vec<(u16, String)> {
+    let Some(fields) = unit.fields(side) else { return Vec::new() };
+    (0_u16..)
+        .zip(bound.match_keys(side, fields))
+        .filter_map(|(rule, key)| key.map(|key| (rule, key)))
+        .collect()
+}
+
+async fn candidates(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    side: Side,
+    keys: &[(u16, String)],
+) -> Result<Keys, StoreError> {
+    let (store, ws) = (&desk.site.store, &desk.site.workspace);
+    let mut found = Keys::new();
+    for (rule, key, id) in store.match_lookup(ws, &bound.mapping().name, side, keys).await? {
+        found.entry((rule, key)).or_default().insert(id);
+    }
+    Ok(found)
+}
+
+async fn open_links(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    side: Side,
+    ids: &[RecordId],
+) -> Result<BTreeMap<RecordId, Link>, StoreError> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let (store, ws) = (&desk.site.store, &desk.site.workspace);
+    let links = store.links_by_record(ws, &bound.mapping().name, side, ids).await?;
+    Ok(links
+        .into_iter()
+        .filter(|link| link.state.is_open())
+        .filter_map(|link| link.records.get(side).clone().map(|id| (id, link)))
+        .collect())
+}
+
+fn pair(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side, partner: RecordId) {
+    *unit.records.get_mut(side.other()) = Some(partner);
+    unit.link = Some(new_link(desk, bound, unit.records.clone(), LinkState::Linked));
+    unit.link_dirty = true;
+}
+
+pub fn new_link(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    records: BySide<Option<RecordId>>,
+    state: LinkState,
+) -> Link {
+    let mapping = bound.mapping();
+    Link {
+        id: LinkId::from_uuid(&desk.site.ids.next()),
+        mapping: mapping.name.clone(),
+        group: mapping.group.clone(),
+        records,
+        state,
+        note: String::new(),
+    }
+}
+
+/// Both records of a new pair were marked: one unit, planned once, completed together.
+fn merge_units(batch: &mut Batch) {
+    let mut at = 0;
+    while at < batch.units.len() {
+        let single = &batch.units[at];
+        let home = batch.units.iter().position(|pair| is_pair_of(pair, single));
+        match home.filter(|_| single.open() && single.link.is_none()) {
+            None => at += 1,
+            Some(home) => {
+                let mut gone = batch.units.remove(at);
+                let unit = &mut batch.units[if at < home { home - 1 } else { home }];
+                unit.claimed.append(&mut gone.claimed);
+                for side in Side::BOTH {
+                    if unit.read.get(side).is_none() {
+                        *unit.read.get_mut(side) = gone.read.get_mut(side).take();
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn is_pair_of(pair: &Unit, single: &Unit) -> bool {
+    let side = single.source();
+    pair.link.is_some() && pair.open() && pair.records.get(side) == single.records.get(side)
+}
+
+/// The partner was not read when it was chosen. If it has gone or changed its key since the table
+/// was filled, the choice is taken back and made again from what is known now.
+pub fn verify(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit) {
+    let (Some(hubspot), Some(salesforce)) = (&unit.read.hubspot, &unit.read.salesforce) else {
+        return;
+    };
+    let keys = [
+        bound.match_keys(Side::HubSpot, &hubspot.fields),
+        bound.match_keys(Side::Salesforce, &salesforce.fields),
+    ];
+    let live = hubspot.presence == Presence::Live && salesforce.presence == Presence::Live;
+    let shared = keys[0].iter().zip(&keys[1]).any(|(one, two)| one.is_some() && one == two);
+    let keyed = Side::BOTH.into_iter().any(|side| carries_key(desk, bound, unit, side));
+    if live && (shared || keyed) {
+        return;
+    }
+    for side in Side::BOTH {
+        if let Some(record) = unit.read.get(side) {
+            let mut keys = crate::pipeline::keys_of(bound, side, record);
+            if record.presence != Presence::Live {
+                keys.keys.clear();
+            }
+            unit.changes.match_keys.push(keys);
+        }
+    }
+    unit.link = None;
+    unit.link_dirty = false;
+    let at = desk.site.clock.now();
+    unit.finish(End::Again(waiting("match-changed", "the partner changed meanwhile", at)));
+}
+
+fn carries_key(desk: &Desk<'_>, bound: &Bound, unit: &Unit, side: Side) -> bool {
+    let key = bound
+        .key_field(side)
+        .and_then(|field| unit.fields(side)?.get(field)?.as_text())
+        .and_then(|key| named_by(desk, side.other(), key));
+    key.is_some() && key == *unit.records.get(side.other())
+}
+
+fn waiting(code: &str, message: &str, at: crate::model::Timestamp) -> Setback {
+    let failure = Failure {
+        class: ErrorClass::Blocked,
+        code: code.to_owned(),
+        message: message.to_owned(),
+        fields: Vec::new(),
+    };
+    Setback { failure, retry_after: Some(at) }
+}
+
+fn ambiguous(side: Side, theirs: &BTreeSet<RecordId>, ours: usize) -> End {
+    let names: Vec<&str> = theirs.iter().take(10).map(RecordId::as_str).collect();
+    report::person(
+        "ambiguous-match",
+        format!(
+            "{ours} {} record(s) match {} {} record(s): {}. Pair the right two with \
+             `tandem links pair`, or change the key of the others.",
+            side.title(),
+            theirs.len(),
+            side.other().title(),
+            names.join(", "),
+        ),
+    )
+}
+
+fn taken(side: Side, partner: &RecordId, link: &Link) -> End {
+    let holder = link.records.get(side).as_ref().map_or("a record being created", RecordId::as_str);
+    report::person(
+        "already-linked",
+        format!(
+            "matches {} {partner}, which is linked to {} {holder} already. Merge the two {} \
+             records, or pair them differently with `tandem links`.",
+            side.other().title(),
+            side.title(),
+            side.title(),
+        ),
+    )
+}

@@ -1,0 +1,57 @@
+//! Joins it all for a batch of dirty records of one mapping: read both sides, plan, write, settle.
+//!
+//! The road, in order: [`fold`] marks into units, settle what an earlier attempt left open, read
+//! the marked records, stop where nothing moved, find partners for records without a link, read
+//! the rest, judge what is gone, [`plan`] each unit, commit, then write and settle per call.
+//! Every remote write goes through [`write`]; nothing else in the product writes to a CRM.
+
+mod associate;
+mod carry;
+mod create;
+mod desk;
+mod fold;
+mod gone;
+mod load;
+mod matching;
+mod plan;
+mod report;
+mod settle;
+mod unit;
+mod write;
+
+pub use desk::{Desk, Limits, Mode, PlannedWrite, Tally};
+
+use crate::model::MappingName;
+use crate::store::{Claimed, StoreError};
+
+/// Does one attempt for marks of one mapping. Every claimed mark ends in a stored verdict.
+pub async fn reconcile(
+    desk: &mut Desk<'_>,
+    mapping: &MappingName,
+    claimed: Vec<Claimed>,
+) -> Result<(), StoreError> {
+    let Some(bound) = desk.site.mappings.get(mapping) else {
+        return report::drop_orphans(desk, claimed).await;
+    };
+    let mut batch = fold::fold(desk, bound, claimed).await?;
+    if let Err(error) = prepare(desk, bound, &mut batch).await {
+        batch.fail(&error.setback()?);
+    }
+    let planned = plan::plan(desk, bound, &mut batch).await?;
+    carry::carry_out(desk, bound, batch, planned).await
+}
+
+/// Everything that must be known before a plan can be made. An error here is a failed read: it
+/// fails the units that are still open, and those that ended before keep their end.
+async fn prepare(
+    desk: &mut Desk<'_>,
+    bound: &crate::mapping::Bound,
+    batch: &mut unit::Batch,
+) -> Result<(), load::ReadError> {
+    settle::left_open(desk, bound, batch).await?;
+    load::marked(desk, bound, batch).await?;
+    matching::find_partners(desk, bound, batch).await?;
+    load::others(desk, bound, batch).await?;
+    gone::judge(desk, bound, batch).await?;
+    Ok(())
+}

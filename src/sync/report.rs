@@ -1,0 +1,169 @@
+//! Words for what happened: journal entries, dead letters, and the setbacks behind them.
+
+use super::Desk;
+use super::fold::key_of;
+use super::unit::{End, Unit};
+use crate::mapping::Bound;
+use crate::model::{
+    BySide, DeadLetterId, ErrorClass, Failure, Fields, JournalId, Problem, Side, Task, Verdict,
+};
+use crate::pipeline::Setback;
+use crate::store::{
+    Changes, Claimed, DeadLetter, DeadLetterClose, DeadLetterOf, DeadLetterState, JournalEntry,
+    Judged, RuleScope, StoreError,
+};
+
+/// What one rule's decision or write came to, before it becomes a journal entry.
+pub struct Note<'a> {
+    pub rule: &'a str,
+    pub decision: &'a str,
+    pub reason: &'a str,
+    pub base: Option<BySide<Fields>>,
+    pub inputs: BySide<Fields>,
+    pub winner: Option<Side>,
+    pub wrote: Option<(Side, Fields)>,
+    pub loser: Option<Fields>,
+    pub detail: String,
+}
+
+impl<'a> Note<'a> {
+    pub fn new(rule: &'a str, decision: &'a str, reason: &'a str) -> Self {
+        Self {
+            rule,
+            decision,
+            reason,
+            base: None,
+            inputs: BySide::default(),
+            winner: None,
+            wrote: None,
+            loser: None,
+            detail: String::new(),
+        }
+    }
+}
+
+pub fn journal(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, note: Note<'_>) {
+    let site = desk.site;
+    let entry = JournalEntry {
+        id: JournalId::from_uuid(&site.ids.next()),
+        at: site.clock.now(),
+        run: site.run.clone(),
+        mapping: bound.mapping().name.clone(),
+        revision: bound.mapping().revision.clone(),
+        link: unit.link.as_ref().map(|link| link.id.clone()),
+        record: key_of(bound, unit, unit.source()),
+        rule: note.rule.to_owned(),
+        decision: note.decision.to_owned(),
+        reason: note.reason.to_owned(),
+        base: note.base,
+        inputs: note.inputs,
+        winner: note.winner,
+        wrote: note.wrote,
+        loser: note.loser,
+        detail: note.detail,
+    };
+    unit.changes.journal.push(entry);
+}
+
+/// A setback that only a person can end.
+pub fn person(code: &str, message: String) -> End {
+    End::Failed(setback(ErrorClass::NeedsPerson, code, message))
+}
+
+pub fn setback(class: ErrorClass, code: &str, message: String) -> Setback {
+    let failure = Failure { class, code: code.to_owned(), message, fields: Vec::new() };
+    Setback { failure, retry_after: None }
+}
+
+pub fn problem_setback(what: &str, problem: &Problem) -> Setback {
+    setback(ErrorClass::Permanent, problem.reason.as_str(), format!("`{what}`: {}", problem.detail))
+}
+
+/// Turns the ends of a unit's marks into verdicts, and dead ends into dead letters.
+pub fn judge(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit) {
+    let end = unit.end.clone().unwrap_or(End::Done);
+    let claimed = std::mem::take(&mut unit.claimed);
+    for claim in &claimed {
+        let judged = match &end {
+            End::Done => desk.lane.done(claim),
+            End::Failed(setback) => desk.lane.failed(claim, setback),
+            End::Again(setback) => {
+                let at = setback.retry_after.unwrap_or_else(|| desk.site.clock.now());
+                desk.lane.again(claim, at, setback)
+            }
+            End::BlockedOn { parent, setback } => Judged {
+                task: claim.task.clone(),
+                revision: claim.revision,
+                verdict: Verdict::BlockedOn {
+                    parent: parent.clone(),
+                    failure: setback.failure.clone(),
+                },
+            },
+        };
+        if let Verdict::Dead(failure) = &judged.verdict {
+            let letter = dead_letter(desk, bound, unit, claim, failure);
+            unit.changes.dead_letters.push(letter);
+        }
+        unit.changes.verdicts.push(judged);
+    }
+    if end == End::Done {
+        close_letters(bound, unit);
+    }
+    unit.claimed = claimed;
+}
+
+/// A later pass that succeeds closes what an earlier one left with a person.
+fn close_letters(bound: &Bound, unit: &mut Unit) {
+    for side in Side::BOTH {
+        if let Some(key) = key_of(bound, unit, side) {
+            unit.changes.dead_letters_closed.push(DeadLetterClose {
+                of: DeadLetterOf::Task(Task::Record(key)),
+                rules: RuleScope::All,
+                state: DeadLetterState::Closed,
+                why: "a later attempt succeeded".to_owned(),
+            });
+        }
+    }
+}
+
+fn dead_letter(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    unit: &Unit,
+    claim: &Claimed,
+    failure: &Failure,
+) -> DeadLetter {
+    let mapping = bound.mapping();
+    let planned = unit.writes.first().map(|write| {
+        let fields = write.rules.iter().flat_map(|rule| rule.after.clone()).collect();
+        (write.side, fields)
+    });
+    let blamed = failure.fields.join(",");
+    DeadLetter {
+        id: DeadLetterId::from_uuid(&desk.site.ids.next()),
+        at: desk.site.clock.now(),
+        first_at: claim.first_marked_at,
+        run: Some(desk.site.run.clone()),
+        mapping: mapping.name.clone(),
+        link: unit.link.as_ref().map(|link| link.id.clone()),
+        task: claim.task.clone(),
+        rule: None,
+        class: failure.class,
+        code: failure.code.clone(),
+        message: failure.message.clone(),
+        fields: failure.fields.clone(),
+        base: None,
+        inputs: BySide::from_fn(|side| unit.fields(side).cloned().unwrap_or_default()),
+        planned,
+        attempts: claim.attempts + 1,
+        fingerprint: format!("{}|{}|{blamed}|{}", failure.class.as_str(), failure.code, mapping.name),
+        state: DeadLetterState::Open,
+        note: String::new(),
+    }
+}
+
+/// Marks under a mapping that is no longer active have nothing to be planned by.
+pub async fn drop_orphans(desk: &Desk<'_>, claimed: Vec<Claimed>) -> Result<(), StoreError> {
+    let verdicts = claimed.iter().map(|claim| desk.lane.done(claim)).collect();
+    desk.lane.commit(Changes { verdicts, ..Changes::default() }).await
+}

@@ -1,0 +1,317 @@
+//! Judges writes by what the destination holds afterwards, and moves the base to what was read.
+//!
+//! The base advances only here and at agreement. An intent that an earlier attempt left open is
+//! settled first, before anything else is planned for its link; nothing is ever re-sent blindly.
+
+use std::collections::BTreeMap;
+
+use super::desk::Desk;
+use super::load::ReadError;
+use super::matching::adopt;
+use super::plan::{put_hold, set_base};
+use super::report::{self, Note, journal};
+use super::unit::{Batch, End, Unit};
+use crate::mapping::{Bound, References, Rule};
+use crate::merge::{self, Settled};
+use crate::model::{
+    BySide, ErrorClass, Fields, HoldReason, IntendedRule, Intent, IntentKind, LinkState, Presence,
+    Problem, Record, RecordId, Side, Value,
+};
+use crate::pipeline::rule_fields;
+use crate::retry::GRACE_MILLIS;
+
+/// What a settled write leaves to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Every rule holds what was sent, or is held.
+    Settled,
+    /// Something is not as planned: look again.
+    LookAgain,
+    /// Nothing of it was applied.
+    NotApplied,
+}
+
+/// Settles one intent against what its record holds now.
+pub fn settle(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    intent: &Intent,
+    stored: &Fields,
+    acknowledged: bool,
+) -> After {
+    let mut after = After::Settled;
+    let mut applied = 0;
+    for intended in &intent.rules {
+        let verdict = judge(bound, intent.side, intended, stored, acknowledged);
+        match verdict {
+            Settled::Applied => applied += 1,
+            Settled::NotApplied | Settled::Overtaken => after = After::LookAgain,
+            Settled::NotKept | Settled::Altered => {}
+        }
+        close_rule(desk, bound, unit, intent, intended, stored, verdict);
+    }
+    if applied == 0 && after == After::LookAgain { After::NotApplied } else { after }
+}
+
+fn judge(
+    bound: &Bound,
+    side: Side,
+    intended: &IntendedRule,
+    stored: &Fields,
+    acknowledged: bool,
+) -> Settled {
+    let Some(rule) = bound.mapping().rule(&intended.rule) else {
+        // The rule is gone from the mapping: nothing will be planned for it, raw text must do.
+        let kept = intended.after.iter().all(|(name, raw)| stored.get(name) == Some(raw));
+        return if kept { Settled::Applied } else { Settled::Overtaken };
+    };
+    let mut sent = intended.before.clone();
+    sent.extend(intended.after.clone());
+    merge::settle(
+        &value(bound, rule, side, &sent),
+        &value(bound, rule, side, &intended.before),
+        &value(bound, rule, side, stored),
+        acknowledged,
+        &rule.policy.tolerances,
+    )
+}
+
+/// References are compared by the ids as they stand: both halves are on one side here.
+fn value(bound: &Bound, rule: &Rule, side: Side, fields: &Fields) -> Value {
+    if rule.reference().is_some() {
+        return Value::Text(format!("{:?}", rule_fields(rule, side, fields)));
+    }
+    bound
+        .canon(rule, side, fields, &References::default())
+        .unwrap_or_else(|_| Value::Text(format!("{:?}", rule_fields(rule, side, fields))))
+}
+
+fn close_rule(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    intent: &Intent,
+    intended: &IntendedRule,
+    stored: &Fields,
+    verdict: Settled,
+) {
+    let side = intent.side;
+    let Some(rule) = bound.mapping().rule(&intended.rule) else { return };
+    let held = rule_fields(rule, side, stored);
+    let mut sides = BySide::<Fields>::default();
+    *sides.get_mut(side) = held.clone();
+    sides.get_mut(side.other()).clone_from(&intended.source);
+    match verdict {
+        Settled::Applied => {
+            set_base(unit, rule, sides);
+            if let Some(base) = unit.bases.get_mut(&rule.name) {
+                base.rule_hash.clone_from(&intended.rule_hash);
+            }
+        }
+        Settled::NotApplied | Settled::Overtaken => {}
+        Settled::NotKept => {
+            let detail = format!(
+                "{} said yes and kept the old value; an automation or a permission keeps it so",
+                side.title()
+            );
+            let problem = Problem { reason: HoldReason::NotKept, detail };
+            put_hold(desk, bound, unit, rule, sides, &problem);
+        }
+        Settled::Altered => {
+            let detail = format!(
+                "{} stored something else than was sent; declare a `tolerance:` if that is meant",
+                side.title()
+            );
+            let problem = Problem { reason: HoldReason::Altered, detail };
+            put_hold(desk, bound, unit, rule, sides, &problem);
+        }
+    }
+    note(desk, bound, unit, intent, intended, held, verdict);
+}
+
+fn note(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    intent: &Intent,
+    intended: &IntendedRule,
+    stored: Fields,
+    verdict: Settled,
+) {
+    let (decision, reason) = match verdict {
+        Settled::Applied => ("write", "applied"),
+        Settled::NotApplied => ("write", "not-applied"),
+        Settled::NotKept => ("write", "not-kept"),
+        Settled::Altered => ("write", "altered"),
+        Settled::Overtaken => ("write", "overtaken"),
+    };
+    let mut note = Note::new(&intended.rule, decision, reason);
+    let mut inputs = BySide::<Fields>::default();
+    *inputs.get_mut(intent.side) = intended.before.clone();
+    inputs.get_mut(intent.side.other()).clone_from(&intended.source);
+    note.inputs = inputs;
+    note.winner = Some(intent.side.other());
+    note.wrote = Some((intent.side, if verdict == Settled::Applied { stored } else { intended.after.clone() }));
+    note.loser = Some(intended.before.clone());
+    note.detail = intent.reasons.get(&intended.rule).cloned().unwrap_or_default();
+    journal(desk, bound, unit, note);
+}
+
+/// Settles the intents that an earlier attempt left open, by reading. What is not applied may
+/// still be on its way until the grace has passed; only then is it planned afresh.
+pub async fn left_open(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+) -> Result<(), ReadError> {
+    if batch.units.iter().all(|unit| unit.intents.is_empty()) {
+        return Ok(());
+    }
+    for side in Side::BOTH {
+        let found = read_targets(desk, bound, batch, side).await?;
+        for unit in batch.open().filter(|unit| !unit.intents.is_empty()) {
+            let intents = std::mem::take(&mut unit.intents);
+            for intent in intents {
+                if intent.side == side {
+                    settle_open(desk, bound, unit, intent, &found);
+                } else {
+                    unit.intents.push(intent);
+                }
+            }
+        }
+    }
+    let mut changes = crate::store::Changes::default();
+    for unit in &mut batch.units {
+        super::carry::collect(unit, &mut changes);
+    }
+    desk.lane.commit(changes).await?;
+    Ok(())
+}
+
+/// The records the open intents of one side were written to: by id, and creates by their key.
+async fn read_targets(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &Batch,
+    side: Side,
+) -> Result<BTreeMap<String, Record>, ReadError> {
+    let (mut ids, mut keys) = (Vec::new(), Vec::new());
+    for unit in batch.units.iter().filter(|unit| unit.open()) {
+        for intent in unit.intents.iter().filter(|intent| intent.side == side) {
+            match (intent.kind, unit.records.get(side)) {
+                (IntentKind::Create, None) => keys.push(intent.target.clone()),
+                (_, Some(id)) => ids.push(id.clone()),
+                (_, None) => {}
+            }
+        }
+    }
+    let object = bound.object(side);
+    let fields = bound.read_fields(side);
+    let mut found = BTreeMap::new();
+    desk.lane.keep().await?;
+    if !ids.is_empty() {
+        let mut records = desk.crms.read(side, object, &ids, fields).await?;
+        let live: Vec<_> = records.iter().map(|r| r.presence == Presence::Live).collect();
+        if live.iter().any(|live| *live) {
+            desk.crms.add_associations(side, object, &bound.associations(), &mut records).await?;
+        }
+        found.extend(records.into_iter().map(|r| (r.id.as_str().to_owned(), r)));
+    }
+    if let (false, Some(key)) = (keys.is_empty(), bound.key_field(side)) {
+        for record in desk.crms.find(side, object, key, &keys, fields).await? {
+            let named = record.fields.get(key).and_then(|raw| raw.as_text()).map(str::to_owned);
+            found.extend(named.map(|named| (named, record)));
+        }
+    }
+    Ok(found)
+}
+
+fn settle_open(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    intent: Intent,
+    found: &BTreeMap<String, Record>,
+) {
+    let known = unit.records.get(intent.side).clone();
+    let place = known.as_ref().map_or(intent.target.as_str(), RecordId::as_str);
+    let record = found.get(place);
+    let over = desk.site.clock.now() >= intent.send_before.plus_millis(GRACE_MILLIS);
+    let outcome = match (intent.kind, record) {
+        (IntentKind::Archive, Some(record)) if record.presence == Presence::Deleted => {
+            super::gone::bury(desk, bound, unit, "archived", intent.side.other());
+            After::Settled
+        }
+        (IntentKind::Archive, _) | (_, None) => After::NotApplied,
+        (IntentKind::Create, Some(record)) if known.is_none() => {
+            found_created(desk, bound, unit, &intent, record)
+        }
+        (IntentKind::Create | IntentKind::Update | IntentKind::Associate, Some(record)) => {
+            settle_if_applied(desk, bound, unit, &intent, record, over)
+        }
+    };
+    if outcome != After::Settled && !over {
+        wait_for_grace(unit, &intent);
+        return unit.intents.push(intent);
+    }
+    unit.changes.intents_closed.push(intent.id);
+}
+
+/// Nothing is stored about an unanswered write before it is certain: all of it is there, or the
+/// grace is over.
+fn settle_if_applied(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    intent: &Intent,
+    record: &Record,
+    over: bool,
+) -> After {
+    let all = intent.rules.iter().all(|intended| {
+        judge(bound, intent.side, intended, &record.fields, false) == Settled::Applied
+    });
+    if !all && !over {
+        return After::LookAgain;
+    }
+    settle(desk, bound, unit, intent, &record.fields, false)
+}
+
+/// The create was applied although its reply was lost: the record carries our key.
+fn found_created(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    intent: &Intent,
+    record: &Record,
+) -> After {
+    let Some(link) = unit.link.clone() else { return After::NotApplied };
+    adopt(unit, link, intent.side, record.id.clone());
+    unblock_children(unit);
+    desk.tally.links += 1;
+    settle(desk, bound, unit, intent, &record.fields, true);
+    After::Settled
+}
+
+/// Work that waited for this pair may go on, whichever of its records it names.
+pub fn unblock_children(unit: &mut Unit) {
+    let Some(link) = unit.link.as_ref().filter(|link| link.state == LinkState::Linked) else {
+        return;
+    };
+    for side in Side::BOTH {
+        if let Some(id) = link.records.get(side).clone() {
+            let mapping = link.mapping.clone();
+            unit.changes.unblock.push(crate::model::RecordKey { mapping, side, id });
+        }
+    }
+}
+
+fn wait_for_grace(unit: &mut Unit, intent: &Intent) {
+    let mut setback = report::setback(
+        ErrorClass::UnknownOutcome,
+        "outcome-unknown",
+        format!("a write to {} had no answer; it may still arrive", intent.side.title()),
+    );
+    setback.retry_after = Some(intent.send_before.plus_millis(GRACE_MILLIS));
+    unit.finish(End::Again(setback));
+}

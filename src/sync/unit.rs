@@ -1,0 +1,149 @@
+//! The unit of planning: the marks of one link, or of one record that has none.
+
+use std::collections::BTreeMap;
+
+use crate::model::{
+    Bases, BySide, Fields, Hold, IntendedRule, Intent, IntentKind, Link, LinkState, Record,
+    RecordId, RecordKey, Side, Task,
+};
+use crate::pipeline::Setback;
+use crate::store::{Changes, Claimed};
+
+/// Planned once, completed together at the claimed revisions.
+#[derive(Debug, Default)]
+pub struct Unit {
+    pub claimed: Vec<Claimed>,
+    pub link: Option<Link>,
+    /// The link was made or changed in this attempt and is not in the store yet.
+    pub link_dirty: bool,
+    pub records: BySide<Option<RecordId>>,
+    /// What was read; `None` when not asked yet.
+    pub read: BySide<Option<Record>>,
+    pub bases: Bases,
+    pub bases_dirty: bool,
+    pub holds: Vec<Hold>,
+    pub intents: Vec<Intent>,
+    /// What the plan wants written, before it becomes intents.
+    pub writes: Vec<Write>,
+    /// Waits for this parent once everything else is done.
+    pub blocked_on: Option<(RecordKey, Setback)>,
+    /// What the store is to be told about this unit with the next commit.
+    pub changes: Changes,
+    pub end: Option<End>,
+    /// The end has been turned into verdicts.
+    pub judged: bool,
+}
+
+/// One write to one record, as planned.
+#[derive(Clone, Debug)]
+pub struct Write {
+    pub side: Side,
+    pub kind: IntentKind,
+    pub rules: Vec<IntendedRule>,
+    /// The machine-readable reason of each rule, for the journal.
+    pub reasons: BTreeMap<String, &'static str>,
+}
+
+/// How the unit ended in this attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    Done,
+    /// Failed; the retry schedule decides.
+    Failed(Setback),
+    /// Not an attempt: due again when the setback says, or at once.
+    Again(Setback),
+    BlockedOn { parent: RecordKey, setback: Setback },
+}
+
+impl Unit {
+    pub fn of(claimed: Claimed) -> Self {
+        let mut unit = Self::default();
+        if let Task::Record(key) = &claimed.task {
+            *unit.records.get_mut(key.side) = Some(key.id.clone());
+        }
+        unit.claimed.push(claimed);
+        unit
+    }
+
+    pub fn open(&self) -> bool {
+        self.end.is_none()
+    }
+
+    /// The first end wins: what went wrong first is what a person should read.
+    pub fn finish(&mut self, end: End) {
+        self.end.get_or_insert(end);
+    }
+
+    pub fn is_marked(&self, side: Side) -> bool {
+        self.claimed.iter().any(|claimed| claimed.task.side() == side)
+    }
+
+    /// The side to start from when there is no link: the one that was marked.
+    pub fn source(&self) -> Side {
+        if self.is_marked(Side::HubSpot) { Side::HubSpot } else { Side::Salesforce }
+    }
+
+    pub fn fields(&self, side: Side) -> Option<&Fields> {
+        self.read.get(side).as_ref().map(|record| &record.fields)
+    }
+
+    pub fn link_state(&self) -> Option<LinkState> {
+        self.link.as_ref().map(|link| link.state)
+    }
+
+    pub fn set_state(&mut self, state: LinkState, note: &str) {
+        if let Some(link) = &mut self.link {
+            link.state = state;
+            note.clone_into(&mut link.note);
+            self.link_dirty = true;
+        }
+    }
+
+    pub fn hold(&self, rule: &str) -> Option<&Hold> {
+        self.holds.iter().find(|hold| hold.rule == rule)
+    }
+}
+
+/// The units of one claimed batch.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub units: Vec<Unit>,
+}
+
+impl Batch {
+    pub fn open(&mut self) -> impl Iterator<Item = &mut Unit> {
+        self.units.iter_mut().filter(|unit| unit.open())
+    }
+
+    /// Ids on one side of the open units that a filter picks.
+    pub fn ids(&self, side: Side, mut pick: impl FnMut(&Unit) -> bool) -> Vec<RecordId> {
+        let mut ids: Vec<RecordId> = self
+            .units
+            .iter()
+            .filter(|unit| unit.open() && pick(unit))
+            .filter_map(|unit| unit.records.get(side).clone())
+            .collect();
+        ids.sort();
+        ids.dedup();
+        ids
+    }
+
+    /// Hands out what was read, by id.
+    pub fn place(&mut self, side: Side, records: Vec<Record>) {
+        let mut by_id: BTreeMap<RecordId, Record> =
+            records.into_iter().map(|record| (record.id.clone(), record)).collect();
+        for unit in self.open() {
+            let Some(id) = unit.records.get(side).clone() else { continue };
+            if let Some(record) = by_id.remove(&id) {
+                *unit.read.get_mut(side) = Some(record);
+            }
+        }
+    }
+
+    /// Ends every open unit the same way: a read that failed failed for all of them.
+    pub fn fail(&mut self, setback: &Setback) {
+        for unit in self.open() {
+            unit.finish(End::Failed(setback.clone()));
+        }
+    }
+}

@@ -1,0 +1,442 @@
+//! The only place that writes to a CRM. Intents first, then the call, then what it came to.
+//!
+//! Rows travel in the largest batches a side takes. A call that fails as one is halved until the
+//! row at fault stands alone; a row refused for named fields is sent once more without them.
+
+use std::collections::BTreeMap;
+
+use super::carry::collect;
+use super::create::key_for;
+use super::desk::Desk;
+use super::load::setback;
+use super::matching::adopt;
+use super::plan::put_hold;
+use super::report;
+use super::settle::{self, After};
+use super::unit::{Batch, End, Unit};
+use crate::crm::{CrmError, Crms, ErrorKind, RowResult, WriteRow, Written};
+use crate::mapping::Bound;
+use crate::model::{
+    BySide, ErrorClass, Fields, HoldReason, Intent, IntentId, IntentKind, LinkState, Problem, Raw,
+    Record, RecordId, Side,
+};
+use crate::retry::GRACE_MILLIS;
+use crate::store::{Changes, StoreError};
+
+/// One row on its way, and the unit it belongs to.
+pub struct Job {
+    /// Its place in the batch.
+    pub unit: usize,
+    pub intent: Intent,
+}
+
+pub async fn write_all(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+) -> Result<(), StoreError> {
+    for kind in [IntentKind::Create, IntentKind::Update, IntentKind::Archive] {
+        for side in [Side::Salesforce, Side::HubSpot] {
+            let jobs = jobs(desk, bound, batch, side, kind);
+            let reduced = send(desk, bound, batch, side, kind, jobs).await?;
+            let rest = send(desk, bound, batch, side, kind, reduced).await?;
+            for job in rest {
+                let message = "the record was refused again without the fields it named";
+                let again = report::setback(ErrorClass::Permanent, "refused", message.to_owned());
+                batch.units[job.unit].finish(End::Failed(again));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn jobs(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+    side: Side,
+    kind: IntentKind,
+) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    for (at, unit) in batch.units.iter_mut().enumerate().filter(|(_, unit)| unit.open()) {
+        let Some(link) = unit.link.as_ref().map(|link| link.id.clone()) else { continue };
+        let Some(write) = unit.writes.iter().find(|w| w.side == side && w.kind == kind) else {
+            continue;
+        };
+        let known = unit.records.get(side).as_ref().map(|id| id.as_str().to_owned());
+        let target = known.or_else(|| key_for(desk, unit, side)).unwrap_or_default();
+        let reasons =
+            write.reasons.iter().map(|(rule, why)| (rule.clone(), (*why).to_owned())).collect();
+        let intent = Intent {
+            id: IntentId::from_uuid(&desk.site.ids.next()),
+            link,
+            mapping: bound.mapping().name.clone(),
+            revision: bound.mapping().revision.clone(),
+            run: desk.site.run.clone(),
+            side,
+            kind,
+            target,
+            rules: write.rules.clone(),
+            reasons,
+            send_before: desk.lane.send_before(),
+            created_at: desk.site.clock.now(),
+        };
+        jobs.push(Job { unit: at, intent });
+    }
+    jobs
+}
+
+/// Sends the jobs, one call's worth at a time. Returns rows to be sent once more with less.
+async fn send(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+    side: Side,
+    kind: IntentKind,
+    jobs: Vec<Job>,
+) -> Result<Vec<Job>, StoreError> {
+    let mut reduced = Vec::new();
+    let mut unread: Vec<(Job, Written)> = Vec::new();
+    let mut jobs = jobs.into_iter().peekable();
+    while jobs.peek().is_some() {
+        let mut call: Vec<Job> = jobs.by_ref().take(Crms::batch(side)).collect();
+        open_intents(desk, batch, &mut call).await?;
+        let mut results = call_crm(desk, bound, side, kind, &call).await;
+        for job in call {
+            let result = results
+                .remove(job.intent.id.as_str())
+                .unwrap_or_else(|| Err(CrmError::row_missing()));
+            match result {
+                Ok(written) => {
+                    desk.tally.writes += 1;
+                    acknowledged(desk, batch, &job, &written);
+                    unread.push((job, written));
+                }
+                Err(error) => reduced.extend(refused(desk, bound, batch, job, &error)),
+            }
+        }
+        if side == Side::HubSpot {
+            settle_replies(desk, bound, batch, std::mem::take(&mut unread)).await?;
+        }
+    }
+    if !unread.is_empty() {
+        settle_by_reading(desk, bound, batch, side, unread).await?;
+    }
+    Ok(reduced)
+}
+
+/// One commit before each call: the intents of its rows, and all that gathered since the last.
+async fn open_intents(
+    desk: &mut Desk<'_>,
+    batch: &mut Batch,
+    call: &mut [Job],
+) -> Result<(), StoreError> {
+    desk.lane.keep().await?;
+    let mut changes = Changes::default();
+    for unit in &mut batch.units {
+        collect(unit, &mut changes);
+    }
+    let send_before = desk.lane.send_before();
+    for job in call {
+        job.intent.send_before = send_before;
+        changes.intents.push(job.intent.clone());
+    }
+    desk.lane.commit(changes).await
+}
+
+type Results = BTreeMap<String, RowResult>;
+
+async fn call_crm(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    side: Side,
+    kind: IntentKind,
+    call: &[Job],
+) -> Results {
+    let rows: Vec<WriteRow> = call.iter().map(|job| row(bound, side, job)).collect();
+    if kind == IntentKind::Archive {
+        return archive(desk, bound, side, rows).await;
+    }
+    let (empty, full): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.fields.is_empty());
+    let mut results = Results::new();
+    for row in empty {
+        // Only associations change: there is nothing to say to the object itself.
+        if let Some(id) = row.id {
+            results.insert(row.trace, Ok(Written { id, created: false, stored: None }));
+        }
+    }
+    let mut waiting = vec![full];
+    while let Some(rows) = waiting.pop() {
+        if rows.is_empty() {
+            continue;
+        }
+        let replies = one_call(desk, bound, side, kind, &rows).await;
+        if rows.len() > 1 && poisoned(&replies) {
+            let (left, right) = rows.split_at(rows.len() / 2);
+            waiting.push(right.to_vec());
+            waiting.push(left.to_vec());
+            continue;
+        }
+        results.extend(replies);
+    }
+    results
+}
+
+async fn one_call(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    side: Side,
+    kind: IntentKind,
+    rows: &[WriteRow],
+) -> Vec<(String, RowResult)> {
+    let object = bound.object(side);
+    match kind {
+        IntentKind::Create => {
+            desk.crms.create(side, object, bound.key_field(side), rows).await
+        }
+        IntentKind::Update | IntentKind::Associate | IntentKind::Archive => {
+            desk.crms.update(side, object, rows).await
+        }
+    }
+}
+
+/// The whole call was refused for good, so one of its rows may be the only culprit.
+fn poisoned(replies: &[(String, RowResult)]) -> bool {
+    replies.iter().any(|(_, reply)| {
+        matches!(reply, Err(error) if error.whole_call && error.class() == ErrorClass::Permanent)
+    })
+}
+
+async fn archive(desk: &Desk<'_>, bound: &Bound, side: Side, rows: Vec<WriteRow>) -> Results {
+    let traces: BTreeMap<RecordId, String> =
+        rows.into_iter().filter_map(|row| Some((row.id?, row.trace))).collect();
+    let ids: Vec<RecordId> = traces.keys().cloned().collect();
+    let replies = desk.crms.archive(side, bound.object(side), &ids).await;
+    replies
+        .into_iter()
+        .filter_map(|(id, reply)| {
+            let trace = traces.get(&id)?.clone();
+            let written = reply.map(|()| Written { id, created: false, stored: None });
+            Some((trace, written))
+        })
+        .collect()
+}
+
+fn row(bound: &Bound, side: Side, job: &Job) -> WriteRow {
+    let mut fields: Fields = job
+        .intent
+        .rules
+        .iter()
+        .flat_map(|rule| rule.after.clone())
+        .filter(|(name, _)| !name.contains('/'))
+        .collect();
+    let mut id = None;
+    if job.intent.kind == IntentKind::Create {
+        if let Some(key) = bound.key_field(side) {
+            fields.insert(key.to_owned(), Raw::text(&job.intent.target));
+        }
+    } else {
+        id = Some(RecordId::new(&job.intent.target));
+    }
+    WriteRow { trace: job.intent.id.as_str().to_owned(), id, fields }
+}
+
+/// The CRM said yes: a created record completes its link at once.
+fn acknowledged(desk: &mut Desk<'_>, batch: &mut Batch, job: &Job, written: &Written) {
+    let unit = &mut batch.units[job.unit];
+    match job.intent.kind {
+        IntentKind::Create => {
+            desk.tally.creates += 1;
+            desk.tally.links += 1;
+            if let Some(link) = unit.link.clone() {
+                adopt(unit, link, job.intent.side, written.id.clone());
+            }
+        }
+        IntentKind::Archive => desk.tally.archives += 1,
+        IntentKind::Update | IntentKind::Associate => {}
+    }
+}
+
+/// HubSpot's replies carry what it stored: they settle the rows, once associations are written.
+async fn settle_replies(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+    written: Vec<(Job, Written)>,
+) -> Result<(), StoreError> {
+    let mut jobs = Vec::with_capacity(written.len());
+    for (job, written) in written {
+        let unit = &batch.units[job.unit];
+        let mut stored = expected(bound, unit, &job.intent);
+        if let Some(record) = written.stored {
+            stored.extend(record.fields);
+        }
+        jobs.push((job, stored));
+    }
+    super::associate::write(desk, bound, batch, &mut jobs).await;
+    for (job, stored) in jobs {
+        close(desk, bound, batch, &job, &stored);
+    }
+    Ok(())
+}
+
+/// A record's fields as they stand when the reply does not mention them: as read, or blank on a
+/// record that did not exist.
+fn expected(bound: &Bound, unit: &Unit, intent: &Intent) -> Fields {
+    match unit.fields(intent.side) {
+        Some(fields) => fields.clone(),
+        None => {
+            let names = bound.read_fields(intent.side).iter().cloned();
+            names.map(|name| (name, Raw::Null)).collect()
+        }
+    }
+}
+
+/// Salesforce says only yes: one retrieve shows what triggers, flows and rounding made of it.
+async fn settle_by_reading(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+    side: Side,
+    written: Vec<(Job, Written)>,
+) -> Result<(), StoreError> {
+    let ids: Vec<RecordId> = written.iter().map(|(_, written)| written.id.clone()).collect();
+    desk.lane.keep().await?;
+    let fields = bound.read_fields(side);
+    let read = desk.crms.read(side, bound.object(side), &ids, fields).await;
+    let records: BTreeMap<RecordId, Record> = match read {
+        Ok(records) => records.into_iter().map(|r| (r.id.clone(), r)).collect(),
+        Err(error) => {
+            // The writes were done; the next attempt finds the open intents and reads again.
+            for (job, _) in written {
+                batch.units[job.unit].finish(End::Failed(setback(&error)));
+            }
+            return Ok(());
+        }
+    };
+    for (job, written) in written {
+        match records.get(&written.id) {
+            Some(record) => close(desk, bound, batch, &job, &record.fields),
+            None => batch.units[job.unit].finish(look_again(desk)),
+        }
+    }
+    Ok(())
+}
+
+fn close(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch, job: &Job, stored: &Fields) {
+    let unit = &mut batch.units[job.unit];
+    let intent = &job.intent;
+    unit.changes.intents_closed.push(intent.id.clone());
+    if intent.kind == IntentKind::Archive {
+        return super::gone::bury(desk, bound, unit, "archived", intent.side.other());
+    }
+    let after = settle::settle(desk, bound, unit, intent, stored, true);
+    if after != After::Settled || moved_besides(bound, unit, intent, stored) {
+        unit.finish(look_again(desk));
+    }
+}
+
+/// Another mapped value is not as it was when the plan was made: somebody edited meanwhile.
+fn moved_besides(bound: &Bound, unit: &Unit, intent: &Intent, stored: &Fields) -> bool {
+    let Some(read) = unit.fields(intent.side) else { return false };
+    bound.mapping().rules.iter().any(|rule| {
+        !intent.rules.iter().any(|intended| intended.rule == rule.name)
+            && rule.sides.get(intent.side).iter().any(|name| {
+                stored.contains_key(name) && read.contains_key(name)
+                    && stored.get(name) != read.get(name)
+            })
+    })
+}
+
+fn look_again(desk: &Desk<'_>) -> End {
+    let message = "the record changed while it was written".to_owned();
+    let mut again = report::setback(ErrorClass::Transient, "changed-meanwhile", message);
+    again.retry_after = Some(desk.site.clock.now());
+    End::Again(again)
+}
+
+/// What becomes of a row that was not written. Returns a smaller row to send instead, if any.
+fn refused(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+    job: Job,
+    error: &CrmError,
+) -> Option<Job> {
+    let unit = &mut batch.units[job.unit];
+    let class = error.class();
+    if class == ErrorClass::UnknownOutcome {
+        let mut later = setback(error);
+        later.retry_after = Some(job.intent.send_before.plus_millis(GRACE_MILLIS));
+        unit.finish(End::Again(later));
+        return None;
+    }
+    unit.changes.intents_closed.push(job.intent.id.clone());
+    match error.kind {
+        ErrorKind::Duplicate if job.intent.kind == IntentKind::Create => {
+            duplicate(desk, unit, &job, error);
+            None
+        }
+        ErrorKind::NotFound => {
+            unit.finish(look_again(desk));
+            None
+        }
+        _ if !error.fields.is_empty() && job.intent.kind != IntentKind::Archive => {
+            without_fields(desk, bound, unit, job, error)
+        }
+        _ => {
+            unit.finish(End::Failed(setback(error)));
+            None
+        }
+    }
+}
+
+/// The record exists on the other side already: it becomes the partner, unless a duplicate rule
+/// only thinks that it might be.
+fn duplicate(desk: &Desk<'_>, unit: &mut Unit, job: &Job, error: &CrmError) {
+    let Some(existing) = error.existing.clone().filter(|_| error.code != "DUPLICATES_DETECTED")
+    else {
+        return unit.finish(End::Failed(setback(error)));
+    };
+    let Some(mut link) = unit.link.clone() else { return };
+    link.state = LinkState::Creating(job.intent.side);
+    adopt(unit, link, job.intent.side, existing);
+    unit.finish(look_again(desk));
+}
+
+/// The rules that own the refused fields are held; the rest of the record goes on without them.
+fn without_fields(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    mut job: Job,
+    error: &CrmError,
+) -> Option<Job> {
+    let side = job.intent.side;
+    let is_blamed = |name: &String| error.fields.iter().any(|f| f.eq_ignore_ascii_case(name));
+    let (blamed, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut job.intent.rules)
+        .into_iter()
+        .partition(|rule| rule.after.keys().any(is_blamed));
+    let sent: Fields = rest.iter().flat_map(|rule| rule.after.clone()).collect();
+    let creating = job.intent.kind == IntentKind::Create;
+    let unsendable = creating && !bound.missing_for_create(side, &sent).is_empty();
+    if blamed.is_empty() || unsendable {
+        unit.finish(End::Failed(setback(error)));
+        return None;
+    }
+    for intended in blamed {
+        let Some(rule) = bound.mapping().rule(&intended.rule) else { continue };
+        let mut sides = BySide::<Fields>::default();
+        sides.get_mut(side).clone_from(&intended.before);
+        sides.get_mut(side.other()).clone_from(&intended.source);
+        let detail = format!("{} refused it: {} ({})", side.title(), error.message, error.code);
+        let problem = Problem { reason: HoldReason::Refused, detail };
+        put_hold(desk, bound, unit, rule, sides, &problem);
+    }
+    if rest.is_empty() {
+        return None;
+    }
+    job.intent.rules = rest;
+    job.intent.id = IntentId::from_uuid(&desk.site.ids.next());
+    Some(job)
+}
