@@ -37,10 +37,6 @@ impl AnyId {
     pub fn number(&self) -> Option<u64> {
         (&self.0[3..6] == INSTANCE).then(|| number_of(&self.0[6..15]))
     }
-
-    pub fn short(&self) -> &str {
-        &self.0[..15]
-    }
 }
 
 impl fmt::Display for AnyId {

@@ -61,10 +61,6 @@ impl Row {
     pub fn shrink(&mut self) {
         self.cells.shrink_to_fit();
     }
-
-    pub fn cells(&self) -> impl Iterator<Item = (u16, &Cell)> {
-        self.cells.iter().map(|(at, cell)| (*at, cell))
-    }
 }
 
 /// Folded value -> row numbers in order, deleted rows included.

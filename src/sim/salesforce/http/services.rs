@@ -33,12 +33,12 @@ pub(super) fn answer(org: &mut Org, incoming: &Incoming) -> Reply {
 }
 
 fn versions() -> Value {
-    const SEASONS: [&str; 3] = ["Winter", "Spring", "Summer"];
+    const SEASONS: [&str; 3] = ["Spring", "Summer", "Winter"];
     (OLDEST..=NEWEST)
         .map(|version| {
-            let step = version - 59;
-            let year = 24 + (step - 1) / 3;
+            let step = version - OLDEST;
             let season = SEASONS[usize::try_from(step % 3).unwrap_or(0)];
+            let year = 24 + step / 3 + u32::from(season == "Winter");
             json!({
                 "label": format!("{season} '{year}"),
                 "url": format!("/services/data/v{version}.0"),

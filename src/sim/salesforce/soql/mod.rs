@@ -10,7 +10,6 @@ mod parser;
 mod source;
 
 pub use bind::Bound;
-pub(super) use output::address;
 
 use super::error::Refusal;
 use super::org::Org;

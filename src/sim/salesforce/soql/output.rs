@@ -113,7 +113,7 @@ impl Output {
 }
 
 /// The compound of an address, or null when all of its parts are.
-pub(in crate::sim::salesforce) fn address(own: &Object, row: &Row, name: &str) -> Value {
+fn address(own: &Object, row: &Row, name: &str) -> Value {
     let stem = name.trim_end_matches("Address");
     let part = |suffix: &str| {
         own.field_at(&format!("{stem}{suffix}"))
