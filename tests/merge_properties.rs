@@ -183,6 +183,7 @@ fn stored(terms: Terms, side: Side, value: &Value) -> Value {
 impl World {
     fn new(rng: &mut Rng) -> Self {
         let terms = pick(rng, &TERMS);
+        let policy = any_policy(rng, terms);
         let hubspot = any_value(rng, terms, Side::HubSpot);
         let agreed = match carry(terms, Side::Salesforce, &hubspot, &None) {
             Ok(value) if rng.u8(..4) != 0 => {
@@ -200,7 +201,6 @@ impl World {
             Some(base) => base.clone().map(Some),
             None => BySide::from_fn(|side| any_cell(rng, terms, side)),
         };
-        let policy = any_policy(rng, terms);
         let mut world = Self {
             terms,
             policy,
@@ -211,6 +211,10 @@ impl World {
             modified: BySide::default(),
             kept: false,
         };
+        // Not every pair is one that this policy could have agreed on.
+        if !rule_changed && merge::corresponds(&world.input()).is_none() {
+            world.base = None;
+        }
         world.disturb(rng);
         world
     }
@@ -221,7 +225,7 @@ impl World {
             if rng.u8(..5) < 3 {
                 *self.now.get_mut(side) = any_cell(rng, self.terms, side);
             }
-            let at = Timestamp::from_millis(rng.i64(..12_000));
+            let at = Timestamp::from_millis(rng.i64(0..12_000));
             *self.modified.get_mut(side) = (rng.u8(..4) != 0).then_some(at);
         }
         if self.held.as_ref() != Some(&self.now) {

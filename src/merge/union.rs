@@ -59,37 +59,30 @@ const fn destinations(movement: Movement) -> &'static [Side] {
     }
 }
 
-/// What the other side held at the last agreement, in the terms of `side`. A rule that changed
-/// and nobody's edit is first contact: nothing counts as removed.
-fn agreed<'a>(seen: &Seen<'a>, side: Side) -> Option<&'a Value> {
+/// The two halves of the base in the terms of one side: its own, and the other's carried over.
+/// A rule that changed and nobody's edit is first contact: nothing counts as removed.
+fn agreed<'a>(seen: &Seen<'a>, side: Side) -> Option<[&'a Value; 2]> {
     if seen.movement.is_first_contact() {
         return None;
     }
-    let halves = seen
-        .input
-        .carried_base
-        .as_ref()
-        .or(seen.input.base.as_ref())?;
-    Some(halves.get(side))
+    let base = seen.input.base.as_ref()?.get(side);
+    let carried = seen.input.carried_base.as_ref();
+    Some([base, carried.map_or(base, |halves| halves.get(side))])
 }
 
-/// `None` when one of the values is not a set.
-fn merge(mine: &Value, theirs: &Value, agreed: Option<&Value>) -> Option<Value> {
+/// Only an element that both halves held can have been removed: one that stands in a single half
+/// has no counterpart, or came with another revision of the rule. `None`: not a set.
+fn merge(mine: &Value, theirs: &Value, agreed: Option<[&Value; 2]>) -> Option<Value> {
     let mine = elements(mine)?;
     let theirs = elements(theirs)?;
     let agreed = match agreed {
-        Some(value) => elements(value)?,
+        Some([one, other]) => &elements(one)? & &elements(other)?,
         None => BTreeSet::new(),
     };
     let added = theirs.difference(&agreed);
-    let merged = mine
-        .union(&added.cloned().collect())
-        .cloned()
-        .collect::<BTreeSet<_>>();
+    let merged: BTreeSet<Element<'_>> = mine.iter().chain(added).cloned().collect();
     let removed = |element: &Element<'_>| agreed.contains(element) && !theirs.contains(element);
-    Some(collect(
-        merged.into_iter().filter(|element| !removed(element)),
-    ))
+    Some(collect(merged.into_iter().filter(|element| !removed(element))))
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
