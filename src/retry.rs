@@ -135,3 +135,164 @@ fn share(bound: i64, jitter: u64) -> i64 {
     let part = ((bound + 1) * u128::from(jitter)) >> 64;
     i64::try_from(part).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000_000);
+    const CHANCES: [u64; 5] = [0, 1, u64::MAX / 2, u64::MAX - 1, u64::MAX];
+
+    fn failure(class: ErrorClass) -> Failure {
+        Failure {
+            class,
+            code: "CODE".to_owned(),
+            message: "it failed".to_owned(),
+            fields: Vec::new(),
+        }
+    }
+
+    fn attempted(attempts: u32) -> Attempted {
+        Attempted {
+            attempts,
+            first_at: NOW,
+        }
+    }
+
+    /// Milliseconds to wait and whether the attempt counts; `None` when a person must act.
+    fn wait(
+        class: ErrorClass,
+        attempted: Attempted,
+        retry_after: Option<i64>,
+        jitter: u64,
+    ) -> Option<(i64, bool)> {
+        let retry_after = retry_after.map(|millis| NOW.plus_millis(millis));
+        match verdict(&failure(class), attempted, retry_after, NOW, jitter) {
+            Verdict::RetryAt { at, counted, .. } => Some((at.millis_since(NOW), counted)),
+            Verdict::Dead(_) => None,
+            Verdict::Done | Verdict::BlockedOn { .. } => panic!("not a verdict of a failure"),
+        }
+    }
+
+    fn longest(class: ErrorClass, attempts: u32) -> Option<(i64, bool)> {
+        wait(class, attempted(attempts), None, u64::MAX)
+    }
+
+    #[test]
+    fn transient_waits_double_to_a_quarter_of_an_hour_and_end_with_the_twelfth() {
+        let bounds = [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900];
+        for (attempts, seconds) in (1..).zip(bounds) {
+            let bound = longest(ErrorClass::Transient, attempts);
+            assert_eq!(bound, Some((seconds * SECOND, true)), "attempt {attempts}");
+            let none = wait(ErrorClass::Transient, attempted(attempts), None, 0);
+            assert_eq!(none, Some((0, true)), "full jitter begins at nothing");
+        }
+        assert_eq!(longest(ErrorClass::Transient, 12), None);
+    }
+
+    #[test]
+    fn transient_work_is_given_up_after_a_day() {
+        let old = Attempted {
+            attempts: 2,
+            first_at: NOW.plus_millis(-DAY),
+        };
+        assert_eq!(wait(ErrorClass::Transient, old, None, 0), None);
+    }
+
+    #[test]
+    fn our_own_faults_get_five_attempts() {
+        let bounds: Vec<_> = (1..=5).map(|n| longest(ErrorClass::Ours, n)).collect();
+        let counted = |seconds| Some((seconds * SECOND, true));
+        assert_eq!(
+            bounds,
+            [counted(1), counted(2), counted(4), counted(8), None]
+        );
+    }
+
+    #[test]
+    fn what_a_person_must_mend_is_never_tried_again() {
+        for class in [ErrorClass::Permanent, ErrorClass::NeedsPerson] {
+            assert_eq!(wait(class, attempted(1), Some(5), 7), None);
+        }
+    }
+
+    #[test]
+    fn nobody_returns_before_the_moment_the_server_named_nor_much_later() {
+        let classes = [
+            ErrorClass::Transient,
+            ErrorClass::Rate,
+            ErrorClass::Auth,
+            ErrorClass::UnknownOutcome,
+            ErrorClass::Ours,
+        ];
+        for class in classes {
+            for jitter in CHANCES {
+                let (millis, _) =
+                    wait(class, attempted(1), Some(MINUTE), jitter).expect("is tried again");
+                assert!(
+                    (MINUTE..=MINUTE + MINUTE / 10).contains(&millis),
+                    "{class:?} {millis}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_rate_limit_never_uses_up_attempts() {
+        assert_eq!(longest(ErrorClass::Rate, 9_999), Some((11 * SECOND, false)));
+        let least = wait(ErrorClass::Rate, attempted(1), None, 0);
+        assert_eq!(least, Some((10 * SECOND, false)));
+        let past = wait(ErrorClass::Rate, attempted(1), Some(-MINUTE), u64::MAX);
+        assert_eq!(past, Some((0, false)), "a moment that is past binds nobody");
+    }
+
+    #[test]
+    fn failing_credentials_are_looked_at_less_and_less() {
+        for (age, seconds) in [(0, 30), (MINUTE, 60), (DAY, 600)] {
+            let attempted = Attempted {
+                attempts: 50,
+                first_at: NOW.plus_millis(-age),
+            };
+            let waited = wait(ErrorClass::Auth, attempted, None, 0);
+            assert_eq!(waited, Some((seconds * SECOND, false)));
+        }
+    }
+
+    #[test]
+    fn a_write_without_an_answer_waits_out_the_grace() {
+        assert_eq!(
+            longest(ErrorClass::UnknownOutcome, 1),
+            Some((GRACE_MILLIS, true))
+        );
+        assert_eq!(longest(ErrorClass::UnknownOutcome, 12), None);
+    }
+
+    #[test]
+    fn a_missing_parent_is_waited_for_a_day() {
+        let after = |age: i64| Attempted {
+            attempts: 99,
+            first_at: NOW.plus_millis(-age),
+        };
+        let waited = wait(ErrorClass::Blocked, after(DAY - SECOND), None, 3);
+        assert_eq!(waited, Some((SECOND, false)));
+        assert_eq!(wait(ErrorClass::Blocked, after(DAY), None, 3), None);
+    }
+
+    #[test]
+    fn absurd_times_neither_panic_nor_wrap() {
+        for class in [
+            ErrorClass::Transient,
+            ErrorClass::Rate,
+            ErrorClass::UnknownOutcome,
+        ] {
+            for micros in [i64::MIN, i64::MAX] {
+                let asked = Some(Timestamp::from_micros(micros));
+                let given = verdict(&failure(class), attempted(u32::MAX), asked, NOW, u64::MAX);
+                let first = verdict(&failure(class), attempted(0), asked, NOW, u64::MAX);
+                for verdict in [given, first] {
+                    assert!(!matches!(verdict, Verdict::RetryAt { at, .. } if at < NOW));
+                }
+            }
+        }
+    }
+}

@@ -5,7 +5,7 @@
 //! `World::check` and `World::quiet`: the sides agree in the end or the rule says why not, no
 //! write is without effect, no value is destroyed unnamed, and nothing is decided twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use tandem::merge::{self, Agreement, Decision, Reason, RuleInput, Settled};
@@ -397,11 +397,12 @@ impl World {
         }
     }
 
-    /// Decides and carries out until nothing is left, and counts the decisions.
-    fn run(&mut self) -> Result<u64, String> {
+    /// Decides and carries out until nothing is left, and counts the reasons.
+    fn run(&mut self, reasons: &mut BTreeMap<Reason, u64>) -> Result<(), String> {
         let mut writes = 0;
-        for round in 1..=ROUNDS_TO_FIXPOINT {
+        for _ in 0..ROUNDS_TO_FIXPOINT {
             let (decision, reason) = merge::decide(&self.input());
+            *reasons.entry(reason).or_default() += 1;
             if (decision.clone(), reason) != merge::decide(&self.input()) {
                 return Err("two answers to one question".into());
             }
@@ -412,7 +413,7 @@ impl World {
             }
             if !self.apply(&decision) {
                 self.quiet(&decision, reason)?;
-                return Ok(round as u64);
+                return Ok(());
             }
         }
         Err("no fixpoint".into())
@@ -421,19 +422,23 @@ impl World {
 
 #[test]
 fn random_worlds_come_to_rest_and_lose_nothing() {
-    let mut decisions = 0;
+    let mut reasons = BTreeMap::new();
     for number in 0..WORLDS {
         let mut rng = Rng::with_seed(number);
         let mut world = World::new(&mut rng);
         for edits in 0..3 {
-            let before = format!("{world:?}");
-            match world.run() {
-                Ok(count) => decisions += count,
-                Err(fault) => panic!("world {number}, edits {edits}: {fault}\n{before}\n{world:?}"),
+            let before = format!("{:?}", world.now);
+            if let Err(fault) = world.run(&mut reasons) {
+                panic!("world {number}, edits {edits}: {fault}\nfrom {before}\nto {world:?}");
             }
             world.disturb(&mut rng);
         }
     }
+    let decisions: u64 = reasons.values().sum();
+    println!("{decisions} decisions in {WORLDS} worlds: {reasons:?}");
     assert!(decisions >= 200_000, "only {decisions} decisions");
-    println!("{decisions} decisions in {WORLDS} worlds");
+    for reason in Reason::ALL {
+        let met = reason == Reason::Unresolved || reasons.contains_key(&reason);
+        assert!(met, "no world ever met {}", reason.as_str());
+    }
 }

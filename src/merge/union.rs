@@ -82,7 +82,9 @@ fn merge(mine: &Value, theirs: &Value, agreed: Option<[&Value; 2]>) -> Option<Va
     let added = theirs.difference(&agreed);
     let merged: BTreeSet<Element<'_>> = mine.iter().chain(added).cloned().collect();
     let removed = |element: &Element<'_>| agreed.contains(element) && !theirs.contains(element);
-    Some(collect(merged.into_iter().filter(|element| !removed(element))))
+    Some(collect(
+        merged.into_iter().filter(|element| !removed(element)),
+    ))
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
