@@ -6,6 +6,7 @@
 mod ids;
 mod link;
 mod policy;
+mod problem;
 mod record;
 mod schema;
 mod side;
@@ -21,6 +22,7 @@ pub use link::{
     Bases, Halves, Hold, HoldReason, IntendedRule, Intent, IntentKind, Link, LinkState,
 };
 pub use policy::{Blank, Conflict, Direction, FirstSync, Policy, Tolerance};
+pub use problem::Problem;
 pub use record::{Presence, Record, RecordKey, association_field};
 pub use schema::{
     FieldKind, FieldSchema, ObjectSchema, Owner, PickOption, Pipeline, RecordType, Schemas,
