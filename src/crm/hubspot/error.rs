@@ -67,16 +67,18 @@ pub(super) fn from_item(item: &Value, now: Timestamp) -> ItemError {
 }
 
 fn implied_wait(error: &CrmError, now: Timestamp, day_end: Option<Timestamp>) -> Option<Timestamp> {
-    match error.kind {
-        ErrorKind::Locked => Some(now.plus_millis(LOCK_MS)),
-        ErrorKind::RateLimited(RateScope::Search) => Some(now.plus_millis(1_000)),
-        ErrorKind::RateLimited(RateScope::Burst) => Some(now.plus_millis(10_000)),
-        ErrorKind::RateLimited(RateScope::Daily) => {
-            Some(day_end.unwrap_or(now.plus_millis(DAILY_RETRY_MS)))
-        }
-        ErrorKind::RateLimited(RateScope::Moving) => Some(now.plus_millis(DAILY_RETRY_MS)),
-        _ => None,
+    if error.kind == ErrorKind::Locked {
+        return Some(now.plus_millis(LOCK_MS));
     }
+    let ErrorKind::RateLimited(scope) = error.kind else {
+        return None;
+    };
+    Some(match scope {
+        RateScope::Search => now.plus_millis(1_000),
+        RateScope::Burst => now.plus_millis(10_000),
+        RateScope::Daily => day_end.unwrap_or(now.plus_millis(DAILY_RETRY_MS)),
+        RateScope::Moving => now.plus_millis(DAILY_RETRY_MS),
+    })
 }
 
 fn read(body: &Value, status: u16) -> CrmError {

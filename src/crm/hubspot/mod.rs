@@ -213,33 +213,15 @@ impl HubSpot {
         let Some(until) = error.retry_after else {
             return;
         };
-        match error.kind {
-            ErrorKind::RateLimited(RateScope::Search) => {
-                self.inner.line.refused(Bucket::Search, until);
-            }
-            ErrorKind::RateLimited(RateScope::Burst | RateScope::Daily | RateScope::Moving) => {
-                self.inner.line.refused(Bucket::Plain, until);
-            }
-            ErrorKind::Unavailable => self.inner.line.pause(until),
-            // A lock of one record says nothing about the others.
-            ErrorKind::Connect
-            | ErrorKind::TimedOut
-            | ErrorKind::Locked
-            | ErrorKind::NotBefore
-            | ErrorKind::TokenExpired
-            | ErrorKind::LoginRefused
-            | ErrorKind::Forbidden
-            | ErrorKind::NotFound
-            | ErrorKind::UnknownField
-            | ErrorKind::Rejected
-            | ErrorKind::Duplicate
-            | ErrorKind::Conflict
-            | ErrorKind::RolledBack
-            | ErrorKind::TooHeavy
-            | ErrorKind::CursorLost
-            | ErrorKind::BrokenReply
-            | ErrorKind::RowMissing
-            | ErrorKind::BadRequest => {}
+        // A lock of one record, say, tells nothing about the others.
+        if let ErrorKind::RateLimited(scope) = error.kind {
+            let bucket = match scope {
+                RateScope::Search => Bucket::Search,
+                RateScope::Burst | RateScope::Daily | RateScope::Moving => Bucket::Plain,
+            };
+            self.inner.line.refused(bucket, until);
+        } else if error.kind == ErrorKind::Unavailable {
+            self.inner.line.pause(until);
         }
     }
 

@@ -13,8 +13,11 @@ use crate::model::{RecordId, Timestamp};
 /// The daily window rolls, so small amounts come back all the time.
 const DAILY_RETRY_MS: i64 = 15 * 60_000;
 const CONCURRENT_RETRY_MS: i64 = 10_000;
+const LOCK_MS: i64 = 1_000;
 /// Approval locks are lifted by people.
 const APPROVAL_RETRY_MS: i64 = 3_600_000;
+/// Logins are limited by the hour.
+const LOGIN_RETRY_MS: i64 = 3_600_000;
 
 /// The error of a call that was refused as one. `object` is what was being written.
 pub(super) fn from_reply(reply: &Reply, now: Timestamp, object: Option<&str>) -> CrmError {
@@ -87,13 +90,17 @@ fn from_errors(items: &[Value], status: u16, now: Timestamp, object: Option<&str
 }
 
 fn wait(kind: ErrorKind, code: &str, message: &str, now: Timestamp) -> Option<Timestamp> {
-    let millis = match kind {
-        ErrorKind::RateLimited(RateScope::Daily) => DAILY_RETRY_MS,
-        ErrorKind::RateLimited(_) if message.contains("login rate") => APPROVAL_RETRY_MS,
-        ErrorKind::RateLimited(_) => CONCURRENT_RETRY_MS,
-        ErrorKind::Locked if code == "ENTITY_IS_LOCKED" => APPROVAL_RETRY_MS,
-        ErrorKind::Locked => 1_000,
-        _ => return None,
+    let millis = if kind == ErrorKind::Locked {
+        let approval = code == "ENTITY_IS_LOCKED";
+        if approval { APPROVAL_RETRY_MS } else { LOCK_MS }
+    } else if kind == ErrorKind::RateLimited(RateScope::Daily) {
+        DAILY_RETRY_MS
+    } else if message.contains("login rate") {
+        LOGIN_RETRY_MS
+    } else if matches!(kind, ErrorKind::RateLimited(_)) {
+        CONCURRENT_RETRY_MS
+    } else {
+        return None;
     };
     Some(now.plus_millis(millis))
 }

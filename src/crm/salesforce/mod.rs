@@ -230,10 +230,10 @@ impl Salesforce {
         }
         let error = error::from_reply(&reply, self.now(), op.object);
         if let Some(until) = error.retry_after {
-            match error.kind {
-                ErrorKind::RateLimited(_) => self.inner.line.refused(Bucket::Plain, until),
-                ErrorKind::Unavailable => self.inner.line.pause(until),
-                _ => {}
+            if matches!(error.kind, ErrorKind::RateLimited(_)) {
+                self.inner.line.refused(Bucket::Plain, until);
+            } else if error.kind == ErrorKind::Unavailable {
+                self.inner.line.pause(until);
             }
         }
         Err(error)
