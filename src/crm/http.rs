@@ -239,6 +239,10 @@ async fn in_process(router: &Router, request: Request) -> Result<Reply, CrmError
     let mut call = http::Request::new(request.body.map_or_else(Body::empty, Body::from));
     *call.method_mut() = request.method;
     *call.headers_mut() = request.headers;
+    // What a connection would add; a server tells its own address from it.
+    if let Ok(host) = HeaderValue::from_str(request.url.authority()) {
+        call.headers_mut().insert(http::header::HOST, host);
+    }
     *call.uri_mut() = request
         .url
         .as_str()
