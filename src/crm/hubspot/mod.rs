@@ -1,0 +1,255 @@
+//! The HubSpot client. Nothing outside this folder knows HubSpot's JSON or paths.
+//!
+//! Paths are the date-versioned ones. A token comes from outside and is static here: a 401 is an
+//! error, there is nothing to refresh. Decides nothing about what is read or written.
+
+mod association;
+mod error;
+mod object;
+mod read;
+mod schema;
+mod search;
+mod wire;
+mod write;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono_tz::Tz;
+use http::Method;
+use secrecy::SecretString;
+use serde::Serialize;
+use url::Url;
+
+use super::gate::{Bounds, Bucket, Limit, Seen};
+use super::http::{self as wire_http, Reply, Request, Transport};
+use super::meter::{Calls, Family, Line, Usage};
+use super::{CrmError, ErrorKind, RateScope, Sent};
+use crate::clock::Clock;
+use crate::model::Timestamp;
+
+pub use association::{Association, AssociationType};
+pub use read::{HistoryEntry, Page};
+pub use schema::Account;
+pub use search::SearchPage;
+
+/// The version in every path. 2026-03 rather than 2026-09, because the later one turns each
+/// account's form rules (conditionally required properties, required associations) into refusals
+/// of API writes, which the account's admin never meant for a sync (hubspot.md 4.10).
+pub const VERSION: &str = "2026-03";
+
+/// Inputs of one batch call, reads and writes alike.
+const BATCH: usize = 100;
+
+/// Limits before the first headers are seen (hubspot.md 3.1): the burst of an OAuth app, which
+/// less the gate's own margin also fits the smallest private app; searches one below the cap;
+/// associations by the smallest tier, which no header ever tells.
+const BOUNDS: Bounds = Bounds {
+    burst: Some(Limit {
+        calls: 110,
+        span_ms: 10_000,
+    }),
+    search: Some(Limit {
+        calls: 4,
+        span_ms: 1_000,
+    }),
+    associations: Some(Limit {
+        calls: 90,
+        span_ms: 10_000,
+    }),
+    daily_share_percent: super::gate::DAILY_SHARE_PERCENT,
+};
+
+/// What a call is counted as, and whether a lost reply leaves a write in doubt.
+#[derive(Clone, Copy, Debug)]
+struct Op {
+    family: Family,
+    writes: bool,
+}
+
+impl Op {
+    const fn read(name: &'static str) -> Self {
+        Self {
+            family: Family::plain(name),
+            writes: false,
+        }
+    }
+
+    const fn write(name: &'static str) -> Self {
+        Self {
+            family: Family::plain(name),
+            writes: true,
+        }
+    }
+
+    /// What a lost or unreadable reply means.
+    const fn sent(self) -> Sent {
+        if self.writes {
+            Sent::Unknown
+        } else {
+            Sent::Yes
+        }
+    }
+
+    const fn via(mut self, bucket: Bucket) -> Self {
+        self.family.bucket = bucket;
+        self
+    }
+}
+
+/// One connection to one portal. Clones share the gate, the counters and what was looked up.
+#[derive(Clone, Debug)]
+pub struct HubSpot {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    line: Line,
+    base: Result<Url, CrmError>,
+    token: SecretString,
+    /// Names of custom objects to the type ids that paths take.
+    objects: Mutex<BTreeMap<String, String>>,
+    /// Where the daily allowance ends at midnight; known after the account was read.
+    zone: Mutex<Option<Tz>>,
+}
+
+impl HubSpot {
+    /// A base address that cannot be read is reported by the first call.
+    pub fn new(transport: Transport, base_url: &str, token: SecretString, clock: Clock) -> Self {
+        Self::with_daily_share(
+            transport,
+            base_url,
+            token,
+            clock,
+            BOUNDS.daily_share_percent,
+        )
+    }
+
+    /// Uses at most `percent` of the daily allowance instead of half of it.
+    pub fn with_daily_share(
+        transport: Transport,
+        base_url: &str,
+        token: SecretString,
+        clock: Clock,
+        percent: u64,
+    ) -> Self {
+        let bounds = Bounds {
+            daily_share_percent: percent,
+            ..BOUNDS
+        };
+        Self {
+            inner: Arc::new(Inner {
+                line: Line::new(transport, clock, bounds),
+                base: wire_http::base(base_url),
+                token,
+                objects: Mutex::default(),
+                zone: Mutex::default(),
+            }),
+        }
+    }
+
+    /// `None` when so many calls and searches may be made now, else from when.
+    pub fn ready_at(&self, calls: u32, searches: u32) -> Option<Timestamp> {
+        self.inner.line.ready_at(calls, searches)
+    }
+
+    pub fn usage(&self) -> Usage {
+        self.inner.line.usage()
+    }
+
+    pub fn calls(&self) -> Calls {
+        self.inner.line.calls()
+    }
+
+    pub fn gate_state(&self) -> serde_json::Value {
+        self.inner.line.gate_state()
+    }
+
+    pub fn restore_gate(&self, state: &serde_json::Value) {
+        self.inner.line.restore_gate(state);
+    }
+
+    fn now(&self) -> Timestamp {
+        self.inner.line.clock.now()
+    }
+
+    fn url(&self, path: &[&str]) -> Result<Url, CrmError> {
+        Ok(wire_http::join(
+            self.inner.base.as_ref().map_err(Clone::clone)?,
+            path,
+        ))
+    }
+
+    async fn get(&self, op: Op, url: Url) -> Result<Reply, CrmError> {
+        self.send(op, Request::new(Method::GET, url, op.writes))
+            .await
+    }
+
+    async fn post(&self, op: Op, url: Url, body: &impl Serialize) -> Result<Reply, CrmError> {
+        let body = serde_json::to_vec(body)
+            .map_err(|_| CrmError::bad_request("the body of a request cannot be written"))?;
+        let request = Request::new(Method::POST, url, op.writes).json(body);
+        self.send(op, request).await
+    }
+
+    /// Replies with a status under 300 come back; everything else is an error, and closes the gate
+    /// where it says for how long.
+    async fn send(&self, op: Op, request: Request) -> Result<Reply, CrmError> {
+        let request = request
+            .header("accept", "application/json")
+            .bearer(&self.inner.token)?;
+        let reply = self.inner.line.send(op.family, request).await?;
+        self.inner.line.observe(&seen(&reply));
+        if (200..300).contains(&reply.status) {
+            return Ok(reply);
+        }
+        let error = error::from_reply(&reply, self.now(), self.day_end());
+        self.heed(&error);
+        Err(error)
+    }
+
+    fn heed(&self, error: &CrmError) {
+        let Some(until) = error.retry_after else {
+            return;
+        };
+        // A lock of one record, say, tells nothing about the others.
+        if let ErrorKind::RateLimited(scope) = error.kind {
+            let bucket = match scope {
+                RateScope::Search => Bucket::Search,
+                RateScope::Burst | RateScope::Daily | RateScope::Moving => Bucket::Plain,
+            };
+            self.inner.line.refused(bucket, until);
+        } else if error.kind == ErrorKind::Unavailable {
+            self.inner.line.pause(until);
+        }
+    }
+
+    /// The next midnight of the account, when its time zone is known.
+    fn day_end(&self) -> Option<Timestamp> {
+        let zone = (*hold(&self.inner.zone))?;
+        let local = self.now().utc().with_timezone(&zone);
+        let midnight = local.date_naive().succ_opt()?.and_hms_opt(0, 0, 0)?;
+        let at = midnight.and_local_timezone(zone).earliest()?;
+        Some(Timestamp::from_utc(at.to_utc()))
+    }
+}
+
+fn seen(reply: &Reply) -> Seen {
+    let daily_limit = reply.number("x-hubspot-ratelimit-daily");
+    let daily_left = reply.number("x-hubspot-ratelimit-daily-remaining");
+    let span = reply.number("x-hubspot-ratelimit-interval-milliseconds");
+    Seen {
+        burst_limit: reply.number("x-hubspot-ratelimit-max"),
+        burst_remaining: reply.number("x-hubspot-ratelimit-remaining"),
+        burst_span_ms: span.and_then(|span| i64::try_from(span).ok()),
+        daily_limit,
+        daily_used: daily_limit
+            .zip(daily_left)
+            .map(|(limit, left)| limit.saturating_sub(left)),
+    }
+}
+
+fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

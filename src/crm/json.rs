@@ -1,0 +1,93 @@
+//! JSON to and from [`Raw`] without a float in between.
+//!
+//! Numbers keep their own digits: money of 18 digits must not change on its way through.
+
+use serde::de::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::model::Raw;
+
+/// A JSON scalar as the CRM wrote it. Objects and arrays are kept as `None`: no mapped field is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scalar(pub Option<Raw>);
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        Ok(Self(read(&raw)))
+    }
+}
+
+/// An identifier or stamp that one endpoint writes as text and another as a number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lenient(pub Option<String>);
+
+impl<'de> Deserialize<'de> for Lenient {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let scalar = Scalar::deserialize(deserializer)?;
+        Ok(Self(match scalar.0 {
+            Some(Raw::Text(text)) if !text.is_empty() => Some(text),
+            Some(Raw::Number(digits)) => Some(digits),
+            Some(Raw::Bool(truth)) => Some(truth.to_string()),
+            Some(Raw::Null | Raw::Text(_)) | None => None,
+        }))
+    }
+}
+
+/// Reads one scalar; `None` for objects and arrays.
+pub fn read(raw: &RawValue) -> Option<Raw> {
+    let text = raw.get();
+    match text.as_bytes().first() {
+        Some(b'"') => serde_json::from_str(text).ok().map(Raw::Text),
+        Some(b'n') => Some(Raw::Null),
+        Some(b't') => Some(Raw::Bool(true)),
+        Some(b'f') => Some(Raw::Bool(false)),
+        Some(b'-' | b'0'..=b'9') => Some(Raw::Number(text.to_owned())),
+        _ => None,
+    }
+}
+
+/// Writes one value with its own type; `None` when a number's digits are no JSON number.
+pub fn write(raw: &Raw) -> Option<Box<RawValue>> {
+    let text = match raw {
+        Raw::Null => "null".to_owned(),
+        Raw::Bool(truth) => truth.to_string(),
+        Raw::Text(text) => serde_json::to_string(text).ok()?,
+        Raw::Number(digits) => digits.clone(),
+    };
+    let value = RawValue::from_string(text).ok()?;
+    match raw {
+        Raw::Number(_) => matches!(read(&value), Some(Raw::Number(_))).then_some(value),
+        Raw::Null | Raw::Bool(_) | Raw::Text(_) => Some(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_survive_both_ways() {
+        for digits in [
+            "123456789012345678.90",
+            "1.0E7",
+            "-0.10",
+            "100000000000000000000",
+        ] {
+            let raw = Raw::Number(digits.to_owned());
+            let written = write(&raw).expect("a number");
+            assert_eq!(written.get(), digits);
+            assert_eq!(read(&written), Some(raw));
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_not_sent_as_one() {
+        for digits in ["", "1,5", "{}", "\"1\"", "1 2", "NaN", "null", "01"] {
+            assert_eq!(
+                write(&Raw::Number(digits.to_owned())).map(|v| v.to_string()),
+                None
+            );
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! One client per CRM: typed calls in, values or a classed error out.
+//!
+//! `hubspot` alone knows HubSpot's JSON and `salesforce` alone Salesforce's; what both share is how
+//! a request is sent, metered and refused. Nothing here retries beyond one token refresh, sleeps,
+//! spawns, or decides what to write: the pipeline does. Imports `model` and `clock` only.
+
+mod error;
+mod gate;
+mod http;
+pub mod hubspot;
+mod json;
+mod meter;
+mod rows;
+pub mod salesforce;
+mod text;
+
+pub use error::{CrmError, ErrorKind, RateScope, Sent};
+pub use gate::{Bounds, GateState};
+pub use http::{BODY_CAP, Reply, Request, Transport};
+pub use hubspot::HubSpot;
+pub use meter::{Calls, Usage};
+pub use rows::{RowResult, WriteRow, Written};
+pub use salesforce::Salesforce;

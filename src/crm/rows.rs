@@ -1,0 +1,59 @@
+//! Rows written to a CRM and what became of each. Shared by both clients; no JSON in here.
+
+use super::CrmError;
+use crate::model::{Fields, Record, RecordId};
+
+/// One record to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WriteRow {
+    /// Names the row in the answer; unique within the call.
+    pub trace: String,
+    /// The record to update; `None` for creates and upserts.
+    pub id: Option<RecordId>,
+    /// Real fields of the object only: associations are written by their own calls.
+    pub fields: Fields,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub id: RecordId,
+    pub created: bool,
+    /// What the CRM says it now holds. HubSpot's reply carries it; Salesforce's does not.
+    pub stored: Option<Record>,
+}
+
+/// A row that the reply does not mention is an error with [`Sent::Unknown`](super::Sent::Unknown).
+pub type RowResult = Result<Written, CrmError>;
+
+/// Splits rows into calls of at most `size` in which no record and no trace occurs twice; both
+/// platforms refuse or garble a call that writes one record twice.
+pub(super) fn chunks(rows: &[WriteRow], size: usize) -> Vec<Vec<&WriteRow>> {
+    let mut calls: Vec<Vec<&WriteRow>> = Vec::new();
+    let mut current: Vec<&WriteRow> = Vec::new();
+    let mut ids = std::collections::BTreeSet::new();
+    let mut traces = std::collections::BTreeSet::new();
+    for row in rows {
+        let repeats = row.id.as_ref().is_some_and(|id| ids.contains(id))
+            || traces.contains(row.trace.as_str());
+        if current.len() == size || repeats {
+            calls.push(std::mem::take(&mut current));
+            ids.clear();
+            traces.clear();
+        }
+        ids.extend(row.id.as_ref());
+        traces.insert(row.trace.as_str());
+        current.push(row);
+    }
+    if !current.is_empty() {
+        calls.push(current);
+    }
+    calls
+}
+
+/// The same error for each row of a call that failed as one.
+pub(super) fn all_failed(rows: &[&WriteRow], error: &CrmError) -> Vec<(String, RowResult)> {
+    let error = error.clone().whole_call();
+    rows.iter()
+        .map(|row| (row.trace.clone(), Err(error.clone())))
+        .collect()
+}

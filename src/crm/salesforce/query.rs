@@ -1,0 +1,176 @@
+//! Queries: pages of rows, what changed since a point, and walks over all records.
+
+use std::collections::BTreeSet;
+
+use super::wire::{self, ID, STAMP};
+use super::{Op, Salesforce, URL_CHARS, data_path, soql};
+use crate::crm::CrmError;
+use crate::crm::http::Reply;
+use crate::model::{Presence, Record, RecordId, Timestamp};
+
+const QUERY: Op<'static> = Op::read("query");
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryPage {
+    pub records: Vec<Record>,
+    /// Hand it to [`Salesforce::query_more`]; `None` at the end. A short page is not the end.
+    pub next: Option<String>,
+    /// The server's clock when it answered, to the second; not every hop sends one.
+    pub server_time: Option<Timestamp>,
+}
+
+impl Salesforce {
+    /// Rows of the recycle bin included. Every row must carry `Id`.
+    pub async fn query_all(&self, soql: &str) -> Result<QueryPage, CrmError> {
+        page(&self.ask("queryAll", soql).await?)
+    }
+
+    /// Live rows only. Every row must carry `Id`.
+    pub async fn query(&self, soql: &str) -> Result<QueryPage, CrmError> {
+        page(&self.ask("query", soql).await?)
+    }
+
+    /// The next page of a query. A cursor that is gone is
+    /// [`ErrorKind::CursorLost`](crate::crm::ErrorKind::CursorLost): start again.
+    pub async fn query_more(&self, next: &str) -> Result<QueryPage, CrmError> {
+        // The path comes from a reply; it must not lead anywhere else with our token.
+        if !next.starts_with("/services/data/") || next.contains("..") {
+            return Err(CrmError::bad_request("that is no cursor of a query"));
+        }
+        page(&self.get(QUERY, next.to_owned()).await?)
+    }
+
+    /// All pages of a query over live rows; for lists that are known to be short.
+    pub(super) async fn query_whole(&self, soql: &str) -> Result<Vec<Record>, CrmError> {
+        let mut page = self.query(soql).await?;
+        let mut records = page.records;
+        let mut met = BTreeSet::new();
+        while let Some(next) = page.next {
+            if !met.insert(next.clone()) {
+                return Err(CrmError::broken(
+                    "the query goes round in a circle",
+                    QUERY.sent(),
+                ));
+            }
+            page = self.query_more(&next).await?;
+            records.extend(page.records);
+        }
+        Ok(records)
+    }
+
+    /// Records stamped in `[from, until)`, deleted, merged and converted ones included, ordered by
+    /// (`SystemModstamp`, `Id`) and only those behind `after`; at most `limit`. The stamp for the
+    /// next `after` is the field `SystemModstamp`; `modified_at` is `LastModifiedDate`.
+    pub async fn changed(
+        &self,
+        object: &str,
+        fields: &[String],
+        from: Timestamp,
+        after: Option<(Timestamp, RecordId)>,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<QueryPage, CrmError> {
+        let (from, until) = (soql::datetime(from), soql::datetime(until));
+        let mut only = format!("{STAMP} >= {from} AND {STAMP} < {until}");
+        if let Some((at, id)) = after {
+            let (at, id) = (soql::datetime(at), soql::string(id.as_str()));
+            only.push_str(&format!(
+                " AND ({STAMP} > {at} OR ({STAMP} = {at} AND {ID} > {id}))"
+            ));
+        }
+        let rest = format!("WHERE {only} ORDER BY {STAMP} ASC, {ID} ASC LIMIT {limit}");
+        self.select("queryAll", object, fields, &rest).await
+    }
+
+    /// All live records by id, those behind `after_id`, at most `limit`.
+    pub async fn list(
+        &self,
+        object: &str,
+        fields: &[String],
+        after_id: Option<&RecordId>,
+        limit: u32,
+    ) -> Result<QueryPage, CrmError> {
+        let only = after_id.map_or_else(String::new, |id| {
+            format!("WHERE {ID} > {} ", soql::string(id.as_str()))
+        });
+        let rest = format!("{only}ORDER BY {ID} ASC LIMIT {limit}");
+        self.select("query", object, fields, &rest).await
+    }
+
+    /// Selects the fields and those that tell a record's state. Field lists too long for an
+    /// address are read by id in a second call.
+    pub(super) async fn select(
+        &self,
+        verb: &str,
+        object: &str,
+        fields: &[String],
+        rest: &str,
+    ) -> Result<QueryPage, CrmError> {
+        let wide = statement(object, fields, rest)?;
+        if fits(&wide) {
+            return page(&self.ask(verb, &wide).await?);
+        }
+        let mut page = page(&self.ask(verb, &statement(object, &[], rest)?).await?)?;
+        let live: Vec<RecordId> = page
+            .records
+            .iter()
+            .filter(|record| record.presence == Presence::Live)
+            .map(|record| record.id.clone())
+            .collect();
+        let mut full = self.retrieve(object, &live, fields).await?.into_iter();
+        for record in &mut page.records {
+            if record.presence == Presence::Live
+                && let Some(read) = full.next()
+            {
+                // The stamp stays the one that was queried, or the walk could pass rows over.
+                let stamp = record.fields.get(STAMP).cloned();
+                *record = read;
+                if let Some(stamp) = stamp {
+                    record.fields.insert(STAMP.to_owned(), stamp);
+                }
+            }
+        }
+        Ok(page)
+    }
+
+    async fn ask(&self, verb: &str, soql: &str) -> Result<Reply, CrmError> {
+        self.get(QUERY, data_path(&[verb], &[("q", soql)])).await
+    }
+}
+
+pub(super) fn page(reply: &Reply) -> Result<QueryPage, CrmError> {
+    let rows: wire::Rows = reply.json()?;
+    let next = match (rows.done, rows.next_records_url.0) {
+        (Some(true), _) => None,
+        (Some(false), Some(next)) => Some(next),
+        (Some(false), None) | (None, _) => {
+            return Err(reply.broken("the reply does not say whether more rows follow"));
+        }
+    };
+    let records: Option<Vec<Record>> = rows
+        .records
+        .ok_or_else(|| reply.broken("the list of rows is missing"))?
+        .into_iter()
+        .map(wire::record)
+        .collect();
+    Ok(QueryPage {
+        records: records.ok_or_else(|| reply.broken("a row without an id is in the list"))?,
+        next,
+        server_time: reply.server_time(),
+    })
+}
+
+pub(super) fn statement(object: &str, fields: &[String], rest: &str) -> Result<String, CrmError> {
+    let object = soql::name(object)?;
+    let mut names: BTreeSet<&str> = wire::state_fields(object).into_iter().collect();
+    for field in fields {
+        names.insert(soql::name(field)?);
+    }
+    let names: Vec<&str> = names.into_iter().collect();
+    Ok(format!("SELECT {} FROM {object} {rest}", names.join(", ")))
+}
+
+/// Whether the query fits into an address, with room for the host.
+fn fits(soql: &str) -> bool {
+    data_path(&["queryAll"], &[("q", soql)]).len() + 300 <= URL_CHARS
+}

@@ -1,0 +1,207 @@
+//! The rate gate under a clock that tests move: it never lets through what the platform would
+//! refuse, it follows the headers, and it survives being stored.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Router;
+use axum::response::IntoResponse;
+use proptest::prelude::*;
+use secrecy::SecretString;
+use serde_json::json;
+use tandem::clock::Clock;
+use tandem::crm::salesforce::{Session, soql};
+use tandem::crm::{ErrorKind, HubSpot, Salesforce, Transport};
+use tandem::model::Timestamp;
+
+const START: i64 = 1_767_225_600_000;
+
+/// Always answers, with these headers.
+fn server(headers: &'static [(&'static str, &'static str)]) -> (Transport, Arc<AtomicU64>) {
+    let count = Arc::new(AtomicU64::new(0));
+    let counted = count.clone();
+    let router = Router::new().fallback(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        let body = json!({"portalId": 1, "results": [], "done": true, "records": []});
+        let mut response = axum::Json(body).into_response();
+        for (name, value) in headers {
+            response.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        async { response }
+    });
+    (Transport::InProcess(router), count)
+}
+
+fn hubspot(transport: Transport, clock: &Clock) -> HubSpot {
+    let token = SecretString::from("t");
+    HubSpot::new(transport, "http://hubspot.test", token, clock.clone())
+}
+
+fn clock() -> Clock {
+    Clock::manual(Timestamp::from_millis(START))
+}
+
+async fn calls_until_closed(client: &HubSpot) -> u64 {
+    for sent in 0..1_000 {
+        if let Err(error) = client.account().await {
+            assert_eq!(error.kind, ErrorKind::NotBefore);
+            return sent;
+        }
+    }
+    panic!("the gate never closed");
+}
+
+#[tokio::test]
+async fn the_burst_fits_the_smallest_tier_before_any_header_is_seen() {
+    let (transport, _) = server(&[]);
+    let clock = clock();
+    let client = hubspot(transport, &clock);
+    assert_eq!(calls_until_closed(&client).await, 99);
+    let at = client.ready_at(1, 0).unwrap();
+    let wait = at.millis_since(clock.now());
+    assert!((10_000..=10_500).contains(&wait), "{wait}");
+    clock.advance_millis(wait);
+    assert_eq!(client.ready_at(99, 0), None);
+}
+
+#[tokio::test]
+async fn the_burst_follows_the_header() {
+    let headers = &[("x-hubspot-ratelimit-max", "190")];
+    let (transport, _) = server(headers);
+    assert_eq!(calls_until_closed(&hubspot(transport, &clock())).await, 171);
+}
+
+#[tokio::test]
+async fn calls_of_others_count_too() {
+    let headers = &[
+        ("x-hubspot-ratelimit-max", "100"),
+        ("x-hubspot-ratelimit-remaining", "20"),
+        ("x-hubspot-ratelimit-interval-milliseconds", "10000"),
+    ];
+    let (transport, _) = server(headers);
+    let client = hubspot(transport, &clock());
+    assert_eq!(calls_until_closed(&client).await, 11);
+    assert_eq!(client.usage().burst_remaining, Some(20));
+}
+
+#[tokio::test]
+async fn searches_have_a_second_of_their_own() {
+    let (transport, sent) = server(&[]);
+    let clock = clock();
+    let client = hubspot(transport, &clock);
+    let at = clock.now();
+    for _ in 0..4 {
+        client
+            .search_changed("contacts", "lastmodifieddate", at, at, None, &[])
+            .await
+            .unwrap();
+    }
+    let fifth = client
+        .search_changed("contacts", "lastmodifieddate", at, at, None, &[])
+        .await;
+    assert_eq!(fifth.unwrap_err().kind, ErrorKind::NotBefore);
+    assert_eq!(sent.load(Ordering::SeqCst), 4);
+    assert_eq!(client.ready_at(90, 0), None);
+    let wait = client.ready_at(0, 4).unwrap().millis_since(at);
+    assert!((1_000..=1_010).contains(&wait), "{wait}");
+}
+
+#[tokio::test]
+async fn half_of_the_day_is_the_most_we_take() {
+    let headers = &[
+        ("x-hubspot-ratelimit-max", "100000"),
+        ("x-hubspot-ratelimit-daily", "100"),
+        ("x-hubspot-ratelimit-daily-remaining", "60"),
+    ];
+    let (transport, _) = server(headers);
+    let clock = clock();
+    let client = hubspot(transport, &clock);
+    assert_eq!(calls_until_closed(&client).await, 50);
+    assert_eq!(client.usage().daily_used, Some(40));
+    clock.advance_millis(23 * 3_600_000);
+    assert!(client.account().await.is_err());
+    clock.advance_millis(2 * 3_600_000);
+    assert!(client.account().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_day_spent_by_others_stops_us_but_for_a_probe() {
+    let (transport, _) = server(&[(
+        "sforce-limit-info",
+        "api-usage=95/100; per-app-api-usage=1/2",
+    )]);
+    let clock = clock();
+    let session = Session {
+        instance_url: "http://org.test".to_owned(),
+        token: SecretString::from("t"),
+        organization_id: "00D5f000000aaaaEAA".to_owned(),
+        user_id: None,
+    };
+    let client = Salesforce::new(transport, session, None, clock.clone());
+    assert!(client.query("SELECT Id FROM Contact").await.is_ok());
+    let error = client.query("SELECT Id FROM Contact").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotBefore);
+    let wait = error.retry_after.unwrap().millis_since(clock.now());
+    clock.advance_millis(wait);
+    assert!(client.query("SELECT Id FROM Contact").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_stored_gate_stays_closed_in_the_next_process() {
+    let (transport, _) = server(&[]);
+    let clock = clock();
+    let client = hubspot(transport.clone(), &clock);
+    calls_until_closed(&client).await;
+    let next = hubspot(transport, &clock);
+    assert_eq!(next.ready_at(1, 0), None);
+    next.restore_gate(&client.gate_state());
+    assert_eq!(next.ready_at(1, 0), client.ready_at(1, 0));
+    next.restore_gate(&json!({"burst": "nonsense"}));
+    assert_eq!(next.ready_at(1, 0), None);
+}
+
+#[tokio::test]
+async fn a_clock_moved_back_does_not_close_the_gate_for_ever() {
+    let (transport, _) = server(&[]);
+    let clock = clock();
+    let client = hubspot(transport.clone(), &clock);
+    calls_until_closed(&client).await;
+    let earlier = hubspot(
+        transport,
+        &Clock::manual(Timestamp::from_millis(START - 90 * 86_400_000)),
+    );
+    earlier.restore_gate(&client.gate_state());
+    assert_eq!(earlier.ready_at(1, 0), None);
+}
+
+/// Reads a literal the way the platform does: the index behind the closing quote.
+fn end_of_literal(text: &str) -> Option<usize> {
+    let mut chars = text.char_indices();
+    if chars.next()?.1 != '\'' {
+        return None;
+    }
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' => drop(chars.next()?),
+            '\'' => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
+proptest! {
+    #[test]
+    fn no_value_breaks_out_of_a_literal(value in "\\PC*|[\\\\'\"\n\r\t\u{8}\u{c} a]*") {
+        let literal = soql::string(&value);
+        prop_assert_eq!(end_of_literal(&literal), Some(literal.len()));
+        prop_assert!(!literal.contains('\n') && !literal.contains('\r'));
+    }
+
+    #[test]
+    fn only_names_are_names(text in "\\PC*|[A-Za-z0-9_ ,().']*") {
+        let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        prop_assert_eq!(soql::name(&text).is_ok(), plain && text.len() <= 255);
+    }
+}
