@@ -15,19 +15,46 @@ const SALESFORCE_LOGIN_URL: &str = "https://login.salesforce.com";
 
 /// Every variable that is read, and what it is for. The README's table repeats this one.
 pub const VARIABLES: [(&str, &str); 11] = [
-    ("TANDEM_HUBSPOT_TOKEN", "access token of a HubSpot private app"),
-    ("TANDEM_HUBSPOT_URL", "HubSpot's address; default https://api.hubapi.com"),
-    ("TANDEM_SALESFORCE_URL", "the org's My Domain address; needed with a plain token"),
-    ("TANDEM_SALESFORCE_TOKEN", "a Salesforce access token that somebody else renews"),
+    (
+        "TANDEM_HUBSPOT_TOKEN",
+        "access token of a HubSpot private app",
+    ),
+    (
+        "TANDEM_HUBSPOT_URL",
+        "HubSpot's address; default https://api.hubapi.com",
+    ),
+    (
+        "TANDEM_SALESFORCE_URL",
+        "the org's My Domain address; needed with a plain token",
+    ),
+    (
+        "TANDEM_SALESFORCE_TOKEN",
+        "a Salesforce access token that somebody else renews",
+    ),
     (
         "TANDEM_SALESFORCE_LOGIN_URL",
         "where Salesforce tokens are asked for; default https://login.salesforce.com",
     ),
-    ("TANDEM_SALESFORCE_CLIENT_ID", "consumer key of the connected app"),
-    ("TANDEM_SALESFORCE_CLIENT_SECRET", "its secret: log in by client credentials"),
-    ("TANDEM_SALESFORCE_USERNAME", "user to act as: log in by JWT bearer"),
-    ("TANDEM_SALESFORCE_PRIVATE_KEY", "path of the PEM key that signs the JWT"),
-    ("TANDEM_LOG", "log filter for stderr, e.g. `info` or `tandem=debug`; default `warn`"),
+    (
+        "TANDEM_SALESFORCE_CLIENT_ID",
+        "consumer key of the connected app",
+    ),
+    (
+        "TANDEM_SALESFORCE_CLIENT_SECRET",
+        "its secret: log in by client credentials",
+    ),
+    (
+        "TANDEM_SALESFORCE_USERNAME",
+        "user to act as: log in by JWT bearer",
+    ),
+    (
+        "TANDEM_SALESFORCE_PRIVATE_KEY",
+        "path of the PEM key that signs the JWT",
+    ),
+    (
+        "TANDEM_LOG",
+        "log filter for stderr, e.g. `info` or `tandem=debug`; default `warn`",
+    ),
     ("NO_COLOR", "when set, output is never coloured"),
 ];
 
@@ -217,8 +244,7 @@ fn jwt(environment: &Environment) -> Result<SalesforceAccess, Vec<Fault>> {
     let username = required(environment, "TANDEM_SALESFORCE_USERNAME");
     let who = both(client_id, username);
     let key = private_key(environment);
-    let (login_url, (private_key, (client_id, username))) =
-        flatten(login_url, flatten(key, who))?;
+    let (login_url, (private_key, (client_id, username))) = flatten(login_url, flatten(key, who))?;
     Ok(SalesforceAccess::Jwt {
         login_url,
         client_id,
@@ -312,13 +338,19 @@ mod tests {
     fn an_empty_environment_names_both_sides_at_once() {
         let faults = read(&[]).unwrap_err();
         assert_eq!(faults, ["TANDEM_HUBSPOT_TOKEN", "TANDEM_SALESFORCE_TOKEN"]);
-        assert_eq!(read(&[("TANDEM_HUBSPOT_TOKEN", "  ")]).unwrap_err().len(), 2);
+        assert_eq!(
+            read(&[("TANDEM_HUBSPOT_TOKEN", "  ")]).unwrap_err().len(),
+            2
+        );
     }
 
     #[test]
     fn a_plain_token_needs_the_address_of_the_org() {
         let token = ("TANDEM_SALESFORCE_TOKEN", "00D!x");
-        assert_eq!(read(&[HUBSPOT, token]).unwrap_err(), ["TANDEM_SALESFORCE_URL"]);
+        assert_eq!(
+            read(&[HUBSPOT, token]).unwrap_err(),
+            ["TANDEM_SALESFORCE_URL"]
+        );
         let url = ("TANDEM_SALESFORCE_URL", "http://127.0.0.1:4000");
         let found = read(&[HUBSPOT, token, url]).unwrap();
         assert!(matches!(found.salesforce, SalesforceAccess::Token { .. }));
@@ -335,7 +367,10 @@ mod tests {
             ("TANDEM_SALESFORCE_CLIENT_SECRET", "s"),
         ]);
         let salesforce = found.unwrap().salesforce;
-        assert!(matches!(salesforce, SalesforceAccess::ClientCredentials { .. }));
+        assert!(matches!(
+            salesforce,
+            SalesforceAccess::ClientCredentials { .. }
+        ));
     }
 
     #[test]

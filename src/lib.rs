@@ -5,6 +5,8 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod mapping;
 pub mod model;
 pub mod sim;
+pub mod store;
 pub mod telemetry;

@@ -38,7 +38,11 @@ pub async fn run(
         Err(faults) => faults,
     };
     let failed = report(&files, &faults, output);
-    Ok(if failed { Outcome::Failed } else { Outcome::Done })
+    Ok(if failed {
+        Outcome::Failed
+    } else {
+        Outcome::Done
+    })
 }
 
 /// Joins the mappings to what both CRMs say about themselves.

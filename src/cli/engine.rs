@@ -42,5 +42,9 @@ pub async fn live_schemas(_: &Credentials, _: &[Mapping]) -> anyhow::Result<Sche
 }
 
 fn not_joined() -> anyhow::Error {
-    Advice::new("the engine is not part of this build", "use a released build").into()
+    Advice::new(
+        "the engine is not part of this build",
+        "use a released build",
+    )
+    .into()
 }

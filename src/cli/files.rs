@@ -89,7 +89,10 @@ pub fn mappings(folder: Option<&Path>) -> anyhow::Result<Loaded> {
             .filter(|fault| fault.severity == Severity::Error)
             .collect();
         let first = errors.first().map(ToString::to_string).unwrap_or_default();
-        let what = format!("the mappings have {} fault(s), the first: {first}", errors.len());
+        let what = format!(
+            "the mappings have {} fault(s), the first: {first}",
+            errors.len()
+        );
         Advice::new(what, format!("`tandem check{named}` lists them all")).into()
     })
 }
@@ -101,7 +104,10 @@ fn expand(path: &Path) -> Result<Vec<PathBuf>, String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(path).map_err(|error| error.to_string())? {
         let path = entry.map_err(|error| error.to_string())?.path();
-        if path.extension().is_some_and(|end| end == "yaml" || end == "yml") {
+        if path
+            .extension()
+            .is_some_and(|end| end == "yaml" || end == "yml")
+        {
             found.push(path);
         }
         if found.len() > FILES_MAX {

@@ -117,7 +117,10 @@ impl Output {
     pub fn error(self, error: &anyhow::Error) {
         let (what, todo) = explained(error);
         if self.json {
-            print(&format!("{}\n", json!({"error": {"message": what, "do": todo}})));
+            print(&format!(
+                "{}\n",
+                json!({"error": {"message": what, "do": todo}})
+            ));
         }
         let label = console::style("error:").red().bold().for_stderr();
         let line = match todo {
@@ -130,13 +133,20 @@ impl Output {
 
 /// What happened and what to do, each on one line.
 fn explained(error: &anyhow::Error) -> (String, Option<String>) {
-    let advice = error.chain().find_map(|cause| cause.downcast_ref::<Advice>());
-    let faults = error.chain().find_map(|cause| cause.downcast_ref::<config::Faults>());
+    let advice = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<Advice>());
+    let faults = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<config::Faults>());
     let todo = advice
         .map(|advice| advice.todo.clone())
         .or_else(|| faults.map(config::Faults::todo));
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    (one_line(&causes.join(": ")), todo.map(|todo| one_line(&todo)))
+    (
+        one_line(&causes.join(": ")),
+        todo.map(|todo| one_line(&todo)),
+    )
 }
 
 fn one_line(text: &str) -> String {
@@ -146,7 +156,7 @@ fn one_line(text: &str) -> String {
 /// A table for people; columns fit the terminal when there is one.
 pub fn table(headers: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     if std::io::stdout().is_terminal() {
         table.set_content_arrangement(ContentArrangement::Dynamic);
     }
@@ -160,7 +170,13 @@ pub fn table(headers: &[&str], rows: Vec<Vec<String>>) -> String {
 /// Values come from two CRMs: control characters in them must not steer the terminal.
 pub fn printable(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c })
+        .map(|c| {
+            if c.is_control() && c != '\n' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
         .collect()
 }
 

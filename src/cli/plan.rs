@@ -19,5 +19,5 @@ pub async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
-    engine::plan(args.run.prepare(environment).await?, output).await
+    engine::plan(args.run.prepare(environment, false).await?, output).await
 }

@@ -32,11 +32,16 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
-    /// Checks all of it before the first side effect: mappings, environment, then the store.
-    pub async fn prepare(self, environment: &Environment) -> anyhow::Result<Ready> {
+    /// Checks all of it before the first side effect: mappings, environment, then the store. A run
+    /// that writes nothing gets a store in memory where there is none.
+    pub async fn prepare(self, environment: &Environment, writes: bool) -> anyhow::Result<Ready> {
         let mappings = files::mappings(self.mappings.mappings.as_deref())?;
         let credentials = Credentials::read(environment)?;
-        let data = Data::open_or_create(&self.data).await?;
+        let data = if writes {
+            Data::open_or_create(&self.data).await?
+        } else {
+            Data::open_or_memory(&self.data).await?
+        };
         Ok(Ready {
             credentials,
             mappings,
@@ -55,5 +60,5 @@ pub async fn run(
         let todo = "add --once; a run that stays up is not part of this version";
         return Err(Advice::new("`tandem sync` runs once and ends", todo).into());
     }
-    engine::sync_once(args.run.prepare(environment).await?, output).await
+    engine::sync_once(args.run.prepare(environment, true).await?, output).await
 }

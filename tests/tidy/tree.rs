@@ -67,15 +67,22 @@ fn dependency_table(manifest: &str, readme: &str) -> Vec<Fault> {
         }
     }
     let table = readme.split("| Crate |").nth(1).unwrap_or_default();
-    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let rows = table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
     let cells = rows.filter_map(|row| row.split('|').nth(1));
     let named: BTreeSet<String> = cells
         .flat_map(|cell| cell.trim().trim_end_matches("(tests)").split(','))
         .map(|name| name.trim().trim_matches('*').to_owned())
         .collect();
     let fault = |said: String| Fault::new("dependencies", "README.md", 0, said);
-    let missing = used.difference(&named).map(|name| fault(format!("no line for `{name}`")));
-    let gone = named.difference(&used).map(|name| fault(format!("`{name}` is not used")));
+    let missing = used
+        .difference(&named)
+        .map(|name| fault(format!("no line for `{name}`")));
+    let gone = named
+        .difference(&used)
+        .map(|name| fault(format!("`{name}` is not used")));
     missing.chain(gone).collect()
 }
 
@@ -209,9 +216,16 @@ fn a_migration_with_a_bare_number_or_a_gap_is_caught() {
 fn a_dependency_without_a_reason_is_caught() {
     let manifest = "[package]\nname = \"x\"\n\n[dependencies]\nserde = \"1\"\nurl = \"2\"\n\n\
                     [dev-dependencies]\ndivan = \"0.1\"\n\n[lints.rust]\nunsafe_code = \"deny\"\n";
-    let readme = "| Crate | What for |\n|---|---|\n| serde, url | x |\n| *divan* (tests) | y |\n\nEnd";
+    let readme =
+        "| Crate | What for |\n|---|---|\n| serde, url | x |\n| *divan* (tests) | y |\n\nEnd";
     assert_eq!(dependency_table(manifest, readme), Vec::new());
-    assert_eq!(dependency_table(manifest, &readme.replace(", url", "")).len(), 1);
-    assert_eq!(dependency_table(manifest, &readme.replace("url", "url, old")).len(), 1);
+    assert_eq!(
+        dependency_table(manifest, &readme.replace(", url", "")).len(),
+        1
+    );
+    assert_eq!(
+        dependency_table(manifest, &readme.replace("url", "url, old")).len(),
+        1
+    );
     assert_eq!(dependency_table(manifest, "").len(), 3);
 }

@@ -1,0 +1,224 @@
+//! Lanes and their marks: leasing, marking, claiming, counting.
+//!
+//! Claiming reads only. The lease is the lock, and a claim becomes fact when its verdict is
+//! committed.
+
+use crate::model::{Timestamp, WorkspaceId};
+
+use super::Store;
+use super::changes::{Claimed, Mark, QueueCounts};
+use super::db::{Pool, again, args};
+use super::doc;
+use super::error::{Result, StoreError};
+use super::rows::{AtDb, ClaimDb, Counted, HeadDb, LeaseDb, MarkRow, StandingDb, StateDb};
+use super::sql::{lanes as sql, setup};
+
+/// The right to work in one lane, until it runs out or is lost to a successor.
+#[derive(Debug)]
+pub struct Lease {
+    pub(super) ws: WorkspaceId,
+    pub(super) lane: String,
+    pub(super) owner: String,
+    pub(super) epoch: i64,
+    until: Timestamp,
+    state: String,
+}
+
+impl Lease {
+    pub fn ws(&self) -> &WorkspaceId {
+        &self.ws
+    }
+
+    pub fn lane(&self) -> &str {
+        &self.lane
+    }
+
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// Rises with every lease of the lane.
+    pub fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
+    /// By this process's clock, and never later than what the database granted.
+    pub fn until(&self) -> Timestamp {
+        self.until
+    }
+
+    /// The JSON the lane's last owner left, `{}` at first.
+    pub fn state(&self) -> &str {
+        &self.state
+    }
+
+    pub(super) fn lost(&self) -> StoreError {
+        StoreError::LeaseLost {
+            lane: format!("{}/{}", self.ws, self.lane),
+        }
+    }
+}
+
+impl Store {
+    /// The time that decides about leases: the database's where several machines share it. Asked
+    /// before it is used, so it is early if anything, which only shortens a lease.
+    async fn lease_time(&self) -> Result<Timestamp> {
+        match &self.db.pool {
+            Pool::Sqlite(_) => Ok(self.clock.now()),
+            Pool::Postgres(_) => {
+                let found = self.db.fetch_one::<AtDb>(&setup::NOW, &[]).await?;
+                match found.and_then(|row| row.at) {
+                    Some(at) => Ok(Timestamp::from_micros(at)),
+                    None => Err(self.damaged("the database tells no time".to_owned())),
+                }
+            }
+        }
+    }
+
+    /// Takes the lane for `ttl_ms`; `None` while somebody else holds it.
+    pub async fn lease(
+        &self,
+        ws: &WorkspaceId,
+        lane: &str,
+        owner: &str,
+        ttl_ms: i64,
+    ) -> Result<Option<Lease>> {
+        let until = self.clock.now().plus_millis(ttl_ms);
+        let now = self.lease_time().await?;
+        let args = args![ws.as_str(), lane, owner, now.plus_millis(ttl_ms), now];
+        let taken = self
+            .db
+            .fetch_one::<LeaseDb>(&sql::LANE_LEASE, &args)
+            .await?;
+        Ok(taken.map(|row| Lease {
+            ws: ws.clone(),
+            lane: lane.to_owned(),
+            owner: owner.to_owned(),
+            epoch: row.epoch,
+            until,
+            state: row.state,
+        }))
+    }
+
+    /// Holds on for `ttl_ms` from now, also after the time ran out if nobody came meanwhile.
+    pub async fn renew(&self, lease: &mut Lease, ttl_ms: i64) -> Result<()> {
+        let until = self.clock.now().plus_millis(ttl_ms);
+        let granted = self.lease_time().await?.plus_millis(ttl_ms);
+        let args = args![
+            lease.ws.as_str(),
+            lease.lane.as_str(),
+            lease.owner.as_str(),
+            lease.epoch,
+            granted
+        ];
+        if self.db.run(&sql::LANE_RENEW, &args).await? == 0 {
+            return Err(lease.lost());
+        }
+        lease.until = until;
+        Ok(())
+    }
+
+    /// Gives the lane back. A lease that was lost has nothing to give back, which is no error.
+    pub async fn release(&self, lease: Lease) -> Result<()> {
+        let args = args![
+            lease.ws.as_str(),
+            lease.lane.as_str(),
+            lease.owner.as_str(),
+            lease.epoch
+        ];
+        self.db.run(&sql::LANE_RELEASE, &args).await?;
+        Ok(())
+    }
+
+    /// What the lane's owner keeps with it, for people who look without a lease.
+    pub async fn lane_state(&self, ws: &WorkspaceId, lane: &str) -> Result<Option<String>> {
+        let args = args![ws.as_str(), lane];
+        let found = self
+            .db
+            .fetch_one::<StateDb>(&sql::LANE_STATE, &args)
+            .await?;
+        Ok(found.map(|row| row.state))
+    }
+
+    /// Leaves marks without a lease: from the command line, or from another process.
+    pub async fn mark(&self, ws: &WorkspaceId, lane: &str, marks: &[Mark]) -> Result<()> {
+        if marks.is_empty() {
+            return Ok(());
+        }
+        let touch = args![ws.as_str(), lane];
+        let rows = doc::rows(&MarkRow::all(marks));
+        let put = args![ws.as_str(), lane, self.clock.now(), rows];
+        again(async || {
+            let mut tx = self.db.begin().await?;
+            tx.run(&sql::LANE_TOUCH, &touch).await?;
+            tx.run(&sql::MARKS_PUT, &put).await?;
+            tx.commit().await
+        })
+        .await
+    }
+
+    /// The most urgent work due: up to `limit` records of one mapping, or a single chore.
+    pub async fn claim(&self, lease: &Lease, now: Timestamp, limit: u32) -> Result<Vec<Claimed>> {
+        let (ws, lane) = (lease.ws.as_str(), lease.lane.as_str());
+        let args = args![ws, lane, now];
+        let Some(head) = self.db.fetch_one::<HeadDb>(&sql::CLAIM_HEAD, &args).await? else {
+            return Ok(Vec::new());
+        };
+        let found = if head.kind == "record" {
+            let args = args![ws, lane, now, head.mapping, limit.max(1)];
+            self.db.fetch::<ClaimDb>(&sql::CLAIM_RECORDS, &args).await?
+        } else {
+            let args = args![ws, lane, head.task_key];
+            self.db.fetch::<ClaimDb>(&sql::CLAIM_CHORE, &args).await?
+        };
+        self.each(found)
+    }
+
+    /// All work of a lane, due or not, most urgent first.
+    pub async fn queue(&self, ws: &WorkspaceId, lane: &str, limit: u32) -> Result<Vec<Claimed>> {
+        let args = args![ws.as_str(), lane, limit];
+        self.each(self.db.fetch::<ClaimDb>(&sql::MARKS_LIST, &args).await?)
+    }
+
+    /// Work that has waited for a parent since `since` or longer, the longest first.
+    pub async fn blocked_since(
+        &self,
+        ws: &WorkspaceId,
+        lane: &str,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Claimed>> {
+        let args = args![ws.as_str(), lane, since, limit];
+        self.each(self.db.fetch::<ClaimDb>(&sql::MARKS_BLOCKED, &args).await?)
+    }
+
+    /// When the next piece of work is due, past times included; blocked work never is.
+    pub async fn next_due(&self, ws: &WorkspaceId, lane: &str) -> Result<Option<Timestamp>> {
+        let args = args![ws.as_str(), lane];
+        let found = self.db.fetch_one::<AtDb>(&sql::NEXT_DUE, &args).await?;
+        Ok(found.and_then(|row| row.at).map(Timestamp::from_micros))
+    }
+
+    pub async fn queue_counts(&self, ws: &WorkspaceId, lane: &str) -> Result<QueueCounts> {
+        let args = args![ws.as_str(), lane, self.clock.now()];
+        let mut counts = QueueCounts::new();
+        for row in self
+            .db
+            .fetch::<StandingDb>(&sql::QUEUE_COUNTS, &args)
+            .await?
+        {
+            let of = counts.entry(row.kind).or_default();
+            let number = row.n.unsigned_abs();
+            match row.standing.as_str() {
+                "ready" => of.ready = number,
+                "waiting" => of.waiting = number,
+                _ => of.blocked = number,
+            }
+        }
+        let args = args![ws.as_str()];
+        for row in self.db.fetch::<Counted>(&sql::DEAD_COUNTS, &args).await? {
+            counts.entry(row.word).or_default().dead = row.n.unsigned_abs();
+        }
+        Ok(counts)
+    }
+}

@@ -1,0 +1,60 @@
+//! The store: every row the product keeps, on SQLite or on PostgreSQL.
+//!
+//! The only module that imports sqlx. It stores and finds; it decides nothing about records and
+//! knows no CRM. Reads answer at once from the database; writes of the engine go through
+//! [`Store::commit`], one transaction for everything a step decided, fenced by its [`Lease`].
+
+mod changes;
+mod commit;
+mod db;
+mod doc;
+mod error;
+mod lanes;
+mod links;
+mod open;
+mod records;
+mod review;
+mod rows;
+mod setup;
+mod sql;
+
+pub use changes::{
+    Changes, Claimed, CursorPut, Judged, Mark, MatchKeys, QueueCounts, Standing, Tombstone,
+};
+pub use db::Dialected;
+pub use error::{Result, StoreError, Taken};
+pub use lanes::Lease;
+pub use links::{HoldPlace, LinkFilter};
+pub use records::match_hash;
+pub use review::{
+    Approval, ApprovalState, ConflictClose, ConflictFilter, ConflictRow, ConflictState, DeadLetter,
+    DeadLetterClose, DeadLetterFilter, DeadLetterOf, DeadLetterState, JournalEntry, JournalFilter,
+    RuleScope, RunRow, Summary,
+};
+pub use setup::{Connection, RevisionText};
+
+use crate::clock::Clock;
+
+/// An open store. Shared by reference or behind an `Arc`; one process has one per place.
+#[derive(Debug)]
+pub struct Store {
+    db: db::Db,
+    clock: Clock,
+    /// Held for as long as the store is open; a SQLite file belongs to one process.
+    lock: Option<std::fs::File>,
+}
+
+impl Store {
+    /// Has the database parse every statement the product uses, running none.
+    pub async fn check_statements(&self) -> Result<()> {
+        for statement in sql::all() {
+            self.db.prepare(statement).await?;
+        }
+        Ok(())
+    }
+
+    /// Where the rows are: a path, or a server without credentials.
+    pub fn place(&self) -> &str {
+        &self.db.place
+    }
+}

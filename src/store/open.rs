@@ -1,0 +1,272 @@
+//! Opening a store: finding the database, the lock of a SQLite file, migrations.
+//!
+//! Whatever is wrong with the place is found here, before anything is written, and said in one
+//! line. See `migrations/README.md` for the rules of the schema.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::clock::Clock;
+
+use super::Store;
+use super::db::{Db, Pool};
+use super::error::{Result, StoreError, classify};
+use super::rows::{CountDb, GateDb};
+use super::sql::setup as sql;
+
+const STATEMENTS_CACHED: usize = 200;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const POSTGRES_CONNECTIONS: u32 = 5;
+/// The first bytes of every SQLite file (sqlite.org/fileformat2.html).
+const SQLITE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+enum Place {
+    Memory,
+    File(PathBuf),
+    Postgres(String),
+}
+
+impl Place {
+    fn of(url: &str) -> Self {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Self::Postgres(url.to_owned());
+        }
+        let path = url
+            .strip_prefix("sqlite://")
+            .or_else(|| url.strip_prefix("sqlite:"))
+            .unwrap_or(url);
+        if path == ":memory:" {
+            Self::Memory
+        } else {
+            Self::File(PathBuf::from(path))
+        }
+    }
+}
+
+impl Store {
+    /// Opens `sqlite::memory:`, a file (`sqlite:///path`, or just its path; made if missing), or
+    /// `postgres://…`, and brings its schema up to date. A newer schema is refused untouched.
+    pub async fn open(url: &str, clock: Clock) -> Result<Self> {
+        match Place::of(url) {
+            Place::Memory => Self::open_memory(clock).await,
+            Place::File(path) => Self::open_file(&path, clock).await,
+            Place::Postgres(url) => Self::open_postgres(&url, clock).await,
+        }
+    }
+
+    /// Waits for running statements and lets go of the place.
+    pub async fn close(self) {
+        self.db.close().await;
+        drop(self.lock);
+    }
+
+    async fn open_memory(clock: Clock) -> Result<Self> {
+        let place = ":memory:".to_owned();
+        let options = SqliteConnectOptions::from_str("sqlite::memory:")
+            .map_err(|error| classify(error, &place, "open"))?;
+        let db = connect_sqlite(options, place).await?;
+        let store = Self {
+            db,
+            clock,
+            lock: None,
+        };
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    async fn open_file(path: &Path, clock: Clock) -> Result<Self> {
+        let place = path.display().to_string();
+        let lock = lock_file(path, &place)?;
+        check_magic(path, &place)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full);
+        let db = connect_sqlite(options, place).await?;
+        let store = Self {
+            db,
+            clock,
+            lock: Some(lock),
+        };
+        store.refuse_foreign_tables().await?;
+        store.migrate().await?;
+        // Nobody else has the file, so whoever leased a lane is dead.
+        store.db.run(&sql::LANES_FREE_ALL, &[]).await?;
+        Ok(store)
+    }
+
+    async fn open_postgres(url: &str, clock: Clock) -> Result<Self> {
+        let place = without_credentials(url);
+        let unreachable = |error| classify(error, &place, "connect");
+        let options = PgConnectOptions::from_str(url)
+            .map_err(unreachable)?
+            .application_name("tandem")
+            .statement_cache_capacity(STATEMENTS_CACHED);
+        let pool = PgPoolOptions::new()
+            .max_connections(POSTGRES_CONNECTIONS)
+            .acquire_timeout(CONNECT_TIMEOUT)
+            .connect_with(options)
+            .await
+            .map_err(|error| classify(error, &place, "connect"))?;
+        let db = Db {
+            pool: Pool::Postgres(pool),
+            place,
+        };
+        let store = Self {
+            db,
+            clock,
+            lock: None,
+        };
+        store.migrate_alone().await?;
+        Ok(store)
+    }
+
+    async fn refuse_foreign_tables(&self) -> Result<()> {
+        let found = self
+            .db
+            .fetch_one::<CountDb>(&sql::FOREIGN_TABLES, &[])
+            .await?;
+        if found.is_some_and(|row| row.count() > 0) {
+            return Err(StoreError::NotAStore {
+                place: self.db.place.clone(),
+                why: "the database has tables of another program".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Processes that start at once on one PostgreSQL take turns: a row lock is held, on a
+    /// connection of its own, for as long as the migrations run on another.
+    async fn migrate_alone(&self) -> Result<()> {
+        let Pool::Postgres(pool) = &self.db.pool else {
+            return self.migrate().await;
+        };
+        let made = sqlx::raw_sql(
+            "CREATE TABLE IF NOT EXISTS migration_gate (gate BIGINT NOT NULL PRIMARY KEY)",
+        )
+        .execute(pool)
+        .await;
+        match made {
+            Ok(_) => {}
+            // Two processes made it at the same moment; one of them was told so.
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {}
+            Err(error) => return Err(classify(error, &self.db.place, "GATE")),
+        }
+        let mut gate = self.db.begin().await?;
+        gate.run(&sql::GATE_PUT, &[]).await?;
+        gate.fetch::<GateDb>(&sql::GATE_LOCK, &[]).await?;
+        self.migrate().await?;
+        gate.commit().await
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        let mut migrator = sqlx::migrate!("./migrations");
+        migrator.set_locking(false);
+        let done = match &self.db.pool {
+            Pool::Sqlite(pool) => migrator.run(pool).await,
+            Pool::Postgres(pool) => migrator.run(pool).await,
+        };
+        done.map_err(|error| self.migration_fault(error, &migrator))
+    }
+
+    fn migration_fault(&self, error: MigrateError, known: &Migrator) -> StoreError {
+        let place = self.db.place.clone();
+        let known = known.iter().map(|step| step.version).max().unwrap_or(0);
+        match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+                classify(error, &place, "migration")
+            }
+            MigrateError::VersionMissing(found) if found > known => {
+                StoreError::Newer { found, known }
+            }
+            other => StoreError::NotAStore {
+                place,
+                why: other.to_string(),
+            },
+        }
+    }
+}
+
+/// One connection, kept for good: SQLite has one writer anyway, and in memory a second connection
+/// or a replaced one would be another, empty database.
+async fn connect_sqlite(options: SqliteConnectOptions, place: String) -> Result<Db> {
+    let options = options
+        .busy_timeout(BUSY_TIMEOUT)
+        .statement_cache_capacity(STATEMENTS_CACHED);
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await
+        .map_err(|error| classify(error, &place, "open"))?;
+    Ok(Db {
+        pool: Pool::Sqlite(pool),
+        place,
+    })
+}
+
+/// Takes the lock next to the file. The system frees it when the process ends, however it ends.
+fn lock_file(path: &Path, place: &str) -> Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let unreachable = |error: std::io::Error| StoreError::Unreachable {
+        place: place.to_owned(),
+        why: error.to_string(),
+    };
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(PathBuf::from(name))
+        .map_err(unreachable)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked {
+            place: place.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(unreachable(error)),
+    }
+}
+
+/// A file that is no SQLite file is refused before SQLite can touch it.
+fn check_magic(path: &Path, place: &str) -> Result<()> {
+    let mut head = Vec::with_capacity(SQLITE_MAGIC.len());
+    let read = File::open(path).and_then(|file| {
+        let limit = u64::try_from(SQLITE_MAGIC.len()).unwrap_or(16);
+        file.take(limit).read_to_end(&mut head)
+    });
+    match read {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(StoreError::Unreachable {
+            place: place.to_owned(),
+            why: error.to_string(),
+        }),
+        Ok(_) if head.is_empty() || head == SQLITE_MAGIC => Ok(()),
+        Ok(_) => Err(StoreError::NotAStore {
+            place: place.to_owned(),
+            why: "the file is not a SQLite database".to_owned(),
+        }),
+    }
+}
+
+fn without_credentials(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(parsed) => {
+            let host = parsed.host_str().unwrap_or("localhost");
+            format!("postgres://{host}{}", parsed.path())
+        }
+        Err(_) => "postgres".to_owned(),
+    }
+}

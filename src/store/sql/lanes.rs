@@ -1,0 +1,122 @@
+//! Statements about lanes and the marks that wait in them.
+
+use super::statements;
+
+statements! {
+    /// Takes a lane nobody holds. No row comes back when somebody does.
+    LANE_LEASE = ["INSERT INTO lanes (workspace_id, lane, owner, epoch, until_at, state) \
+        VALUES ($1, $2, $3, 1, $4, '{}') ON CONFLICT (workspace_id, lane) DO UPDATE \
+        SET owner = excluded.owner, epoch = lanes.epoch + 1, until_at = excluded.until_at \
+        WHERE lanes.owner IS NULL OR lanes.until_at <= $5 RETURNING epoch, state"];
+    LANE_RENEW = ["UPDATE lanes SET until_at = $5 WHERE workspace_id = $1 AND lane = $2 \
+        AND owner = $3 AND epoch = $4"];
+    LANE_RELEASE = ["UPDATE lanes SET owner = NULL, until_at = 0 \
+        WHERE workspace_id = $1 AND lane = $2 AND owner = $3 AND epoch = $4"];
+    /// The first statement of every commit: a row lock, and proof that the lease still stands.
+    LANE_FENCE = ["UPDATE lanes SET state = COALESCE($5, lanes.state) \
+        WHERE workspace_id = $1 AND lane = $2 AND owner = $3 AND epoch = $4"];
+    /// The same lock for those who only leave marks.
+    LANE_TOUCH = ["INSERT INTO lanes (workspace_id, lane, owner, epoch, until_at, state) \
+        VALUES ($1, $2, NULL, 0, 0, '{}') ON CONFLICT (workspace_id, lane) DO UPDATE \
+        SET state = lanes.state"];
+    LANE_STATE = ["SELECT state FROM lanes WHERE workspace_id = $1 AND lane = $2"];
+
+    /// A scan that sees a blocked record again learns nothing new; anything else wakes it.
+    MARKS_PUT = [
+        "INSERT INTO marks (workspace_id, lane, task_key, kind, mapping, side, record_id, \
+         revision, cause, priority, attempts, not_before, first_marked_at, marked_at, \
+         rate_limited, blocked) \
+         SELECT $1, $2, r.task_key, r.kind, r.mapping, r.side, r.record_id, 1, r.cause, \
+         r.priority, 0, r.not_before, CAST($3 AS BIGINT), CAST($3 AS BIGINT), 0, 0 FROM",
+        rows("$4": task_key TEXT, kind TEXT, mapping TEXT, side TEXT, record_id TEXT, cause TEXT,
+             priority BIGINT, not_before BIGINT),
+        "WHERE TRUE ON CONFLICT (workspace_id, lane, task_key) DO UPDATE SET \
+         revision = marks.revision + 1, \
+         cause = CASE WHEN excluded.priority <= marks.priority \
+            THEN excluded.cause ELSE marks.cause END, \
+         priority = CASE WHEN excluded.priority < marks.priority \
+            THEN excluded.priority ELSE marks.priority END, \
+         attempts = CASE WHEN excluded.cause = 'person' THEN 0 ELSE marks.attempts END, \
+         not_before = CASE WHEN marks.rate_limited = 1 OR marks.not_before <= excluded.not_before \
+            THEN marks.not_before ELSE excluded.not_before END, \
+         blocked = CASE WHEN excluded.cause IN ('scan', 'backfill') \
+            THEN marks.blocked ELSE 0 END, \
+         marked_at = excluded.marked_at"
+    ];
+    /// Which piece of work is the most urgent one due.
+    CLAIM_HEAD = ["SELECT task_key, kind, mapping FROM marks \
+        WHERE workspace_id = $1 AND lane = $2 AND blocked = 0 AND not_before <= $3 \
+        ORDER BY priority, not_before, task_key LIMIT 1"];
+    CLAIM_RECORDS = ["SELECT kind, mapping, side, record_id, revision, attempts, cause, \
+        first_marked_at, not_before, parent_mapping, parent_side, parent_id, failure FROM marks \
+        WHERE workspace_id = $1 AND lane = $2 AND blocked = 0 AND not_before <= $3 \
+        AND kind = 'record' AND mapping = $4 ORDER BY priority, not_before, task_key LIMIT $5"];
+    CLAIM_CHORE = ["SELECT kind, mapping, side, record_id, revision, attempts, cause, \
+        first_marked_at, not_before, parent_mapping, parent_side, parent_id, failure FROM marks \
+        WHERE workspace_id = $1 AND lane = $2 AND task_key = $3"];
+    /// Work of every state, most urgent first, for people to look at.
+    MARKS_LIST = ["SELECT kind, mapping, side, record_id, revision, attempts, cause, \
+        first_marked_at, not_before, parent_mapping, parent_side, parent_id, failure FROM marks \
+        WHERE workspace_id = $1 AND lane = $2 ORDER BY priority, not_before, task_key LIMIT $3"];
+    MARKS_BLOCKED = ["SELECT kind, mapping, side, record_id, revision, attempts, cause, \
+        first_marked_at, not_before, parent_mapping, parent_side, parent_id, failure FROM marks \
+        WHERE workspace_id = $1 AND lane = $2 AND blocked = 1 AND blocked_at <= $3 \
+        ORDER BY blocked_at, task_key LIMIT $4"];
+    NEXT_DUE = ["SELECT MIN(not_before) AS at FROM marks \
+        WHERE workspace_id = $1 AND lane = $2 AND blocked = 0"];
+    QUEUE_COUNTS = ["SELECT kind, CASE WHEN blocked = 1 THEN 'blocked' \
+        WHEN not_before <= $3 THEN 'ready' ELSE 'waiting' END AS standing, COUNT(*) AS n \
+        FROM marks WHERE workspace_id = $1 AND lane = $2 GROUP BY 1, 2 ORDER BY 1, 2"];
+    DEAD_COUNTS = ["SELECT kind AS word, COUNT(*) AS n FROM dead_letters \
+        WHERE workspace_id = $1 AND state = 'open' GROUP BY kind ORDER BY kind"];
+
+    /// Done or dead: the row goes if nothing marked it since it was claimed.
+    MARKS_FINISH = [
+        "DELETE FROM marks WHERE workspace_id = $1 AND lane = $2 AND task_key IN \
+         (SELECT m.task_key FROM",
+        rows("$3": task_key TEXT, revision BIGINT),
+        "JOIN marks AS m ON m.workspace_id = $1 AND m.lane = $2 \
+         AND m.task_key = r.task_key AND m.revision = r.revision)"
+    ];
+    /// What [`MARKS_FINISH`] left standing starts afresh.
+    MARKS_REOPEN = [
+        "UPDATE marks AS m SET attempts = 0, rate_limited = 0, blocked = 0, failure = NULL, \
+         first_marked_at = m.marked_at FROM",
+        rows("$3": task_key TEXT, revision BIGINT),
+        "WHERE m.workspace_id = $1 AND m.lane = $2 AND m.task_key = r.task_key"
+    ];
+    /// A mark newer than the attempt is not made to wait, except for a rate limit.
+    MARKS_RETRY = [
+        "UPDATE marks AS m SET not_before = CASE WHEN m.revision <> r.revision \
+         AND r.rate_limited = 0 AND m.not_before < r.not_before \
+         THEN m.not_before ELSE r.not_before END, \
+         attempts = m.attempts + r.counted, rate_limited = r.rate_limited, blocked = 0, \
+         failure = r.failure FROM",
+        rows("$3": task_key TEXT, revision BIGINT, not_before BIGINT, counted BIGINT,
+             rate_limited BIGINT, failure TEXT),
+        "WHERE m.workspace_id = $1 AND m.lane = $2 AND m.task_key = r.task_key"
+    ];
+    /// Not blocked after all when the parent was linked meanwhile, or the record marked again.
+    MARKS_BLOCK = [
+        "UPDATE marks AS m SET blocked = 1, blocked_at = $4, rate_limited = 0, \
+         parent_mapping = r.parent_mapping, parent_side = r.parent_side, \
+         parent_id = r.parent_id, failure = r.failure FROM",
+        rows("$3": task_key TEXT, revision BIGINT, parent_mapping TEXT, parent_side TEXT,
+             parent_id TEXT, failure TEXT),
+        "WHERE m.workspace_id = $1 AND m.lane = $2 AND m.task_key = r.task_key \
+         AND m.revision = r.revision \
+         AND NOT (r.parent_side = 'hubspot' AND EXISTS (SELECT 1 FROM links AS l \
+            WHERE l.workspace_id = $1 AND l.mapping = r.parent_mapping \
+            AND l.hubspot_id = r.parent_id AND l.open_key = '' AND l.state = 'linked')) \
+         AND NOT (r.parent_side = 'salesforce' AND EXISTS (SELECT 1 FROM links AS l \
+            WHERE l.workspace_id = $1 AND l.mapping = r.parent_mapping \
+            AND l.salesforce_id = r.parent_id AND l.open_key = '' AND l.state = 'linked'))"
+    ];
+    MARKS_UNBLOCK = [
+        "UPDATE marks AS m SET blocked = 0 FROM",
+        rows("$3": mapping TEXT, side TEXT, record_id TEXT),
+        "WHERE m.workspace_id = $1 AND m.lane = $2 AND m.blocked = 1 \
+         AND m.parent_mapping = r.mapping AND m.parent_side = r.side \
+         AND m.parent_id = r.record_id"
+    ];
+}

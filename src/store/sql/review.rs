@@ -1,0 +1,150 @@
+//! Statements about what people look at: journal, conflicts, dead letters, approvals, runs.
+
+use super::statements;
+
+statements! {
+    /// A repeated commit after a lost reply must not make an entry twice.
+    JOURNAL_PUT = [
+        "INSERT INTO journal (workspace_id, entry_id, made_at, run_id, mapping, revision, \
+         link_id, record_side, record_id, rule, decision, reason, winner, vals, detail) \
+         SELECT $1, r.entry_id, r.made_at, r.run_id, r.mapping, r.revision, r.link_id, \
+         r.record_side, r.record_id, r.rule, r.decision, r.reason, r.winner, r.vals, \
+         r.detail FROM",
+        rows("$2": entry_id TEXT, made_at BIGINT, run_id TEXT, mapping TEXT, revision TEXT,
+             link_id TEXT, record_side TEXT, record_id TEXT, rule TEXT, decision TEXT,
+             reason TEXT, winner TEXT, vals TEXT, detail TEXT),
+        "WHERE TRUE ON CONFLICT (workspace_id, entry_id) DO NOTHING"
+    ];
+    JOURNAL_OF = ["SELECT entry_id, made_at, run_id, mapping, revision, link_id, record_side, \
+        record_id, rule, decision, reason, winner, vals, detail FROM journal \
+        WHERE workspace_id = $1 AND link_id = $2 ORDER BY entry_id DESC LIMIT $3"];
+    JOURNAL_PAGE = ["SELECT entry_id, made_at, run_id, mapping, revision, link_id, record_side, \
+        record_id, rule, decision, reason, winner, vals, detail FROM journal \
+        WHERE workspace_id = $1 AND (CAST($2 AS TEXT) IS NULL OR run_id = $2) \
+        AND (CAST($3 AS TEXT) IS NULL OR mapping = $3) \
+        AND (CAST($4 AS TEXT) IS NULL OR decision = $4) \
+        AND entry_id > $5 ORDER BY entry_id LIMIT $6"];
+    JOURNAL_COUNT = ["SELECT decision AS word, COUNT(*) AS n FROM journal \
+        WHERE workspace_id = $1 AND (CAST($2 AS TEXT) IS NULL OR run_id = $2) \
+        GROUP BY decision ORDER BY decision"];
+
+    /// The same two values meeting again are the same conflict, unless that one was closed.
+    CONFLICTS_PUT = [
+        "INSERT INTO conflicts (workspace_id, conflict_id, made_at, run_id, mapping, link_id, \
+         rule, input_hash, winner, state, reason, vals) \
+         SELECT $1, r.conflict_id, r.made_at, r.run_id, r.mapping, r.link_id, r.rule, \
+         r.input_hash, r.winner, r.state, r.reason, r.vals FROM",
+        rows("$2": conflict_id TEXT, made_at BIGINT, run_id TEXT, mapping TEXT, link_id TEXT,
+             rule TEXT, input_hash TEXT, winner TEXT, state TEXT, reason TEXT, vals TEXT),
+        "WHERE TRUE ON CONFLICT (workspace_id, link_id, rule, input_hash) DO UPDATE SET \
+         made_at = excluded.made_at, run_id = excluded.run_id, winner = excluded.winner, \
+         state = excluded.state, reason = excluded.reason, vals = excluded.vals \
+         WHERE conflicts.state = 'closed'"
+    ];
+    CONFLICTS_CLOSE = [
+        "UPDATE conflicts AS c SET state = 'closed', reason = r.why FROM",
+        rows("$2": link_id TEXT, rule TEXT, why TEXT),
+        "WHERE c.workspace_id = $1 AND c.link_id = r.link_id AND c.state = 'open' \
+         AND (r.rule IS NULL OR c.rule = r.rule)"
+    ];
+    CONFLICTS = ["SELECT conflict_id, made_at, run_id, mapping, link_id, rule, input_hash, \
+        winner, state, reason, vals FROM conflicts WHERE workspace_id = $1 \
+        AND (CAST($2 AS TEXT) IS NULL OR mapping = $2) \
+        AND (CAST($3 AS TEXT) IS NULL OR state = $3) \
+        AND (CAST($4 AS TEXT) IS NULL OR link_id = $4) \
+        AND (CAST($5 AS TEXT) IS NULL OR rule = $5) \
+        AND (CAST($6 AS TEXT) IS NULL OR run_id = $6) ORDER BY conflict_id LIMIT $7"];
+    CONFLICT = ["SELECT conflict_id, made_at, run_id, mapping, link_id, rule, input_hash, \
+        winner, state, reason, vals FROM conflicts \
+        WHERE workspace_id = $1 AND conflict_id = $2"];
+    CONFLICTS_COUNT = ["SELECT state AS word, COUNT(*) AS n FROM conflicts \
+        WHERE workspace_id = $1 GROUP BY state ORDER BY state"];
+
+    /// A repeat brings the open one up to date and keeps its id and its first time.
+    DEAD_LETTERS_PUT = [
+        "INSERT INTO dead_letters (workspace_id, dead_letter_id, made_at, first_at, run_id, \
+         mapping, link_id, task_key, kind, side, record_id, rule, class, code, message, fields, \
+         vals, attempts, fingerprint, state, note) \
+         SELECT $1, r.dead_letter_id, r.made_at, r.first_at, r.run_id, r.mapping, r.link_id, \
+         r.task_key, r.kind, r.side, r.record_id, r.rule, r.class, r.code, r.message, r.fields, \
+         r.vals, r.attempts, r.fingerprint, r.state, r.note FROM",
+        rows("$2": dead_letter_id TEXT, made_at BIGINT, first_at BIGINT, run_id TEXT,
+             mapping TEXT, link_id TEXT, task_key TEXT, kind TEXT, side TEXT, record_id TEXT,
+             rule TEXT, class TEXT, code TEXT, message TEXT, fields TEXT, vals TEXT,
+             attempts BIGINT, fingerprint TEXT, state TEXT, note TEXT),
+        "WHERE TRUE ON CONFLICT (workspace_id, task_key, rule) WHERE state = 'open' \
+         DO UPDATE SET made_at = excluded.made_at, run_id = excluded.run_id, \
+         link_id = excluded.link_id, class = excluded.class, code = excluded.code, \
+         message = excluded.message, fields = excluded.fields, vals = excluded.vals, \
+         attempts = excluded.attempts, fingerprint = excluded.fingerprint, \
+         note = excluded.note"
+    ];
+    DEAD_LETTERS_CLOSE_ID = [
+        "UPDATE dead_letters AS d SET state = r.state, note = r.why FROM",
+        rows("$2": of_id TEXT, scope TEXT, rule TEXT, state TEXT, why TEXT),
+        "WHERE d.workspace_id = $1 AND d.dead_letter_id = r.of_id AND d.state = 'open' \
+         AND (r.scope = 'all' OR d.rule = r.rule)"
+    ];
+    DEAD_LETTERS_CLOSE_LINK = [
+        "UPDATE dead_letters AS d SET state = r.state, note = r.why FROM",
+        rows("$2": of_id TEXT, scope TEXT, rule TEXT, state TEXT, why TEXT),
+        "WHERE d.workspace_id = $1 AND d.link_id = r.of_id AND d.state = 'open' \
+         AND (r.scope = 'all' OR d.rule = r.rule)"
+    ];
+    DEAD_LETTERS_CLOSE_TASK = [
+        "UPDATE dead_letters AS d SET state = r.state, note = r.why FROM",
+        rows("$2": of_id TEXT, scope TEXT, rule TEXT, state TEXT, why TEXT),
+        "WHERE d.workspace_id = $1 AND d.task_key = r.of_id AND d.state = 'open' \
+         AND (r.scope = 'all' OR d.rule = r.rule)"
+    ];
+    DEAD_LETTERS = ["SELECT dead_letter_id, made_at, first_at, run_id, mapping, link_id, \
+        task_key, kind, side, record_id, rule, class, code, message, fields, vals, attempts, \
+        fingerprint, state, note FROM dead_letters WHERE workspace_id = $1 \
+        AND (CAST($2 AS TEXT) IS NULL OR mapping = $2) \
+        AND (CAST($3 AS TEXT) IS NULL OR class = $3) \
+        AND (CAST($4 AS TEXT) IS NULL OR code = $4) \
+        AND (CAST($5 AS TEXT) IS NULL OR state = $5) \
+        AND (CAST($6 AS TEXT) IS NULL OR side = $6) \
+        AND (CAST($7 AS TEXT) IS NULL OR link_id = $7) \
+        AND (CAST($8 AS TEXT) IS NULL OR fingerprint = $8) \
+        AND dead_letter_id > $9 ORDER BY dead_letter_id LIMIT $10"];
+    DEAD_LETTER = ["SELECT dead_letter_id, made_at, first_at, run_id, mapping, link_id, \
+        task_key, kind, side, record_id, rule, class, code, message, fields, vals, attempts, \
+        fingerprint, state, note FROM dead_letters \
+        WHERE workspace_id = $1 AND dead_letter_id = $2"];
+    DEAD_LETTERS_COUNT = ["SELECT state AS word, COUNT(*) AS n FROM dead_letters \
+        WHERE workspace_id = $1 GROUP BY state ORDER BY state"];
+
+    /// The same set is asked for once; again only after the first yes was used or ran out.
+    APPROVALS_PUT = [
+        "INSERT INTO approvals (workspace_id, approval_id, mapping, side, kind, set_hash, items, \
+         detail, state, asked_at, expires_at) \
+         SELECT $1, r.approval_id, r.mapping, r.side, r.kind, r.set_hash, r.items, r.detail, \
+         r.state, r.asked_at, r.expires_at FROM",
+        rows("$2": approval_id TEXT, mapping TEXT, side TEXT, kind TEXT, set_hash TEXT,
+             items BIGINT, detail TEXT, state TEXT, asked_at BIGINT, expires_at BIGINT),
+        "WHERE TRUE ON CONFLICT (workspace_id, mapping, side, kind, set_hash) DO UPDATE SET \
+         approval_id = excluded.approval_id, items = excluded.items, detail = excluded.detail, \
+         state = excluded.state, asked_at = excluded.asked_at, \
+         expires_at = excluded.expires_at \
+         WHERE approvals.state = 'used' \
+         OR (approvals.state = 'granted' AND approvals.expires_at <= excluded.asked_at)"
+    ];
+    APPROVAL_GRANT = ["UPDATE approvals SET state = 'granted', expires_at = $3 \
+        WHERE workspace_id = $1 AND approval_id = $2 AND state <> 'used'"];
+    APPROVALS_USE = [
+        "UPDATE approvals SET state = 'used' WHERE workspace_id = $1 AND approval_id IN \
+         (SELECT r.id FROM",
+        rows("$2": id TEXT),
+        ")"
+    ];
+    APPROVALS = ["SELECT approval_id, mapping, side, kind, set_hash, items, detail, state, \
+        asked_at, expires_at FROM approvals WHERE workspace_id = $1 ORDER BY approval_id"];
+
+    RUN_PUT = ["INSERT INTO runs (workspace_id, run_id, kind, started_at, ended_at, summary) \
+        VALUES ($1, $2, $3, $4, $5, $6) \
+        ON CONFLICT (workspace_id, run_id) DO UPDATE SET ended_at = excluded.ended_at, \
+        summary = excluded.summary"];
+    RUNS = ["SELECT run_id, kind, started_at, ended_at, summary FROM runs \
+        WHERE workspace_id = $1 ORDER BY run_id DESC LIMIT $2"];
+}
