@@ -1,1 +1,7 @@
-fn main() {}
+//! The program: hands over to `cli`, which parses, runs and prints.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tandem::cli::main()
+}

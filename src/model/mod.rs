@@ -3,6 +3,7 @@
 //! Imports nothing of ours and does no I/O. A type belongs here when at least two floors of the
 //! house speak of it; the JSON of a CRM or the rows of the store do not.
 
+mod choice;
 mod ids;
 mod link;
 mod policy;
@@ -14,6 +15,7 @@ mod time;
 mod value;
 mod work;
 
+pub use choice::Choice;
 pub use ids::{
     ApprovalId, ConflictId, DeadLetterId, IntentId, JournalId, LinkId, MappingName, RecordId,
     Revision, RunId, WorkspaceId,

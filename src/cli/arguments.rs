@@ -1,0 +1,65 @@
+//! What the command line accepts, all of it.
+//!
+//! Only shapes and help texts. Arguments that belong to one command alone are in its file.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::{approve, check, conflicts, dead_letters, demo, links, plan, sim, sync};
+
+/// Keeps a HubSpot portal and a Salesforce org in step, both ways, and can explain every value.
+///
+/// Exit codes: 0 done, 1 failed, 2 differences found.
+#[derive(Debug, Parser)]
+#[command(name = "tandem", version, disable_help_subcommand = true)]
+pub struct Arguments {
+    /// Print one JSON object instead of text for people.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch it work: two simulated CRMs, an engine, edits on both sides, a verdict.
+    Demo(demo::DemoArgs),
+    /// Run the simulators of both CRMs alone, for tests of anything that talks to them.
+    Sim(sim::SimArgs),
+    /// Bring both CRMs in step once; for cron and CI.
+    Sync(sync::SyncArgs),
+    /// Show what `sync --once` would write, and write nothing.
+    Plan(plan::PlanArgs),
+    /// Check mapping files; all faults at once.
+    Check(check::CheckArgs),
+    /// Print the JSON Schema of mapping files, for completion in an editor.
+    Schema,
+    /// Work that failed for good: look at it, try it again, or let it go.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::DeadLettersCommand),
+    /// Edits of both sides that met: who won, what lost, and another choice.
+    #[command(subcommand)]
+    Conflicts(conflicts::ConflictsCommand),
+    /// Which record belongs to which.
+    #[command(subcommand)]
+    Links(links::LinksCommand),
+    /// Let through what a guard stopped; lists it when nothing is named.
+    Approve(approve::ApproveArgs),
+}
+
+/// Where the store is.
+#[derive(Clone, Debug, Args)]
+pub struct DataArgs {
+    /// Folder of the store, or the `postgres://` address of one.
+    #[arg(long, value_name = "DIR", default_value = ".tandem")]
+    pub data: PathBuf,
+}
+
+/// Which mapping files are used.
+#[derive(Clone, Debug, Args)]
+pub struct MappingsArgs {
+    /// Folder of mapping files; the shipped mappings when left out.
+    #[arg(long, value_name = "DIR")]
+    pub mappings: Option<PathBuf>,
+}

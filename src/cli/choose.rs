@@ -1,0 +1,97 @@
+//! Which rows an action is about: ids, a filter, or plainly all.
+//!
+//! An action never reaches everything because nothing was named.
+
+use clap::Args;
+
+use crate::model::{Cause, ErrorClass, Fields, Link, LinkState, RecordKey, Side, Task, Timestamp};
+use crate::store::Mark;
+
+use super::output::Advice;
+
+/// More than one screen, and what a list shows unless told otherwise.
+pub const LIST_ROWS: u32 = 100;
+
+/// Names rows by id, or all that a filter leaves. The filters are each command's own.
+#[derive(Debug, Args)]
+pub struct ChosenArgs {
+    /// Ids, as the list shows them.
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+    /// Every row that the filters leave; needed when there is no filter.
+    #[arg(long)]
+    pub all: bool,
+}
+
+impl ChosenArgs {
+    /// Refuses an action that names nothing, or names rows in two ways.
+    ///
+    /// # Errors
+    /// When there are neither ids nor a filter nor `--all`, or ids and one of the others.
+    pub fn settled(&self, filtered: bool) -> anyhow::Result<()> {
+        let by_id = !self.ids.is_empty();
+        if by_id && (filtered || self.all) {
+            let todo = "leave out one of them: a filter acts on all rows it matches";
+            return Err(Advice::new("both ids and a filter are given", todo).into());
+        }
+        if !by_id && !filtered && !self.all {
+            let todo = "name ids, a filter such as --mapping, or --all";
+            return Err(Advice::new("nothing is named to act on", todo).into());
+        }
+        Ok(())
+    }
+}
+
+/// An id that no row has.
+pub fn unknown(kind: &str, id: &str, list: &str) -> anyhow::Error {
+    let what = format!("there is no {kind} `{id}`; nothing was changed");
+    Advice::new(what, format!("`{list}` shows the ids")).into()
+}
+
+pub fn side(text: &str) -> Result<Side, String> {
+    Side::parse(text).ok_or_else(|| "use hubspot or salesforce".to_owned())
+}
+
+pub fn class(text: &str) -> Result<ErrorClass, String> {
+    let known = "transient, rate, auth, permanent, needs-person, blocked, unknown-outcome or ours";
+    ErrorClass::parse(text).ok_or_else(|| format!("use {known}"))
+}
+
+pub fn link_state(text: &str) -> Result<LinkState, String> {
+    let known = "creating-hubspot, creating-salesforce, linked, suspended, frozen, tombstoned or \
+                 unlinked";
+    LinkState::parse(text).ok_or_else(|| format!("use {known}"))
+}
+
+/// Fields as a person reads them: `name=value`, blanks shown as such.
+pub fn fields_text(fields: &Fields) -> String {
+    let shown = fields.iter().map(|(name, raw)| {
+        let value = raw.as_text().unwrap_or("(blank)");
+        format!("{name}={value}")
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+/// Fields as an object; a blank is null.
+pub fn fields_json(fields: &Fields) -> serde_json::Value {
+    let pairs = fields
+        .iter()
+        .map(|(name, raw)| (name.clone(), raw.as_text().into()));
+    serde_json::Value::Object(pairs.collect())
+}
+
+/// The records of a link as work for the next run, asked for by a person.
+pub fn marks_of(link: &Link, now: Timestamp) -> Vec<Mark> {
+    let known = Side::BOTH.into_iter().filter_map(|side| {
+        let id = link.records.get(side).clone()?;
+        let mapping = link.mapping.clone();
+        Some(RecordKey { mapping, side, id })
+    });
+    known
+        .map(|key| Mark {
+            task: Task::Record(key),
+            cause: Cause::Person,
+            not_before: now,
+        })
+        .collect()
+}

@@ -1,0 +1,359 @@
+//! `tandem conflicts`: edits of both sides that met.
+//!
+//! A choice is stored and the records are marked; the next run carries it out and journals it.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::model::{ApprovalId, BySide, Choice, ConflictId, Link, LinkId, MappingName, Side};
+use crate::store::{Approval, ApprovalState, Changes, ConflictFilter, ConflictRow, ConflictState};
+
+use super::arguments::DataArgs;
+use super::choose::{ChosenArgs, LIST_ROWS, fields_json, fields_text, marks_of, unknown};
+use super::data::Data;
+use super::output::{Advice, Outcome, Output, printable, table};
+
+/// As many as one bulk action takes; more conflicts than a workspace keeps.
+const ROWS_MAX: u32 = 1_000_000;
+
+#[derive(Debug, Subcommand)]
+pub enum ConflictsCommand {
+    /// Show conflicts in the order they were found; closed ones only when asked for.
+    List {
+        #[command(flatten)]
+        data: DataArgs,
+        #[command(flatten)]
+        filter: FilterArgs,
+        /// open (waits for a person), decided (a rule decided) or closed.
+        #[arg(long, value_parser = state)]
+        state: Option<ConflictState>,
+        /// At most this many.
+        #[arg(long, default_value_t = LIST_ROWS)]
+        limit: u32,
+    },
+    /// Show everything that is known about one.
+    Show {
+        #[command(flatten)]
+        data: DataArgs,
+        id: String,
+    },
+    /// Choose the value both sides shall hold; the next run writes it.
+    Take {
+        #[command(flatten)]
+        data: DataArgs,
+        /// hubspot, salesforce, or a value; `=VALUE` where a value could be taken for a side.
+        #[arg(value_name = "hubspot|salesforce|VALUE")]
+        choice: String,
+        #[command(flatten)]
+        chosen: ChosenArgs,
+        #[command(flatten)]
+        filter: FilterArgs,
+        /// With a filter: conflicts in this state.
+        #[arg(long, default_value = "open", value_parser = state)]
+        state: ConflictState,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct FilterArgs {
+    /// Only conflicts of this mapping.
+    #[arg(long, value_name = "NAME")]
+    mapping: Option<String>,
+    /// Only conflicts of this rule.
+    #[arg(long, value_name = "NAME")]
+    rule: Option<String>,
+}
+
+fn state(text: &str) -> Result<ConflictState, String> {
+    ConflictState::parse(text).ok_or_else(|| "use open, decided or closed".to_owned())
+}
+
+pub async fn run(command: ConflictsCommand, output: &Output) -> anyhow::Result<Outcome> {
+    match command {
+        ConflictsCommand::List {
+            data,
+            filter,
+            state,
+            limit,
+        } => {
+            let data = Data::open(&data).await?;
+            let conflicts = filtered(&data, &filter, state).await?;
+            data.close().await;
+            list(&conflicts, limit as usize, output);
+        }
+        ConflictsCommand::Show { data, id } => {
+            let data = Data::open(&data).await?;
+            let conflict = by_id(&data, &id).await?;
+            data.close().await;
+            output.answer(&object(&conflict), || details(&conflict));
+        }
+        ConflictsCommand::Take {
+            data,
+            choice,
+            chosen,
+            filter,
+            state,
+        } => {
+            chosen.settled(filter.mapping.is_some() || filter.rule.is_some())?;
+            let data = Data::open(&data).await?;
+            let conflicts = if chosen.ids.is_empty() {
+                filtered(&data, &filter, Some(state)).await?
+            } else {
+                by_ids(&data, &chosen.ids).await?
+            };
+            let choice = Choice::parse(&choice);
+            let count = take(&data, &conflicts, &choice, !chosen.ids.is_empty()).await?;
+            data.close().await;
+            output.answer(&json!({"taken": count}), || match count {
+                0 => "no conflict matches; nothing was changed\n".to_owned(),
+                _ => format!("{count} choice(s) stored; the next run writes them\n"),
+            });
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+async fn filtered(
+    data: &Data,
+    args: &FilterArgs,
+    state: Option<ConflictState>,
+) -> anyhow::Result<Vec<ConflictRow>> {
+    let filter = ConflictFilter {
+        mapping: args.mapping.as_deref().map(MappingName::new),
+        rule: args.rule.clone(),
+        state,
+        ..ConflictFilter::default()
+    };
+    let mut found = data
+        .store
+        .conflicts(&data.workspace, &filter, ROWS_MAX)
+        .await?;
+    found.retain(|conflict| state.is_some() || conflict.state != ConflictState::Closed);
+    Ok(found)
+}
+
+async fn by_ids(data: &Data, ids: &[String]) -> anyhow::Result<Vec<ConflictRow>> {
+    let mut found = Vec::new();
+    for id in ids {
+        let conflict = by_id(data, id).await?;
+        if conflict.state == ConflictState::Closed {
+            return Err(unknown(
+                "open or decided conflict",
+                id,
+                "tandem conflicts list",
+            ));
+        }
+        found.push(conflict);
+    }
+    Ok(found)
+}
+
+async fn by_id(data: &Data, id: &str) -> anyhow::Result<ConflictRow> {
+    let found = data
+        .store
+        .conflict(&data.workspace, &ConflictId::new(id))
+        .await?;
+    found.ok_or_else(|| unknown("conflict", id, "tandem conflicts list"))
+}
+
+/// Stores the choice for each conflict in one commit. In bulk, conflicts that the choice would not
+/// change are passed over; named one by one, they are an error.
+async fn take(
+    data: &Data,
+    conflicts: &[ConflictRow],
+    choice: &Choice,
+    by_id: bool,
+) -> anyhow::Result<usize> {
+    if let Choice::Value(_) = choice {
+        one_field_of_one_rule(conflicts)?;
+    }
+    let links = links_of(data, conflicts).await?;
+    let approvals = data.store.approvals(&data.workspace).await?;
+    let mut changes = Changes::default();
+    let mut count = 0;
+    for conflict in conflicts {
+        if won_already(conflict, choice) {
+            if by_id {
+                let what = format!("{} holds on both sides already", conflict.id);
+                return Err(Advice::new(what, "take the other side, or a value").into());
+            }
+            continue;
+        }
+        let link = links.iter().find(|link| link.id == conflict.link);
+        let Some(link) = link.filter(|link| link.state.is_open()) else {
+            let what = format!("the records of {} are no longer linked", conflict.id);
+            return Err(Advice::new(what, "pair them first with `tandem links pair`").into());
+        };
+        let earlier = approvals.iter().filter(|approval| {
+            approval.kind == Choice::APPROVAL
+                && approval.state == ApprovalState::Granted
+                && Choice::conflict(&approval.set_hash) == conflict.id
+        });
+        changes
+            .approvals_used
+            .extend(earlier.map(|approval| approval.id.clone()));
+        changes.approvals.push(approval(data, conflict, choice));
+        changes.marks.extend(marks_of(link, data.now()));
+        count += 1;
+    }
+    if count > 0 {
+        data.commit(changes).await?;
+    }
+    Ok(count)
+}
+
+/// A typed value fits one rule, and only a rule of one field per side.
+fn one_field_of_one_rule(conflicts: &[ConflictRow]) -> anyhow::Result<()> {
+    let Some(first) = conflicts.first() else {
+        return Ok(());
+    };
+    let same = |other: &ConflictRow| other.mapping == first.mapping && other.rule == first.rule;
+    if !conflicts.iter().all(same) {
+        let what = "these conflicts are about different rules; one value does not fit them all";
+        return Err(Advice::new(what, "add --mapping and --rule, or name ids").into());
+    }
+    if first.inputs.hubspot.len() > 1 || first.inputs.salesforce.len() > 1 {
+        let what = format!(
+            "the rule `{}` moves several fields as one value",
+            first.rule
+        );
+        return Err(Advice::new(what, "take hubspot or salesforce").into());
+    }
+    Ok(())
+}
+
+fn won_already(conflict: &ConflictRow, choice: &Choice) -> bool {
+    match choice {
+        Choice::Of(side) => {
+            conflict.state == ConflictState::Decided && conflict.winner == Some(*side)
+        }
+        Choice::Value(_) => false,
+    }
+}
+
+async fn links_of(data: &Data, conflicts: &[ConflictRow]) -> anyhow::Result<Vec<Link>> {
+    let mut ids: Vec<LinkId> = conflicts.iter().map(|found| found.link.clone()).collect();
+    ids.sort();
+    ids.dedup();
+    Ok(data.store.links_by_id(&data.workspace, &ids).await?)
+}
+
+/// The stored form of a choice, see [`Choice`].
+fn approval(data: &Data, conflict: &ConflictRow, choice: &Choice) -> Approval {
+    let nonce = data.ids.next();
+    let written = match choice {
+        Choice::Of(side) => side.other(),
+        Choice::Value(_) => Side::HubSpot,
+    };
+    Approval {
+        id: ApprovalId::from_uuid(&nonce),
+        mapping: conflict.mapping.clone(),
+        side: written,
+        kind: Choice::APPROVAL.to_owned(),
+        set_hash: Choice::set_hash(&conflict.id, &nonce),
+        items: 1,
+        detail: choice.as_text(),
+        state: ApprovalState::Granted,
+        asked_at: data.now(),
+        expires_at: None,
+    }
+}
+
+fn list(conflicts: &[ConflictRow], limit: usize, output: &Output) {
+    let shown = &conflicts[..conflicts.len().min(limit)];
+    let rows: Vec<Value> = shown.iter().map(object).collect();
+    output.answer(
+        &json!({"conflicts": rows, "total": conflicts.len()}),
+        || {
+            if shown.is_empty() {
+                return "no conflicts\n".to_owned();
+            }
+            let headers = [
+                "id",
+                "state",
+                "mapping",
+                "rule",
+                "HubSpot",
+                "Salesforce",
+                "winner",
+            ];
+            let mut text = table(&headers, shown.iter().map(row).collect());
+            if shown.len() < conflicts.len() {
+                let more = conflicts.len() - shown.len();
+                text.push_str(&format!("{more} more; show them with --limit\n"));
+            }
+            text
+        },
+    );
+}
+
+fn winner(conflict: &ConflictRow) -> &'static str {
+    conflict.winner.map_or("(asked)", Side::title)
+}
+
+fn row(conflict: &ConflictRow) -> Vec<String> {
+    vec![
+        conflict.id.to_string(),
+        conflict.state.as_str().to_owned(),
+        conflict.mapping.to_string(),
+        conflict.rule.clone(),
+        fields_text(&conflict.inputs.hubspot),
+        fields_text(&conflict.inputs.salesforce),
+        winner(conflict).to_owned(),
+    ]
+}
+
+fn details(conflict: &ConflictRow) -> String {
+    let base = |side: Side| match &conflict.base {
+        Some(base) => fields_text(base.get(side)),
+        None => "(no agreement yet)".to_owned(),
+    };
+    let mut lines = vec![
+        format!("{}  ({})", conflict.id, conflict.state.as_str()),
+        format!("found      {}", conflict.at),
+        format!("mapping    {}, rule {}", conflict.mapping, conflict.rule),
+        format!("link       {}", conflict.link),
+    ];
+    for side in Side::BOTH {
+        lines.push(format!(
+            "{:<10} {}",
+            side.title(),
+            fields_text(conflict.inputs.get(side))
+        ));
+        lines.push(format!("  before   {}", base(side)));
+    }
+    lines.push(format!(
+        "winner     {}: {}",
+        winner(conflict),
+        conflict.reason
+    ));
+    lines.push(format!("lost       {}", fields_text(&conflict.loser)));
+    lines.push(format!(
+        "\nnext: tandem conflicts take hubspot|salesforce|VALUE {}",
+        conflict.id
+    ));
+    format!("{}\n", printable(&lines.join("\n")))
+}
+
+fn object(conflict: &ConflictRow) -> Value {
+    let sides = |values: &BySide<_>| {
+        json!({
+            "hubspot": fields_json(&values.hubspot),
+            "salesforce": fields_json(&values.salesforce),
+        })
+    };
+    json!({
+        "id": conflict.id.as_str(),
+        "state": conflict.state.as_str(),
+        "at": conflict.at.to_string(),
+        "run": conflict.run.as_str(),
+        "mapping": conflict.mapping.as_str(),
+        "link": conflict.link.as_str(),
+        "rule": conflict.rule,
+        "base": conflict.base.as_ref().map(sides),
+        "inputs": sides(&conflict.inputs),
+        "winner": conflict.winner.map(Side::as_str),
+        "loser": fields_json(&conflict.loser),
+        "reason": conflict.reason,
+    })
+}

@@ -1,0 +1,132 @@
+//! The store a command works on, and the one way a command changes it.
+//!
+//! Commands act on one workspace; its name and lane are fixed here.
+
+use std::path::{Path, PathBuf};
+
+use crate::clock::{Chance, Clock, Ids};
+use crate::model::{Timestamp, WorkspaceId};
+use crate::store::{Changes, Store};
+
+use super::arguments::DataArgs;
+use super::output::Advice;
+
+/// The workspace of everything that runs without the service.
+pub const WORKSPACE: &str = "default/production";
+/// The lane of everything that touches the workspace's two CRMs.
+pub const LANE: &str = "sync";
+
+const FILE: &str = "tandem.db";
+/// Longer than any commit takes.
+const LEASE_MILLIS: i64 = 30_000;
+
+/// An open store, with what is needed to make rows.
+pub struct Data {
+    pub store: Store,
+    pub workspace: WorkspaceId,
+    pub clock: Clock,
+    pub ids: Ids,
+}
+
+/// What `--data` names.
+enum Place {
+    File(PathBuf),
+    Server(String),
+}
+
+impl Data {
+    /// For commands that look at or change what a run left behind. Creates nothing.
+    pub async fn open(args: &DataArgs) -> anyhow::Result<Self> {
+        match place(args)? {
+            Place::Server(url) => Self::connect(&url).await,
+            Place::File(file) if file.exists() => Self::connect(&text(&file)?).await,
+            Place::File(_) => {
+                let what = format!("there is no store in {}", args.data.display());
+                let todo = "name its folder with --data, or make one with `tandem sync --once`";
+                Err(Advice::new(what, todo).into())
+            }
+        }
+    }
+
+    /// For a run that writes: makes the folder and the store when they are missing.
+    pub async fn open_or_create(args: &DataArgs) -> anyhow::Result<Self> {
+        match place(args)? {
+            Place::Server(url) => Self::connect(&url).await,
+            Place::File(file) => {
+                std::fs::create_dir_all(&args.data).map_err(|error| {
+                    let what = format!("cannot make {}: {error}", args.data.display());
+                    Advice::new(what, "name a folder that can be written with --data")
+                })?;
+                Self::connect(&text(&file)?).await
+            }
+        }
+    }
+
+    /// For a run that writes nothing: without a store, one in memory stands in.
+    pub async fn open_or_memory(args: &DataArgs) -> anyhow::Result<Self> {
+        match place(args)? {
+            Place::File(file) if !file.exists() => Self::connect("sqlite::memory:").await,
+            Place::File(_) | Place::Server(_) => Self::open(args).await,
+        }
+    }
+
+    async fn connect(url: &str) -> anyhow::Result<Self> {
+        let clock = Clock::System;
+        let store = Store::open(url, clock.clone()).await?;
+        let workspace = WorkspaceId::new(WORKSPACE);
+        store.ensure_workspace(&workspace).await?;
+        let ids = Ids::new(clock.clone(), Chance::from_entropy());
+        Ok(Self {
+            store,
+            workspace,
+            clock,
+            ids,
+        })
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Applies all of `changes` or nothing, as the lane's owner.
+    pub async fn commit(&self, changes: Changes) -> anyhow::Result<()> {
+        let owner = format!("cli-{}", self.ids.next());
+        let lease = self
+            .store
+            .lease(&self.workspace, LANE, &owner, LEASE_MILLIS)
+            .await?
+            .ok_or_else(|| {
+                Advice::new(
+                    "another process is working on this workspace; nothing was changed",
+                    "wait until it ends, or half a minute if it crashed, and try again",
+                )
+            })?;
+        let committed = self.store.commit(&lease, changes).await;
+        self.store.release(lease).await?;
+        Ok(committed?)
+    }
+
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+}
+
+fn place(args: &DataArgs) -> anyhow::Result<Place> {
+    let data = text(&args.data)?;
+    if data.starts_with("postgres://") || data.starts_with("postgresql://") {
+        return Ok(Place::Server(data));
+    }
+    if args.data.is_file() {
+        let what = format!("{data} is a file");
+        return Err(Advice::new(what, "--data takes the folder the store is in").into());
+    }
+    Ok(Place::File(args.data.join(FILE)))
+}
+
+fn text(path: &Path) -> anyhow::Result<String> {
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| {
+        let what = format!("the path {} is not valid Unicode", path.display());
+        Advice::new(what, "name another folder with --data").into()
+    })
+}

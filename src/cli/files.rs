@@ -1,0 +1,150 @@
+//! Mapping files from disk, or the shipped ones that are part of the program.
+//!
+//! Reads and bounds what is read; what the files mean is `mapping`'s affair.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::mapping::{Fault, Loaded, Severity, SourceFile, load};
+
+use super::output::Advice;
+
+/// Larger than any mapping a person writes; keeps a wrong path from filling the memory.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// More than any workspace has.
+const FILES_MAX: usize = 1_000;
+
+const SHIPPED: [(&str, &str); 4] = [
+    (
+        "mappings/companies.yaml",
+        include_str!("../../mappings/companies.yaml"),
+    ),
+    (
+        "mappings/contacts.yaml",
+        include_str!("../../mappings/contacts.yaml"),
+    ),
+    (
+        "mappings/deals.yaml",
+        include_str!("../../mappings/deals.yaml"),
+    ),
+    (
+        "mappings/leads.yaml",
+        include_str!("../../mappings/leads.yaml"),
+    ),
+];
+
+/// The mappings that come with the program.
+pub fn shipped() -> Vec<SourceFile> {
+    SHIPPED
+        .iter()
+        .map(|(path, text)| SourceFile {
+            path: (*path).to_owned(),
+            text: (*text).to_owned(),
+        })
+        .collect()
+}
+
+/// The files that `paths` name: a folder stands for the `.yaml` and `.yml` files in it, and no
+/// path at all for the shipped mappings. A file that cannot be read is a fault like any other.
+pub fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>, Vec<Fault>> {
+    if paths.is_empty() {
+        return Ok(shipped());
+    }
+    let mut files = Vec::new();
+    let mut faults = Vec::new();
+    for path in paths {
+        match expand(path) {
+            Ok(found) => {
+                for path in found {
+                    match read_one(&path) {
+                        Ok(file) => files.push(file),
+                        Err(why) => faults.push(unreadable(&path, &why)),
+                    }
+                }
+            }
+            Err(why) => faults.push(unreadable(path, &why)),
+        }
+    }
+    if faults.is_empty() {
+        Ok(files)
+    } else {
+        // The readable files are checked all the same, so that all faults are seen at once.
+        faults.extend(load(&files, &Default::default()).err().unwrap_or_default());
+        Err(faults)
+    }
+}
+
+/// Loads the mappings a run works with.
+///
+/// # Errors
+/// The first fault and how many there are; `tandem check` shows them all.
+pub fn mappings(folder: Option<&Path>) -> anyhow::Result<Loaded> {
+    let paths: Vec<PathBuf> = folder.map(Path::to_path_buf).into_iter().collect();
+    let loaded = read(&paths).and_then(|files| load(&files, &Default::default()));
+    loaded.map_err(|faults| {
+        let named = folder.map_or_else(String::new, |path| format!(" {}", path.display()));
+        let errors: Vec<&Fault> = faults
+            .iter()
+            .filter(|fault| fault.severity == Severity::Error)
+            .collect();
+        let first = errors.first().map(ToString::to_string).unwrap_or_default();
+        let what = format!(
+            "the mappings have {} fault(s), the first: {first}",
+            errors.len()
+        );
+        Advice::new(what, format!("`tandem check{named}` lists them all")).into()
+    })
+}
+
+fn expand(path: &Path) -> Result<Vec<PathBuf>, String> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).map_err(|error| error.to_string())? {
+        let path = entry.map_err(|error| error.to_string())?.path();
+        if path
+            .extension()
+            .is_some_and(|end| end == "yaml" || end == "yml")
+        {
+            found.push(path);
+        }
+        if found.len() > FILES_MAX {
+            return Err(format!("more than {FILES_MAX} mapping files in one folder"));
+        }
+    }
+    found.sort();
+    if found.is_empty() {
+        return Err("no .yaml files in this folder".to_owned());
+    }
+    Ok(found)
+}
+
+fn read_one(path: &Path) -> Result<SourceFile, String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(format!("larger than {FILE_BYTES_MAX} bytes"));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_owned())?;
+    Ok(SourceFile {
+        path: path.display().to_string(),
+        text,
+    })
+}
+
+fn unreadable(path: &Path, why: &str) -> Fault {
+    Fault {
+        severity: Severity::Error,
+        file: path.display().to_string(),
+        line: 1,
+        column: 1,
+        text: String::new(),
+        message: format!("cannot be read: {why}"),
+        suggestion: None,
+    }
+}

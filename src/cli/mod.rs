@@ -1,0 +1,92 @@
+//! The commands: parse arguments, build what a command needs, run it, print its answer.
+//!
+//! One file per command. Nothing is decided here: commands read the store and the mapping files,
+//! call the engine, and show what came back.
+
+mod approve;
+mod arguments;
+mod check;
+mod choose;
+mod conflicts;
+mod data;
+mod dead_letters;
+pub mod demo;
+mod engine;
+mod files;
+mod links;
+mod output;
+mod plan;
+mod schema;
+pub mod sim;
+mod sync;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::config::Environment;
+use arguments::{Arguments, Command};
+use output::{Advice, Outcome, Output};
+
+/// Runs the program: 0 when all is done, 1 when something failed, 2 when differences were found.
+pub fn main() -> ExitCode {
+    let environment = Environment::of_process();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
+    let output = Output::new(arguments.json, environment.get("NO_COLOR").is_some());
+    match run(arguments.command, &environment, &output) {
+        Ok(outcome) => outcome.code(),
+        Err(error) => {
+            output.error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Help and version are answers; everything else is a fault of the command line, exit code 1
+/// because 2 says that differences were found.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let asked = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    if asked {
+        output::print(&error.to_string());
+        return ExitCode::SUCCESS;
+    }
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    let output = Output::new(json, Environment::of_process().get("NO_COLOR").is_some());
+    output.error(&Advice::of_command_line(error).into());
+    ExitCode::FAILURE
+}
+
+fn run(command: Command, environment: &Environment, output: &Output) -> anyhow::Result<Outcome> {
+    crate::telemetry::start(environment)
+        .map_err(|what| Advice::new(what, "set TANDEM_LOG to e.g. info, or unset it"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(dispatch(command, environment, output))
+}
+
+async fn dispatch(
+    command: Command,
+    environment: &Environment,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
+    match command {
+        Command::Demo(args) => Box::pin(demo::run(args)).await.map(Outcome::Code),
+        Command::Sim(args) => Box::pin(sim::run(args)).await.map(Outcome::Code),
+        Command::Sync(args) => Box::pin(sync::run(args, environment, output)).await,
+        Command::Plan(args) => Box::pin(plan::run(args, environment, output)).await,
+        Command::Check(args) => Box::pin(check::run(args, environment, output)).await,
+        Command::Schema => schema::run(output),
+        Command::DeadLetters(command) => dead_letters::run(command, output).await,
+        Command::Conflicts(command) => conflicts::run(command, output).await,
+        Command::Links(command) => links::run(command, output).await,
+        Command::Approve(args) => approve::run(args, output).await,
+    }
+}

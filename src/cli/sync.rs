@@ -1,0 +1,64 @@
+//! `tandem sync --once`: one workspace, credentials from the environment.
+
+use clap::Args;
+
+use crate::config::{Credentials, Environment};
+
+use super::arguments::{DataArgs, MappingsArgs};
+use super::data::Data;
+use super::engine::{self, Ready};
+use super::files;
+use super::output::{Advice, Outcome, Output};
+
+#[derive(Debug, Args)]
+pub struct SyncArgs {
+    /// Work until nothing is due within 3 minutes, then end.
+    #[arg(long)]
+    once: bool,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// What `sync` and `plan` have in common.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    mappings: MappingsArgs,
+    /// Stop before a run that would create more records than this.
+    #[arg(long, value_name = "N")]
+    max_creates: Option<u64>,
+}
+
+impl RunArgs {
+    /// Checks all of it before the first side effect: mappings, environment, then the store. A run
+    /// that writes nothing gets a store in memory where there is none.
+    pub async fn prepare(self, environment: &Environment, writes: bool) -> anyhow::Result<Ready> {
+        let mappings = files::mappings(self.mappings.mappings.as_deref())?;
+        let credentials = Credentials::read(environment)?;
+        let data = if writes {
+            Data::open_or_create(&self.data).await?
+        } else {
+            Data::open_or_memory(&self.data).await?
+        };
+        Ok(Ready {
+            credentials,
+            mappings,
+            data,
+            max_creates: self.max_creates,
+        })
+    }
+}
+
+pub async fn run(
+    args: SyncArgs,
+    environment: &Environment,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
+    if !args.once {
+        let todo = "add --once; a run that stays up is not part of this version";
+        return Err(Advice::new("`tandem sync` runs once and ends", todo).into());
+    }
+    engine::sync_once(args.run.prepare(environment, true).await?, output).await
+}
