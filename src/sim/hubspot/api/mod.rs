@@ -1,0 +1,292 @@
+//! The HTTP face of the portal: every request passes [`HubSpotSim::answer`], once in, once out.
+//!
+//! Faults that a test wants to inject belong into `before` and `after` and nowhere else.
+
+mod batch;
+mod control;
+mod definitions;
+mod links;
+mod objects;
+mod route;
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State as Shared};
+use axum::http::{Method, Response, header};
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use super::HubSpotSim;
+use super::failure::Failure;
+use super::limits::Meter;
+use super::log::LoggedRequest;
+use super::state::State;
+use route::Route;
+
+/// More than any documented batch needs.
+const BODY_LIMIT: usize = 16 * 1024 * 1024;
+
+/// One request, read completely.
+pub(super) struct Call {
+    method: Method,
+    path: String,
+    query: Vec<(String, String)>,
+    logged_path: String,
+    token: Option<String>,
+    body: Bytes,
+}
+
+/// What a call is answered with. No body means no content.
+#[derive(Debug)]
+pub(super) struct Reply {
+    status: u16,
+    body: Option<Json>,
+    headers: Vec<(&'static str, String)>,
+    category: Option<String>,
+}
+
+impl Reply {
+    fn json(status: u16, body: Json) -> Self {
+        Self {
+            status,
+            body: Some(body),
+            headers: Vec::new(),
+            category: None,
+        }
+    }
+
+    fn ok(body: Json) -> Self {
+        Self::json(200, body)
+    }
+
+    fn nothing() -> Self {
+        Self {
+            status: 204,
+            body: None,
+            headers: Vec::new(),
+            category: None,
+        }
+    }
+
+    fn failure(failure: &Failure, correlation: &str) -> Self {
+        let mut reply = Self::json(failure.status, failure.to_json(correlation));
+        reply.category = failure.logged();
+        reply
+    }
+}
+
+/// What the gate found out about an admitted call.
+struct Pass {
+    route: Route,
+    dated: bool,
+}
+
+pub(super) fn router(sim: &HubSpotSim) -> Router {
+    Router::new().fallback(serve).with_state(sim.clone())
+}
+
+async fn serve(Shared(sim): Shared<HubSpotSim>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, BODY_LIMIT).await;
+    let bearer = parts.headers.get(header::AUTHORIZATION);
+    let bearer = bearer.and_then(|value| value.to_str().ok());
+    let call = Call {
+        method: parts.method,
+        path: parts.uri.path().to_owned(),
+        query: pairs(parts.uri.query().unwrap_or_default().as_bytes()),
+        logged_path: parts
+            .uri
+            .path_and_query()
+            .map_or_else(String::new, |whole| whole.as_str().to_owned()),
+        token: bearer.and_then(bearer_token).map(str::to_owned),
+        body: body.as_ref().cloned().unwrap_or_default(),
+    };
+    if call.path.starts_with("/_sim/") {
+        return render(control::answer(&sim, &call), "");
+    }
+    sim.answer(&call, body.is_err())
+}
+
+fn bearer_token(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn pairs(text: &[u8]) -> Vec<(String, String)> {
+    url::form_urlencoded::parse(text)
+        .map(|(key, value)| (key.into_owned(), value.into_owned()))
+        .collect()
+}
+
+impl HubSpotSim {
+    /// Answers one API call, logs it, and then tells the write hook what was written.
+    fn answer(&self, call: &Call, too_large: bool) -> Response<Body> {
+        let (reply, correlation, written) = self.with(|state| {
+            let correlation = state.uuid();
+            let pass = if too_large {
+                Err(Failure::too_large())
+            } else {
+                state.before(call)
+            };
+            let outcome = pass.and_then(|pass| state.dispatch(call, &pass, &correlation));
+            let reply = state.after(call, outcome, &correlation);
+            (reply, correlation, std::mem::take(&mut state.written))
+        });
+        self.tell_hook(&written);
+        render(reply, &correlation)
+    }
+}
+
+impl State {
+    /// The gate: who calls, what is meant, whether there is room and right for it.
+    fn before(&mut self, call: &Call) -> Result<Pass, Failure> {
+        let (route, dated) = route::route(self, &call.method, &call.path)?;
+        if route.meter() == Meter::Free {
+            return Ok(Pass { route, dated });
+        }
+        self.authenticate(call.token.as_deref())?;
+        let now = self.clock.now();
+        self.limits.take(route.meter(), now, &self.options)?;
+        let missing = &self.switches.missing_scopes;
+        if let Some(scope) = route.scopes().iter().find(|scope| missing.contains(scope)) {
+            return Err(Failure::missing_scope(scope));
+        }
+        Ok(Pass { route, dated })
+    }
+
+    /// The way out: error bodies, rate headers, the log.
+    fn after(&mut self, call: &Call, outcome: Result<Reply, Failure>, correlation: &str) -> Reply {
+        let mut reply = outcome.unwrap_or_else(|failure| Reply::failure(&failure, correlation));
+        let route = route::route(self, &call.method, &call.path).ok();
+        let (family, meter) = route.map_or(("unknown", Meter::Free), |(route, _)| {
+            (route.family(), route.meter())
+        });
+        if let Ok(private_app) = self.authenticate(call.token.as_deref()) {
+            let headers = self.limits.headers(meter, private_app, &self.options);
+            let headers = headers
+                .into_iter()
+                .map(|(name, value)| (name, value.to_string()));
+            reply.headers.extend(headers);
+        }
+        let request = LoggedRequest {
+            method: call.method.to_string(),
+            path: call.logged_path.clone(),
+            status: reply.status,
+            at: self.clock.now(),
+            category: reply.category.clone(),
+        };
+        self.log.add(family, request);
+        reply
+    }
+
+    fn dispatch(&mut self, call: &Call, pass: &Pass, correlation: &str) -> Result<Reply, Failure> {
+        match &pass.route {
+            Route::List(kind) => self.list(*kind, call),
+            Route::Create(kind) => self.create(*kind, call),
+            Route::Read(kind, id) => self.read(*kind, id, call),
+            Route::Update(kind, id) => self.update(*kind, id, call),
+            Route::Archive(kind, id) => self.archive(*kind, id),
+            Route::Batch(kind, which) => self.batch(*kind, *which, call),
+            Route::Search(kind) => self.search(*kind, &call.body).map(Reply::ok),
+            Route::Merge(kind) => self.merge(*kind, call),
+            Route::Links(from, id, to) => self.list_links(*from, id, *to, call),
+            Route::Link(pair) => self.link(pair, call),
+            Route::LinkDefault(pair) => self.link_default(pair),
+            Route::Unlink(pair) => self.unlink(pair),
+            Route::LinkBatch(from, to, which) => {
+                self.link_batch(*from, *to, *which, pass.dated, call)
+            }
+            Route::Labels(from, to) => Ok(self.labels(*from, *to)),
+            Route::AddLabel(from, to) => self.add_label(*from, *to, call),
+            Route::Properties(kind) => Ok(self.properties(*kind)),
+            Route::AddProperty(kind) => self.add_property(*kind, call),
+            Route::Property(kind, name) => self.property(*kind, name),
+            Route::Groups(kind) => Ok(self.groups(*kind)),
+            Route::AddGroup(kind) => self.add_group(*kind, call),
+            Route::Pipelines(kind) => Ok(definitions::pipelines(*kind)),
+            Route::Pipeline(kind, id) => definitions::pipeline(*kind, id),
+            Route::Stages(kind, id) => definitions::stages(*kind, id),
+            Route::Owners => definitions::owners(call),
+            Route::Owner(id) => definitions::owner(id, call),
+            Route::Schemas => Ok(self.schemas()),
+            Route::Schema(name) => self.schema(name),
+            Route::Account => Ok(self.account()),
+            Route::Token => {
+                let mut form: BTreeMap<String, String> = call.query.iter().cloned().collect();
+                form.extend(pairs(&call.body));
+                let (status, body) = self.grant(&form, correlation);
+                Ok(Reply::json(status, body))
+            }
+            Route::Introspect => {
+                let form = pairs(&call.body);
+                let names = ["token", "access_token", "refresh_token"];
+                let token = form.iter().find(|(name, _)| names.contains(&name.as_str()));
+                Ok(Reply::ok(
+                    self.introspect(token.map_or("", |(_, value)| value)),
+                ))
+            }
+        }
+    }
+}
+
+impl Call {
+    fn param(&self, name: &str) -> Option<&str> {
+        let found = self.query.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// A list parameter: separated by commas, repeated, or both.
+    fn list_param(&self, name: &str) -> Vec<String> {
+        self.query
+            .iter()
+            .filter(|(key, _)| key == name)
+            .flat_map(|(_, value)| value.split(','))
+            .map(str::trim)
+            .filter(|one| !one.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        self.param(name) == Some("true")
+    }
+
+    /// The `limit` parameter within `1..=max`.
+    fn limit(&self, default: usize, max: usize) -> Result<usize, Failure> {
+        let Some(text) = self.param("limit") else {
+            return Ok(default);
+        };
+        let limit = text.parse().ok().filter(|limit| (1..=max).contains(limit));
+        limit.ok_or_else(|| {
+            Failure::validation(format!("limit must be between 1 and {max}, was \"{text}\""))
+        })
+    }
+
+    fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_slice(&self.body).map_err(|error| Failure::bad_json(&error))
+    }
+}
+
+fn render(reply: Reply, correlation: &str) -> Response<Body> {
+    let mut response = Response::builder().status(reply.status);
+    if !correlation.is_empty() {
+        response = response
+            .header("x-hubspot-correlation-id", correlation)
+            .header("x-request-id", correlation);
+    }
+    for (name, value) in &reply.headers {
+        response = response.header(*name, value);
+    }
+    let body = match &reply.body {
+        Some(json) => {
+            response = response.header(header::CONTENT_TYPE, "application/json;charset=utf-8");
+            Body::from(json.to_string())
+        }
+        None => Body::empty(),
+    };
+    response
+        .body(body)
+        .expect("status and headers of a reply are made by the simulator and well formed")
+}
