@@ -1,0 +1,278 @@
+//! The state of the org behind one lock, and the primitives everything else is built from.
+//!
+//! Rows change only through [`Org::put`] and [`Org::erase`], which keep the before-images an
+//! all-or-none request needs. Rules live in `save`, HTTP in `http`.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::http::{Cursor, Sessions, Usage};
+use super::id::{self, AnyId};
+use super::schema::{RECORD_TYPES, Schema};
+use super::table::{Row, Table};
+use super::value::Cell;
+use super::{Counters, DuplicateRule, LoggedRequest, SalesforceOptions};
+use crate::sim::SimClock;
+
+pub(super) type ValidationRule =
+    Box<dyn Fn(&BTreeMap<String, Value>) -> Option<(String, Option<String>)> + Send>;
+pub(super) type Trigger = Box<dyn Fn(&mut BTreeMap<String, Value>) + Send>;
+
+/// What administrators attach to one object.
+#[derive(Default)]
+pub(super) struct Hooks {
+    pub validation: Option<ValidationRule>,
+    pub duplicates: Option<DuplicateRule>,
+    pub trigger: Option<Trigger>,
+}
+
+struct Before {
+    object: usize,
+    number: u64,
+    row: Option<Row>,
+}
+
+pub(super) struct Org {
+    pub clock: SimClock,
+    pub options: SalesforceOptions,
+    pub schema: Arc<Schema>,
+    pub tables: Vec<Table>,
+    pub hooks: Vec<Hooks>,
+    /// (object, field) pairs that field-level security hides from the integration user.
+    pub hidden: BTreeSet<(usize, u16)>,
+    pub sessions: Sessions,
+    pub cursors: VecDeque<Cursor>,
+    pub usage: Usage,
+    pub log: VecDeque<LoggedRequest>,
+    pub counters: Counters,
+    pub late: BTreeMap<u64, super::LateCommit>,
+    pub rng: fastrand::Rng,
+    pub org_id: String,
+    /// Row number of the user the API acts as.
+    pub integration_user: u64,
+    /// Row number of the user who "edits in the browser".
+    pub browser_user: u64,
+    pub record_types: Vec<String>,
+    pub last_bin: u64,
+    undo: Option<Vec<Before>>,
+}
+
+impl Org {
+    pub fn new(clock: SimClock, options: SalesforceOptions) -> Self {
+        let schema = Arc::new(Schema::new(options.bare, options.multi_currency));
+        let first = id::first_number(options.seed);
+        let tables = schema
+            .objects
+            .iter()
+            .map(|object| Table::new(object, first))
+            .collect();
+        let hooks = schema.objects.iter().map(|_| Hooks::default()).collect();
+        let mut org = Self {
+            clock,
+            schema,
+            tables,
+            hooks,
+            hidden: BTreeSet::new(),
+            sessions: Sessions::default(),
+            cursors: VecDeque::new(),
+            usage: Usage::default(),
+            log: VecDeque::new(),
+            counters: Counters::default(),
+            late: BTreeMap::new(),
+            rng: fastrand::Rng::with_seed(options.seed ^ 0x5F00_D1CE),
+            org_id: String::new(),
+            integration_user: first,
+            browser_user: first + 1,
+            record_types: Vec::new(),
+            last_bin: 0,
+            undo: None,
+            options,
+        };
+        org.furnish();
+        org
+    }
+
+    /// Whole seconds: the org stamps nothing finer.
+    pub fn now(&self) -> i64 {
+        self.clock.now().millis().div_euclid(1_000)
+    }
+
+    pub fn put(&mut self, object: usize, row: Row) {
+        let number = row.number;
+        let before = self.tables[object].put(row);
+        if let Some(undo) = &mut self.undo {
+            undo.push(Before {
+                object,
+                number,
+                row: before,
+            });
+        }
+    }
+
+    pub fn erase(&mut self, object: usize, number: u64) {
+        let before = self.tables[object].take(number);
+        if let Some(undo) = &mut self.undo {
+            undo.push(Before {
+                object,
+                number,
+                row: before,
+            });
+        }
+    }
+
+    /// Starts remembering before-images; ended by [`Org::settle`].
+    pub fn begin(&mut self) {
+        self.undo = Some(Vec::new());
+    }
+
+    pub fn settle(&mut self, keep: bool) {
+        let Some(undo) = self.undo.take() else {
+            return;
+        };
+        if keep {
+            return;
+        }
+        for before in undo.into_iter().rev() {
+            match before.row {
+                Some(row) => {
+                    self.tables[before.object].put(row);
+                }
+                None => {
+                    self.tables[before.object].take(before.number);
+                }
+            }
+        }
+    }
+
+    pub fn id_of(&self, object: usize, number: u64) -> String {
+        id::make(self.schema.objects[object].prefix, number)
+    }
+
+    /// The object and row an id names, deleted rows included.
+    pub fn find(&self, id: &AnyId) -> Option<(usize, &Row)> {
+        let object = self.schema.by_prefix(id.prefix())?;
+        let row = self.tables[object].get(id.number()?)?;
+        Some((object, row))
+    }
+
+    pub fn is_visible(&self, object: usize, field: u16) -> bool {
+        !self.hidden.contains(&(object, field))
+    }
+
+    /// The field of that name, unless field-level security hides it.
+    pub fn visible_field(&self, object: usize, name: &str) -> Option<u16> {
+        self.schema.objects[object]
+            .field_at(name)
+            .filter(|at| self.is_visible(object, *at))
+    }
+
+    pub fn active_currency(&self, code: &str) -> bool {
+        matches!(code, "EUR" | "USD" | "GBP")
+    }
+
+    /// Puts a row past all rules; only for what an administrator set up beforehand.
+    fn furnish_row(&mut self, object: &str, fields: &[(&str, Cell)]) -> String {
+        let Some(at) = self.schema.find(object) else {
+            return String::new();
+        };
+        let schema = Arc::clone(&self.schema);
+        let number = self.tables[at].take_number();
+        let mut row = Row::new(number, self.now(), self.integration_user);
+        for (name, value) in fields {
+            if let Some(field) = schema.objects[at].field_at(name) {
+                row.set(field, Some(value.clone()));
+            }
+        }
+        self.tables[at].put(row);
+        self.id_of(at, number)
+    }
+
+    fn furnish(&mut self) {
+        let username = self.options.username.clone();
+        self.furnish_user("Tandem", "Integration", &username, true);
+        for (first, last, active) in [
+            ("Ada", "Owner", true),
+            ("Ben", "Owner", true),
+            ("Cleo", "Owner", true),
+            ("Dora", "Owner", false),
+        ] {
+            let email = format!("{}.owner@example.com", first.to_lowercase());
+            self.furnish_user(first, last, &email, active);
+        }
+        let text = |text: &str| Cell::text(text);
+        self.org_id = self.furnish_row(
+            "Organization",
+            &[
+                ("Name", text("Simulated Org")),
+                ("OrganizationType", text("Developer Edition")),
+                ("IsSandbox", Cell::Bool(false)),
+                ("InstanceName", text("SIM1")),
+                ("TimeZoneSidKey", text("Europe/Berlin")),
+                ("LanguageLocaleKey", text("en_US")),
+                ("DefaultLocaleSidKey", text("en_GB")),
+            ],
+        );
+        for (name, developer) in [("Lead Queue", "Lead_Queue"), ("Renewals", "Renewals")] {
+            self.furnish_row(
+                "Group",
+                &[
+                    ("Name", text(name)),
+                    ("DeveloperName", text(developer)),
+                    ("Type", text("Queue")),
+                ],
+            );
+        }
+        for (developer, label, _) in RECORD_TYPES {
+            let id = self.furnish_row(
+                "RecordType",
+                &[
+                    ("Name", text(label)),
+                    ("DeveloperName", text(developer)),
+                    ("SobjectType", text("Opportunity")),
+                    ("IsActive", Cell::Bool(true)),
+                ],
+            );
+            self.record_types.push(id);
+        }
+        self.furnish_currencies();
+    }
+
+    fn furnish_user(&mut self, first: &str, last: &str, email: &str, active: bool) {
+        self.furnish_row(
+            "User",
+            &[
+                ("Username", Cell::text(email)),
+                ("Email", Cell::text(email)),
+                ("FirstName", Cell::text(first)),
+                ("LastName", Cell::text(last)),
+                ("Alias", Cell::text(first.to_lowercase())),
+                ("IsActive", Cell::Bool(active)),
+                ("UserType", Cell::text("Standard")),
+                ("TimeZoneSidKey", Cell::text("Europe/Berlin")),
+                ("LocaleSidKey", Cell::text("en_GB")),
+            ],
+        );
+    }
+
+    fn furnish_currencies(&mut self) {
+        for (code, rate, active) in [
+            ("EUR", 1.0, true),
+            ("USD", 1.1, true),
+            ("GBP", 0.85, true),
+            ("CHF", 0.95, false),
+        ] {
+            self.furnish_row(
+                "CurrencyType",
+                &[
+                    ("IsoCode", Cell::text(code)),
+                    ("ConversionRate", Cell::Number(rate)),
+                    ("DecimalPlaces", Cell::Number(2.0)),
+                    ("IsActive", Cell::Bool(active)),
+                    ("IsCorporate", Cell::Bool(code == "EUR")),
+                ],
+            );
+        }
+    }
+}

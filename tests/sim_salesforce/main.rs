@@ -1,0 +1,8 @@
+//! The Salesforce simulator keeps the platform's rules, seen through its HTTP door.
+
+mod access;
+mod collections;
+mod lifecycle;
+mod queries;
+mod saves;
+mod support;
