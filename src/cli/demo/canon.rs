@@ -41,7 +41,9 @@ impl Meaning {
         Self {
             users: named("User", "Email"),
             record_types: named("RecordType", "DeveloperName"),
-            companies: companies.map(|link| (link.2.clone(), link.1.clone())).collect(),
+            companies: companies
+                .map(|link| (link.2.clone(), link.1.clone()))
+                .collect(),
         }
     }
 
@@ -129,7 +131,11 @@ impl Meaning {
             (Form::Text | Form::Email | Form::Phone, _)
             | (Form::Site | Form::Number | Form::Day, _) => {
                 let defaulted = side == Side::Salesforce && rule.default == Some(first.as_str());
-                if defaulted { String::new() } else { plain(rule.form, &first) }
+                if defaulted {
+                    String::new()
+                } else {
+                    plain(rule.form, &first)
+                }
             }
         }
     }
@@ -169,8 +175,12 @@ fn plain(form: Form, value: &str) -> String {
         Form::Phone => phone(value),
         Form::Site => {
             let lower = value.to_lowercase();
-            let bare = lower.trim_start_matches("https://").trim_start_matches("http://");
-            bare.trim_start_matches("www.").trim_end_matches('/').to_owned()
+            let bare = lower
+                .trim_start_matches("https://")
+                .trim_start_matches("http://");
+            bare.trim_start_matches("www.")
+                .trim_end_matches('/')
+                .to_owned()
         }
         Form::Number => number(value),
         Form::Day => day(value),
@@ -194,8 +204,13 @@ fn phone(value: &str) -> String {
 }
 
 fn number(value: &str) -> String {
-    let parsed = value.parse::<Decimal>().or_else(|_| Decimal::from_scientific(value));
-    parsed.map_or_else(|_| value.to_owned(), |number| number.normalize().to_string())
+    let parsed = value
+        .parse::<Decimal>()
+        .or_else(|_| Decimal::from_scientific(value));
+    parsed.map_or_else(
+        |_| value.to_owned(),
+        |number| number.normalize().to_string(),
+    )
 }
 
 /// No amount is no money, whatever the currency says.
@@ -222,7 +237,12 @@ mod tests {
 
     #[test]
     fn one_number_written_five_ways_is_one_number() {
-        for way in ["+49 30 23125123", "+49 (30) 23125-123", "+493023125123", "030 23125123"] {
+        for way in [
+            "+49 30 23125123",
+            "+49 (30) 23125-123",
+            "+493023125123",
+            "030 23125123",
+        ] {
             assert_eq!(phone(way), "493023125123", "{way}");
         }
         assert_eq!(phone("0049 30 23125123"), "493023125123");

@@ -28,7 +28,11 @@ pub struct Duplicate {
 impl fmt::Display for Duplicate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (side, ids) = (self.side.title(), self.ids.join(", "));
-        write!(f, "{} has several counterparts in {side}: {ids}", self.source)
+        write!(
+            f,
+            "{} has several counterparts in {side}: {ids}",
+            self.source
+        )
     }
 }
 
@@ -42,7 +46,13 @@ pub fn find(view: View<'_>, links: &[LinkSeen], seeded: &Seeded) -> Vec<Duplicat
             let Some(shape) = shape::of(mapping) else {
                 continue;
             };
-            add(&mut counterparts, view, side, (shape.hubspot, hubspot), (shape.salesforce, salesforce));
+            add(
+                &mut counterparts,
+                view,
+                side,
+                (shape.hubspot, hubspot),
+                (shape.salesforce, salesforce),
+            );
         }
         for pair in &seeded.pairs {
             let (ours, theirs) = (&pair.hubspot, &pair.salesforce);

@@ -100,7 +100,11 @@ impl<'a> Editor<'a> {
                 20..26 => self.move_house(ledger)?,
                 _ => self.one_field(ledger)?,
             }
-            dull = if ledger.edits.len() == before { dull + 1 } else { 0 };
+            dull = if ledger.edits.len() == before {
+                dull + 1
+            } else {
+                0
+            };
         }
         Ok(())
     }
@@ -180,7 +184,11 @@ impl<'a> Editor<'a> {
 
     fn create(&mut self, ledger: &mut Ledger) -> anyhow::Result<()> {
         let shape = self.target().shape;
-        let side = if self.dice.bool() { Side::HubSpot } else { Side::Salesforce };
+        let side = if self.dice.bool() {
+            Side::HubSpot
+        } else {
+            Side::Salesforce
+        };
         let creates = match side {
             Side::HubSpot => shape.hubspot_creates,
             Side::Salesforce => shape.salesforce_creates,
@@ -194,9 +202,10 @@ impl<'a> Editor<'a> {
             return Ok(());
         };
         let id = match born {
-            Typed::HubSpot(properties) => {
-                self.view.hubspot.create(shape.hubspot, &borrowed(&properties))
-            }
+            Typed::HubSpot(properties) => self
+                .view
+                .hubspot
+                .create(shape.hubspot, &borrowed(&properties)),
             Typed::Salesforce(fields) => self.view.salesforce.create(shape.salesforce, &fields),
             Typed::Company { .. } => return Ok(()),
         };
@@ -220,7 +229,11 @@ impl<'a> Editor<'a> {
             return Ok(());
         }
         self.removals_left -= 1;
-        let side = if self.dice.bool() { Side::HubSpot } else { Side::Salesforce };
+        let side = if self.dice.bool() {
+            Side::HubSpot
+        } else {
+            Side::Salesforce
+        };
         let id = target.id(side);
         let object = target.shape.object(side);
         let done = match side {
@@ -255,9 +268,10 @@ impl<'a> Editor<'a> {
         let done = match typed {
             Typed::HubSpot(properties) => hubspot.edit(shape.hubspot, id, &borrowed(properties)),
             Typed::Salesforce(fields) => salesforce.edit(shape.salesforce, id, fields),
-            Typed::Company { id: company, primary } => {
-                hubspot.associate((shape.hubspot, id), ("companies", company), *primary)
-            }
+            Typed::Company {
+                id: company,
+                primary,
+            } => hubspot.associate((shape.hubspot, id), ("companies", company), *primary),
         };
         done.map_err(|error| anyhow!("editing {} {id}: {error}", shape.object(side)))?;
         let after = self.view.value(shape, rule, side, id);

@@ -57,7 +57,12 @@ impl Edit {
             EditKind::Remove => "removed".to_owned(),
         };
         let object = self.shape.object(self.side);
-        format!("{} {object} {}: {what} at {}", self.side.title(), self.id, self.at)
+        format!(
+            "{} {object} {}: {what} at {}",
+            self.side.title(),
+            self.id,
+            self.at
+        )
     }
 }
 
@@ -157,7 +162,13 @@ impl Ledger {
             let Some(partner) = partners.of(edit.shape.mapping, edit.side, &edit.id) else {
                 return true;
             };
-            let EditKind::Field { rule, meaning, arrived, .. } = &mut edit.kind else {
+            let EditKind::Field {
+                rule,
+                meaning,
+                arrived,
+                ..
+            } = &mut edit.kind
+            else {
                 return false;
             };
             let there = view.value(edit.shape, rule, other, partner);
@@ -197,9 +208,11 @@ impl Ledger {
 
 fn lag(edit: &Edit) -> Option<i64> {
     match &edit.kind {
-        EditKind::Field { arrived: Some(arrived), echo: false, .. } => {
-            Some(arrived.millis_since(edit.at).max(0))
-        }
+        EditKind::Field {
+            arrived: Some(arrived),
+            echo: false,
+            ..
+        } => Some(arrived.millis_since(edit.at).max(0)),
         EditKind::Field { .. } | EditKind::Create | EditKind::Remove => None,
     }
 }

@@ -49,7 +49,13 @@ pub struct Open {
 
 impl fmt::Display for Open {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = |id: &str| if id.is_empty() { "-".to_owned() } else { id.to_owned() };
+        let id = |id: &str| {
+            if id.is_empty() {
+                "-".to_owned()
+            } else {
+                id.to_owned()
+            }
+        };
         let (ours, theirs) = (id(&self.hubspot_id), id(&self.salesforce_id));
         let rule = self.rule.as_deref().unwrap_or("(record)");
         write!(f, "{} {ours} / {theirs} {rule}: {}", self.mapping, self.why)

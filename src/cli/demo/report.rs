@@ -70,7 +70,10 @@ impl Report {
 
     pub fn per_changed_after_first(&self) -> f64 {
         let calls = self.last.total().saturating_sub(self.first.total());
-        let idle = self.outcome.idle_polls.saturating_sub(self.first_idle_polls);
+        let idle = self
+            .outcome
+            .idle_polls
+            .saturating_sub(self.first_idle_polls);
         per(calls.saturating_sub(idle), self.edited)
     }
 
@@ -135,6 +138,12 @@ fn per(calls: u64, records: usize) -> f64 {
 pub fn max_rss_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    let kib = line.and_then(|rest| {
+        rest.trim()
+            .trim_end_matches("kB")
+            .trim()
+            .parse::<u64>()
+            .ok()
+    });
     kib.unwrap_or(0) * 1_024
 }

@@ -55,7 +55,9 @@ pub enum Form {
     /// By the e-mail of somebody active on both sides.
     Owner,
     /// The company with this association type against the linked account.
-    Company { primary: u32 },
+    Company {
+        primary: u32,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,8 +127,18 @@ pub const SHAPES: [Shape; 4] = [
             rule("jobtitle", &["jobtitle"], &["Title"], Form::Text),
             rule("phone", &["phone"], &["Phone"], Form::Phone),
             rule("city", &["city"], &["MailingCity"], Form::Text),
-            rule("hubspot_owner_id", &["hubspot_owner_id"], &["OwnerId"], Form::Owner),
-            rule("companies", &[], &["AccountId"], Form::Company { primary: 1 }),
+            rule(
+                "hubspot_owner_id",
+                &["hubspot_owner_id"],
+                &["OwnerId"],
+                Form::Owner,
+            ),
+            rule(
+                "companies",
+                &[],
+                &["AccountId"],
+                Form::Company { primary: 1 },
+            ),
         ],
         hubspot_creates: Creates::WhenStage(LATE),
         salesforce_creates: Creates::Always,
@@ -163,7 +175,12 @@ pub const SHAPES: [Shape; 4] = [
                 &["RecordTypeId", "StageName"],
                 Form::Stage(STAGES),
             ),
-            rule("companies", &[], &["AccountId"], Form::Company { primary: 5 }),
+            rule(
+                "companies",
+                &[],
+                &["AccountId"],
+                Form::Company { primary: 5 },
+            ),
         ],
         hubspot_creates: Creates::Always,
         salesforce_creates: Creates::Always,
@@ -171,10 +188,25 @@ pub const SHAPES: [Shape; 4] = [
 ];
 
 const STAGES: &[[&str; 4]] = &[
-    ["default", "appointmentscheduled", "New_Business", "Prospecting"],
+    [
+        "default",
+        "appointmentscheduled",
+        "New_Business",
+        "Prospecting",
+    ],
     ["default", "qualifiedtobuy", "New_Business", "Qualification"],
-    ["default", "presentationscheduled", "New_Business", "Needs Analysis"],
-    ["default", "contractsent", "New_Business", "Negotiation/Review"],
+    [
+        "default",
+        "presentationscheduled",
+        "New_Business",
+        "Needs Analysis",
+    ],
+    [
+        "default",
+        "contractsent",
+        "New_Business",
+        "Negotiation/Review",
+    ],
     ["default", "closedwon", "New_Business", "Closed Won"],
     ["default", "closedlost", "New_Business", "Closed Lost"],
     ["8423117", "214587502", "Renewal", "Negotiation/Review"],

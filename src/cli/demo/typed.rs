@@ -14,7 +14,10 @@ pub enum Typed {
     HubSpot(Vec<(&'static str, String)>),
     Salesforce(Vec<(&'static str, Json)>),
     /// A HubSpot association to a company.
-    Company { id: String, primary: u32 },
+    Company {
+        id: String,
+        primary: u32,
+    },
 }
 
 impl Typed {
@@ -64,7 +67,11 @@ pub fn invent(
         Form::Day => vec![day(rule, side, dice)],
         Form::Pick(table) => {
             let (hubspot, salesforce) = dice.choice(table)?;
-            let word = if side == Side::HubSpot { hubspot } else { salesforce };
+            let word = if side == Side::HubSpot {
+                hubspot
+            } else {
+                salesforce
+            };
             vec![(*word).to_owned()]
         }
         Form::Stage(table) => {
@@ -82,7 +89,11 @@ pub fn invent(
         }
         Form::Owner => {
             let (id, email) = OWNERS[dice.usize(0..OWNERS.len() - 1)];
-            let id = if side == Side::HubSpot { id } else { meaning.user(email)? };
+            let id = if side == Side::HubSpot {
+                id
+            } else {
+                meaning.user(email)?
+            };
             vec![id.to_owned()]
         }
         Form::Email | Form::Site | Form::Company { .. } => return None,
@@ -91,7 +102,11 @@ pub fn invent(
         Side::HubSpot => Typed::HubSpot(rule.hubspot.iter().copied().zip(texts).collect()),
         Side::Salesforce => {
             let fields = rule.salesforce.iter().copied().zip(texts).enumerate();
-            Typed::Salesforce(fields.map(|(at, (f, t))| (f, cell(rule.form, at, t))).collect())
+            Typed::Salesforce(
+                fields
+                    .map(|(at, (f, t))| (f, cell(rule.form, at, t)))
+                    .collect(),
+            )
         }
     })
 }
@@ -120,7 +135,8 @@ fn cell(form: Form, at: usize, text: String) -> Json {
     match text.parse::<f64>() {
         Ok(number) if numeric && number.fract() == 0.0 => {
             // Whole numbers go out whole: an integer field refuses `12.0`.
-            text.parse::<i64>().map_or(json!(number), |whole| json!(whole))
+            text.parse::<i64>()
+                .map_or(json!(number), |whole| json!(whole))
         }
         Ok(number) if numeric => json!(number),
         Ok(_) | Err(_) => json!(text),
@@ -133,9 +149,7 @@ pub fn newborn(shape: &Shape, side: Side, nth: usize, meaning: &Meaning) -> Opti
     let email = format!("newcomer.{nth}@example.org");
     let name = format!("Newcomer {nth}");
     Some(match (shape.mapping, side) {
-        ("companies", Side::HubSpot) => {
-            Typed::HubSpot(vec![("name", name), ("domain", domain)])
-        }
+        ("companies", Side::HubSpot) => Typed::HubSpot(vec![("name", name), ("domain", domain)]),
         ("companies", Side::Salesforce) => {
             let site = format!("https://www.{domain}");
             Typed::Salesforce(vec![("Name", json!(name)), ("Website", json!(site))])

@@ -164,8 +164,12 @@ impl Judge<'_> {
                 if ours == theirs {
                     continue;
                 }
-                let excused = self.opens.excuse(mapping, Side::HubSpot, hubspot, rule.name)
-                    || self.opens.excuse(mapping, Side::Salesforce, salesforce, rule.name);
+                let excused = self
+                    .opens
+                    .excuse(mapping, Side::HubSpot, hubspot, rule.name)
+                    || self
+                        .opens
+                        .excuse(mapping, Side::Salesforce, salesforce, rule.name);
                 if excused {
                     self.findings.excused += 1;
                     continue;
@@ -305,15 +309,17 @@ impl Judge<'_> {
             EditKind::Remove => None,
             EditKind::Create if partner.is_some() => None,
             EditKind::Create => Some("has no counterpart".to_owned()),
-            EditKind::Field { arrived: Some(_), .. } => None,
+            EditKind::Field {
+                arrived: Some(_), ..
+            } => None,
             EditKind::Field { rule, meaning, .. } => {
                 let of = |side, id| self.view.value(edit.shape, rule, side, id);
                 let here = of(side, id);
                 let there = partner.and_then(|id| of(side.other(), id));
                 let visible = here.as_ref() == Some(meaning) && here == there;
-                let replaced = later.iter().any(|other| {
-                    other.side == side && other.id == id && other.rule() == rule.name
-                });
+                let replaced = later
+                    .iter()
+                    .any(|other| other.side == side && other.id == id && other.rule() == rule.name);
                 let kept = visible || replaced || self.is_kept(edit, partner);
                 (!kept).then(|| {
                     let shown = |value: Option<String>| value.unwrap_or("(gone)".to_owned());

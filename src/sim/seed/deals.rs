@@ -15,10 +15,25 @@ const CONTACT: u32 = 3;
 struct Stage(&'static str, &'static str, &'static str, &'static str);
 
 const STAGES: [Stage; 9] = [
-    Stage("default", "appointmentscheduled", "New_Business", "Prospecting"),
+    Stage(
+        "default",
+        "appointmentscheduled",
+        "New_Business",
+        "Prospecting",
+    ),
     Stage("default", "qualifiedtobuy", "New_Business", "Qualification"),
-    Stage("default", "presentationscheduled", "New_Business", "Needs Analysis"),
-    Stage("default", "contractsent", "New_Business", "Negotiation/Review"),
+    Stage(
+        "default",
+        "presentationscheduled",
+        "New_Business",
+        "Needs Analysis",
+    ),
+    Stage(
+        "default",
+        "contractsent",
+        "New_Business",
+        "Negotiation/Review",
+    ),
     Stage("default", "closedwon", "New_Business", "Closed Won"),
     Stage("default", "closedlost", "New_Business", "Closed Lost"),
     Stage("8423117", "214587502", "Renewal", "Negotiation/Review"),
@@ -27,7 +42,14 @@ const STAGES: [Stage; 9] = [
 ];
 
 const CURRENCIES: [&str; 3] = ["EUR", "USD", "GBP"];
-const PURPOSES: [&str; 6] = ["Pilot", "Rollout", "Expansion", "Support plan", "Training", "Audit"];
+const PURPOSES: [&str; 6] = [
+    "Pilot",
+    "Rollout",
+    "Expansion",
+    "Support plan",
+    "Training",
+    "Audit",
+];
 
 /// What both sides know about a deal before either side's people change it.
 struct Facts {
@@ -87,12 +109,7 @@ fn deal(
     Ok(id)
 }
 
-fn trouble(
-    sower: &mut Sower<'_>,
-    facts: &Facts,
-    firm: &Firm,
-    nth: usize,
-) -> Result<(), String> {
+fn trouble(sower: &mut Sower<'_>, facts: &Facts, firm: &Firm, nth: usize) -> Result<(), String> {
     let mut properties = facts.hubspot();
     let put = |properties: &mut Vec<(&'static str, String)>, name: &'static str, value: &str| {
         properties.retain(|(property, _)| *property != name);
@@ -105,7 +122,11 @@ fn trouble(
         }
         1 => {
             let mut fields = facts.salesforce(sower, firm);
-            set(&mut fields, "RecordTypeId", record_type(sower, "New_Business"));
+            set(
+                &mut fields,
+                "RecordTypeId",
+                record_type(sower, "New_Business"),
+            );
             set(&mut fields, "StageName", json!("Perception Analysis"));
             let id = sower.in_salesforce(OBJECTS.1, &fields)?;
             sower.expect(OBJECTS, &[], &[&id], Trouble::StageWithoutCounterpart);
@@ -147,7 +168,10 @@ impl Facts {
     fn hubspot(&self) -> Vec<(&'static str, String)> {
         vec![
             ("dealname", self.name.clone()),
-            ("amount", format!("{}.{:02}", self.cents / 100, self.cents % 100)),
+            (
+                "amount",
+                format!("{}.{:02}", self.cents / 100, self.cents % 100),
+            ),
             ("deal_currency_code", self.currency.to_owned()),
             ("closedate", format!("{}T00:00:00.000Z", self.closes)),
             ("pipeline", self.stage.0.to_owned()),

@@ -140,7 +140,11 @@ impl Facts {
     /// Years of two teams typing: some fields differ, some were never filled in.
     fn disagree(&self, sower: &mut Sower<'_>, fields: &mut [(&'static str, Json)]) {
         let way = sower.dice.u8(0..3);
-        set(fields, "Phone", json!(words::phone(self.place.1, self.line, way)));
+        set(
+            fields,
+            "Phone",
+            json!(words::phone(self.place.1, self.line, way)),
+        );
         if sower.chance(20) {
             set(fields, "Phone", Json::Null);
         }

@@ -360,9 +360,19 @@ mod tests {
     fn most_records_overlap_and_every_kind_of_trouble_is_there() {
         let (hubspot, salesforce) = sims();
         let seeded = seed(&hubspot, &salesforce, 200, 7).unwrap();
-        let both = |object| seeded.pairs.iter().filter(|p| p.hubspot_object == object).count();
+        let both = |object| {
+            seeded
+                .pairs
+                .iter()
+                .filter(|p| p.hubspot_object == object)
+                .count()
+        };
         for object in ["companies", "contacts", "deals"] {
-            assert!((100..=130).contains(&both(object)), "{object}: {}", both(object));
+            assert!(
+                (100..=130).contains(&both(object)),
+                "{object}: {}",
+                both(object)
+            );
         }
         for fate in [Fate::Held, Fate::DeadLettered, Fate::Ambiguous] {
             assert!(seeded.fates()[&fate] > 0, "{fate:?}");

@@ -100,12 +100,7 @@ fn contact(
     Ok(id)
 }
 
-fn trouble(
-    sower: &mut Sower<'_>,
-    facts: &Facts,
-    firm: &Firm,
-    nth: usize,
-) -> Result<(), String> {
+fn trouble(sower: &mut Sower<'_>, facts: &Facts, firm: &Firm, nth: usize) -> Result<(), String> {
     let mut properties = facts.hubspot(firm);
     let mut fields = facts.salesforce(sower, firm);
     match nth % 4 {
@@ -118,7 +113,11 @@ fn trouble(
             sower.expect(CONTACTS, &[&id], &[&one, &two], trouble);
         }
         1 => {
-            let long = format!("{} and {}", facts.title, "everything that comes with it ".repeat(5));
+            let long = format!(
+                "{} and {}",
+                facts.title,
+                "everything that comes with it ".repeat(5)
+            );
             put(&mut properties, "jobtitle", long.trim_end().to_owned());
             set(&mut fields, "Title", Json::Null);
             let id = contact(sower, &properties, firm)?;
@@ -145,7 +144,10 @@ fn trouble(
 }
 
 fn put(properties: &mut [(&'static str, String)], name: &str, value: String) {
-    if let Some(property) = properties.iter_mut().find(|(property, _)| *property == name) {
+    if let Some(property) = properties
+        .iter_mut()
+        .find(|(property, _)| *property == name)
+    {
         property.1 = value;
     }
 }
@@ -226,7 +228,11 @@ impl Facts {
             set(fields, "Email", json!(shown));
         }
         let way = sower.dice.u8(0..3);
-        set(fields, "Phone", json!(words::phone(self.place.1, self.line, way)));
+        set(
+            fields,
+            "Phone",
+            json!(words::phone(self.place.1, self.line, way)),
+        );
         match sower.dice.u8(0..10) {
             0 => put(properties, "jobtitle", String::new()),
             1 => set(fields, "Title", Json::Null),
@@ -240,7 +246,11 @@ impl Facts {
         }
         if sower.chance(15) {
             let city = if self.is_lead { "City" } else { "MailingCity" };
-            set(fields, city, json!(sower.pick(&["Uppsala", "Turin", "Porto"])));
+            set(
+                fields,
+                city,
+                json!(sower.pick(&["Uppsala", "Turin", "Porto"])),
+            );
         }
         if sower.chance(10) {
             let owner = sower.owner();
