@@ -5,6 +5,7 @@
 
 pub mod hubspot;
 pub mod salesforce;
+pub mod seed;
 mod server;
 
 pub use server::{Running, SimClock, serve};

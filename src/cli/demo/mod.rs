@@ -1,12 +1,81 @@
-//! `tandem demo`: both simulators, the engine and a verdict.
+//! `tandem demo`: both CRMs, the engine and a store on this machine, with people typing into both.
+//!
+//! This file is the order of events. What is seeded is in `sim::seed`, what people type in `edits`,
+//! the judgement in `verify`, the words in `summary`. The engine is behind `engine`.
 
+mod canon;
+mod doubles;
+mod edits;
+mod engine;
+mod ledger;
+mod outcome;
+mod place;
+mod progress;
+mod report;
+mod run;
+mod shape;
+mod summary;
+mod typed;
+mod verify;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
-#[derive(Debug, Args)]
-pub struct DemoArgs {}
+use super::sim::{Simulators, Start, told_to_stop};
+use place::Place;
+use run::{Run, SEARCH_LAG_MS};
 
-pub async fn run(_: DemoArgs) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not built yet")
+/// Watches two simulated CRMs converge, and proves that they did.
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// Records per object type to start with
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub records: usize,
+    /// Edits that people make on both sides after the first sync
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub edits: usize,
+    /// Decides every record and every edit
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub seed: u64,
+    /// An empty directory for the store; a temporary one unless given
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Stop after the summary instead of syncing on
+    #[arg(long)]
+    pub exit: bool,
+    /// Print one JSON object instead of the summary
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Exit code 0 only when both CRMs agree, apart from what is listed, and nothing was lost.
+///
+/// # Errors
+/// A directory that is not empty, a store or a simulator that fails, or an engine that stops.
+pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
+    let place = Place::choose(args.data.as_deref())?;
+    let stop = CancellationToken::new();
+    let asked = stop.clone();
+    tokio::spawn(async move {
+        if let Err(error) = told_to_stop().await {
+            tracing::warn!(%error, "cannot listen for Ctrl-C");
+            return;
+        }
+        asked.cancel();
+    });
+    let started = Simulators::start(Start {
+        seed: args.seed,
+        search_lag_ms: Some(SEARCH_LAG_MS),
+        ..Start::default()
+    });
+    let simulators = started.await?;
+    let done = Run::new(&args, &simulators, place.path(), stop).all().await;
+    simulators.stop();
+    if args.exit {
+        place.tidy_up()?;
+    }
+    done
 }

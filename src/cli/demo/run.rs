@@ -1,0 +1,351 @@
+//! The course of one demo: seed, first sync, edits in waves, rest, judgement.
+//!
+//! The engine is stepped from here, so nothing runs behind the back of the measurements.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::model::{BySide, Side, Timestamp};
+use crate::sim::seed::{self, Seeded};
+
+use super::super::sim::Simulators;
+use super::DemoArgs;
+use super::canon::Meaning;
+use super::edits::{Editor, Target};
+use super::engine::Session;
+use super::ledger::{Ledger, Partners, View};
+use super::outcome::{Outcome, SalesforceAccess, Stepped};
+use super::progress::Bar;
+use super::report::{Calls, Report, max_rss_bytes};
+use super::summary::{self, Story};
+use super::verify::{Claims, verify};
+use super::{shape, summary::Scene};
+
+/// How late HubSpot's search shows a change in the demo. Real portals take seconds; the engine's
+/// late pass covers that, ten minutes later, and nobody watches a demo that long.
+pub const SEARCH_LAG_MS: i64 = 500;
+
+/// Edits come in this many waves, with the engine at work between them.
+const WAVES: usize = 5;
+
+/// The demo gives up when nothing has moved for this long.
+const PATIENCE_MS: i64 = 120_000;
+
+/// How often both sides are looked at again before the engine counts as at rest.
+const LAST_LOOKS: usize = 2;
+
+pub struct Run<'a> {
+    args: &'a DemoArgs,
+    simulators: &'a Simulators,
+    data: &'a Path,
+    stop: CancellationToken,
+    clock: Clock,
+    started: Timestamp,
+}
+
+/// What has been learned on the way to the report.
+struct Learned {
+    seeded: Seeded,
+    first: Calls,
+    first_outcome: Outcome,
+    ledger: Ledger,
+    partners: Partners,
+    ada_base: Option<String>,
+    quiet: bool,
+}
+
+/// Somebody who looks after each step.
+type Watch<'w> = &'w mut dyn FnMut(Timestamp);
+
+impl<'a> Run<'a> {
+    pub fn new(
+        args: &'a DemoArgs,
+        simulators: &'a Simulators,
+        data: &'a Path,
+        stop: CancellationToken,
+    ) -> Self {
+        let clock = Clock::System;
+        let started = clock.now();
+        Self {
+            args,
+            simulators,
+            data,
+            stop,
+            clock,
+            started,
+        }
+    }
+
+    pub async fn all(&self) -> anyhow::Result<ExitCode> {
+        let (hubspot, salesforce) = (&self.simulators.hubspot, &self.simulators.salesforce);
+        self.say(&format!(
+            "Two CRMs with {} records per object type, partly the same, partly wrong.",
+            self.args.records
+        ));
+        let seeded = seed::seed(hubspot, salesforce, self.args.records, self.args.seed)
+            .map_err(anyhow::Error::msg)?;
+        let access = SalesforceAccess {
+            url: self.simulators.salesforce_url.clone(),
+            client_id: self.simulators.salesforce_client.0.clone(),
+            client_secret: self.simulators.salesforce_client.1.clone(),
+        };
+        let (url, token) = (&self.simulators.hubspot_url, &self.simulators.hubspot_token);
+        self.rest(SEARCH_LAG_MS).await;
+        let mut session = Session::open(url, token, access, self.data, self.args.seed).await?;
+        let done = self.with(&mut session, seeded).await;
+        // Closed in any case: a lease that is let go lets the next run begin at once.
+        let closed = session.close().await;
+        let code = done?;
+        closed?;
+        Ok(code)
+    }
+
+    async fn with(&self, session: &mut Session, seeded: Seeded) -> anyhow::Result<ExitCode> {
+        let quiet = self.first_sync(session, &seeded).await?;
+        let first_outcome = session.outcome().await?;
+        let mut learned = Learned {
+            seeded,
+            first: self.calls(),
+            partners: Partners::new(&first_outcome.links),
+            first_outcome,
+            ledger: Ledger::default(),
+            ada_base: None,
+            quiet,
+        };
+        if self.args.edits > 0 && !self.stop.is_cancelled() {
+            self.edits(session, &mut learned).await?;
+        }
+        let outcome = session.outcome().await?;
+        let report = self.judge(outcome, &learned);
+        self.tell(&report, &learned)?;
+        if !self.args.exit && !self.stop.is_cancelled() {
+            self.stay(session).await?;
+        }
+        let fine = report.converged();
+        Ok(if fine {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+
+    async fn first_sync(&self, session: &mut Session, seeded: &Seeded) -> anyhow::Result<bool> {
+        let total: usize = seeded
+            .hubspot
+            .values()
+            .chain(seeded.salesforce.values())
+            .sum();
+        self.say(&format!("First sync of {total} records."));
+        let total = u64::try_from(total).unwrap_or(u64::MAX);
+        let bar = Bar::new("first sync", total, !self.args.json);
+        let quiet = self.until_quiet(session, Some(&bar), &mut |_| {}).await;
+        bar.finish();
+        quiet
+    }
+
+    /// Steps until nothing is due; false when patience ran out or somebody pressed Ctrl-C.
+    async fn until_quiet(
+        &self,
+        session: &mut Session,
+        bar: Option<&Bar>,
+        watch: Watch<'_>,
+    ) -> anyhow::Result<bool> {
+        let mut moved = self.clock.now();
+        while !self.stop.is_cancelled() {
+            match session.step().await? {
+                Stepped::Worked {
+                    what,
+                    records,
+                    writes,
+                } => {
+                    let now = self.clock.now();
+                    if records > 0 || writes > 0 {
+                        moved = now;
+                        watch(now);
+                    }
+                    if let Some(bar) = bar {
+                        bar.show(session.progress().await?, &what);
+                    }
+                }
+                Stepped::Wait { millis } => {
+                    if session.quiet().await? {
+                        return Ok(true);
+                    }
+                    self.rest(millis.clamp(10, 500)).await;
+                }
+            }
+            if self.clock.now().millis_since(moved) > PATIENCE_MS {
+                return Ok(false);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn edits(&self, session: &mut Session, learned: &mut Learned) -> anyhow::Result<()> {
+        let count = self.args.edits;
+        self.say(&format!("People make {count} edits on both sides."));
+        let meaning = Meaning::read(&self.simulators.salesforce, &learned.first_outcome.links);
+        let view = self.view(&meaning);
+        let targets = free_targets(&learned.first_outcome, &learned.seeded);
+        let (partners, seed) = (&learned.partners, self.args.seed);
+        let mut editor = Editor::new(view, partners, self.clock.clone(), targets, seed);
+        let ledger = &mut learned.ledger;
+        if let (Some(ada), true) = (&learned.seeded.heroine, count > 1)
+            && partners.of("contacts", Side::HubSpot, &ada.hubspot) == Some(&ada.salesforce)
+        {
+            learned.ada_base = editor.follow_ada(ada, ledger)?;
+        }
+        for wave in 1..=WAVES {
+            editor.work(count * wave / WAVES, ledger)?;
+            self.rest(SEARCH_LAG_MS).await;
+            session.look_again().await?;
+            let mut watch = |now| ledger.observe(view, partners, now);
+            learned.quiet &= self.until_quiet(session, None, &mut watch).await?;
+        }
+        for _ in 0..LAST_LOOKS {
+            if ledger.is_all_there() || self.stop.is_cancelled() {
+                break;
+            }
+            self.rest(SEARCH_LAG_MS).await;
+            session.look_again().await?;
+            let mut watch = |now| ledger.observe(view, partners, now);
+            learned.quiet &= self.until_quiet(session, None, &mut watch).await?;
+        }
+        Ok(())
+    }
+
+    fn judge(&self, outcome: Outcome, learned: &Learned) -> Report {
+        // Taken before the judgement, which holds whole tables in memory.
+        let max_rss_bytes = max_rss_bytes();
+        let elapsed_ms = self.clock.now().millis_since(self.started);
+        let meaning = Meaning::read(&self.simulators.salesforce, &outcome.links);
+        let findings = verify(
+            self.view(&meaning),
+            Claims {
+                links: &outcome.links,
+                holds: &outcome.holds,
+                dead_letters: &outcome.dead_letters,
+                conflicts: &outcome.conflicts,
+                seeded: &learned.seeded,
+                ledger: &learned.ledger,
+            },
+        );
+        Report {
+            records: self.args.records,
+            edits: learned.ledger.edits.len(),
+            quiet: learned.quiet,
+            findings,
+            first: learned.first,
+            last: self.calls(),
+            first_idle_polls: learned.first_outcome.idle_polls,
+            first_changed: learned.first_outcome.links.len(),
+            edited: learned.ledger.records(&learned.partners),
+            lags: learned.ledger.lags(),
+            elapsed_ms,
+            max_rss_bytes,
+            outcome,
+        }
+    }
+
+    fn tell(&self, report: &Report, learned: &Learned) -> anyhow::Result<()> {
+        if self.args.json {
+            summary::print(&report.json().to_string())?;
+            return Ok(());
+        }
+        let story = Story::of(report, &learned.seeded, learned.ada_base.as_deref());
+        let token = self.simulators.salesforce.issue_token();
+        let scene = Scene {
+            data: self.data,
+            stays: !self.args.exit,
+            curl: self.simulators.curl_examples(&token),
+            seeded: &learned.seeded,
+        };
+        summary::print(&summary::text(report, story.as_ref(), &scene))
+    }
+
+    /// Keeps both sides in step until Ctrl-C, and says what it does.
+    async fn stay(&self, session: &mut Session) -> anyhow::Result<()> {
+        while !self.stop.is_cancelled() {
+            match session.step().await? {
+                Stepped::Worked { what, writes, .. } if writes > 0 => {
+                    self.say(&format!(
+                        "{}  {what}",
+                        &self.clock.now().to_string()[11..19]
+                    ));
+                }
+                Stepped::Worked { .. } => {}
+                Stepped::Wait { millis } => self.rest(millis.clamp(10, 1_000)).await,
+            }
+        }
+        Ok(())
+    }
+
+    async fn rest(&self, millis: i64) {
+        let millis = u64::try_from(millis).unwrap_or(0);
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(millis)) => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+
+    fn view<'v>(&'v self, meaning: &'v Meaning) -> View<'v> {
+        View {
+            hubspot: &self.simulators.hubspot,
+            salesforce: &self.simulators.salesforce,
+            meaning,
+        }
+    }
+
+    fn calls(&self) -> Calls {
+        let hubspot = self.simulators.hubspot.counters();
+        let salesforce = self.simulators.salesforce.counters();
+        let made = hubspot.records_created + salesforce.records_created;
+        Calls {
+            calls: BySide::new(hubspot.calls, salesforce.total),
+            writes: made + hubspot.records_updated + salesforce.records_updated,
+            noop_writes: hubspot.noop_updates + salesforce.noop_updates,
+        }
+    }
+
+    /// News for people goes to stderr, so that stdout is the summary or the JSON alone.
+    fn say(&self, news: &str) {
+        if !self.args.json {
+            eprintln!("{news}");
+        }
+    }
+}
+
+/// Linked pairs that nobody waits for a person about.
+fn free_targets(outcome: &Outcome, seeded: &Seeded) -> Vec<Target> {
+    let mut waiting = BTreeSet::new();
+    for open in outcome.holds.iter().chain(&outcome.dead_letters) {
+        waiting.insert((open.mapping.as_str(), open.hubspot_id.as_str()));
+    }
+    let troubled: BTreeSet<(&str, &str)> = seeded
+        .expected
+        .iter()
+        .flat_map(|expected| {
+            let ids = expected.hubspot.iter();
+            ids.map(|id| (expected.hubspot_object, id.as_str()))
+        })
+        .collect();
+    let free = |mapping: &str, object: &str, id: &str| {
+        !waiting.contains(&(mapping, id)) && !troubled.contains(&(object, id))
+    };
+    let links = outcome.links.iter();
+    links
+        .filter_map(|(mapping, hubspot, salesforce)| {
+            let shape = shape::of(mapping)?;
+            free(mapping, shape.hubspot, hubspot).then(|| Target {
+                shape,
+                hubspot: hubspot.clone(),
+                salesforce: salesforce.clone(),
+            })
+        })
+        .collect()
+}

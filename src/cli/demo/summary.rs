@@ -1,0 +1,278 @@
+//! The demo's last page: what happened, told so that a person enjoys reading it.
+//!
+//! Colours appear on terminals only; `console` sees to that and to `NO_COLOR`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+use console::style;
+
+use crate::model::Side;
+use crate::sim::seed::{ADA_NAME, Fate, Seeded};
+
+use super::edits::{ADA_IN_HUBSPOT, ADA_IN_SALESFORCE, ADA_RULE};
+use super::outcome::{ConflictSeen, Open};
+use super::report::{LISTED, Report};
+
+/// Ada's conflict, as the engine recorded it.
+#[derive(Clone, Debug)]
+pub struct Story {
+    base: String,
+    conflict: Option<ConflictSeen>,
+}
+
+impl Story {
+    /// `None` when she had no conflict in this run.
+    pub fn of(report: &Report, seeded: &Seeded, base: Option<&str>) -> Option<Self> {
+        let ada = seeded.heroine.as_ref()?;
+        let hers = |conflict: &&ConflictSeen| {
+            conflict.mapping == "contacts"
+                && conflict.rule == ADA_RULE
+                && conflict.hubspot_id == ada.hubspot
+        };
+        let conflicts = report.outcome.conflicts.iter().rev();
+        Some(Self {
+            base: base?.to_owned(),
+            conflict: conflicts.into_iter().find(hers).cloned(),
+        })
+    }
+}
+
+/// What the page says about its surroundings.
+pub struct Scene<'a> {
+    pub data: &'a Path,
+    pub stays: bool,
+    pub curl: [String; 2],
+    pub seeded: &'a Seeded,
+}
+
+/// Writes a text and a line break to stdout.
+///
+/// # Errors
+/// When stdout is gone, as in `| head`.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()?;
+    Ok(())
+}
+
+pub fn text(report: &Report, story: Option<&Story>, scene: &Scene<'_>) -> String {
+    let mut page = String::new();
+    heading(&mut page, report);
+    figures(&mut page, report);
+    waiting(&mut page, report, scene.seeded);
+    if let Some(story) = story {
+        tell(&mut page, story);
+    }
+    findings(&mut page, report);
+    next(&mut page, scene);
+    page
+}
+
+fn line(page: &mut String, text: impl std::fmt::Display) {
+    // Writing into a String cannot fail.
+    let written = writeln!(page, "{text}");
+    debug_assert!(written.is_ok(), "a String takes every text");
+}
+
+fn row(page: &mut String, name: &str, value: impl std::fmt::Display) {
+    line(page, format_args!("  {name:<22}{value}"));
+}
+
+fn heading(page: &mut String, report: &Report) {
+    let verdict = if report.converged() {
+        style("Both CRMs agree. Nothing was lost.").green().bold()
+    } else if report.quiet {
+        style("The CRMs do not agree; the differences are below.")
+            .red()
+            .bold()
+    } else {
+        style("Not finished: work was still due when this was written.")
+            .red()
+            .bold()
+    };
+    line(page, format_args!("\n{verdict}\n"));
+}
+
+fn figures(page: &mut String, report: &Report) {
+    let outcome = &report.outcome;
+    let calls = report.last.calls;
+    row(page, "pairs compared", report.findings.pairs);
+    row(page, "edits by people", report.edits);
+    row(page, "records written", report.last.writes);
+    row(page, "conflicts decided", outcome.conflicts.len());
+    row(page, "lost edits", report.findings.lost.len());
+    row(page, "duplicates made", report.findings.duplicates.len());
+    row(page, "pointless writes", report.last.noop_writes);
+    let each = format!(
+        "{} HubSpot + {} Salesforce, {} per changed record ({} after the first sync)",
+        calls.hubspot,
+        calls.salesforce,
+        report.per_changed(),
+        report.per_changed_after_first()
+    );
+    row(page, "API calls", each);
+    if let (Some(half), Some(most)) = (report.lag(50), report.lag(99)) {
+        row(
+            page,
+            "edit to other side",
+            format!("{half} ms (half), {most} ms (99 of 100)"),
+        );
+    }
+    let seconds = report.elapsed_ms / 100;
+    row(page, "took", format!("{}.{} s", seconds / 10, seconds % 10));
+}
+
+/// What waits for a person, by reason.
+fn waiting(page: &mut String, report: &Report, seeded: &Seeded) {
+    let (holds, dead) = (&report.outcome.holds, &report.outcome.dead_letters);
+    let fates = seeded.fates();
+    let seen = |fate: Fate| fates.get(&fate).copied().unwrap_or_default();
+    line(
+        page,
+        format_args!("\n{}", style("Waiting for a person").bold()),
+    );
+    row(page, "fields held", holds.len());
+    reasons(page, holds);
+    row(page, "dead letters", dead.len());
+    reasons(page, dead);
+    let planted: usize = [Fate::Held, Fate::DeadLettered, Fate::Ambiguous]
+        .map(seen)
+        .iter()
+        .sum();
+    line(
+        page,
+        style(format!(
+            "  {planted} records were wrong from the start, on purpose."
+        ))
+        .dim(),
+    );
+}
+
+fn reasons(page: &mut String, opens: &[Open]) {
+    let mut by_reason: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for open in opens {
+        let rule = open.rule.as_deref().unwrap_or("(record)");
+        *by_reason.entry((&open.mapping, rule)).or_default() += 1;
+    }
+    for ((mapping, rule), count) in by_reason {
+        line(page, format_args!("    {count:>5}  {mapping} {rule}"));
+    }
+}
+
+fn tell(page: &mut String, story: &Story) {
+    line(
+        page,
+        format_args!("\n{}", style(format!("The case of {ADA_NAME}")).bold()),
+    );
+    line(
+        page,
+        "  Two people changed her job title before either CRM heard of the other:\n",
+    );
+    row(page, "both CRMs held", &story.base);
+    row(page, "marketing, in HubSpot", ADA_IN_HUBSPOT);
+    row(page, "sales, in Salesforce", ADA_IN_SALESFORCE);
+    let Some(conflict) = &story.conflict else {
+        let missing = style("the engine recorded no conflict for her, which is a fault").red();
+        row(page, "decided", missing);
+        return;
+    };
+    let rule = &conflict.rule;
+    match conflict.winner {
+        None => row(
+            page,
+            "decided",
+            format!("rule `{rule}` asks a person; both stay as they are"),
+        ),
+        Some(winner) => {
+            let (kept, lost) = match winner {
+                Side::HubSpot => (ADA_IN_HUBSPOT, ADA_IN_SALESFORCE),
+                Side::Salesforce => (ADA_IN_SALESFORCE, ADA_IN_HUBSPOT),
+            };
+            let decided = format!(
+                "rule `{rule}` of mappings/contacts.yaml: {} wins",
+                winner.title()
+            );
+            row(page, "decided", decided);
+            row(page, "both CRMs hold now", style(kept).green());
+            let kept_where = format!("{lost:?}, in the journal and under `tandem conflicts`");
+            row(page, "kept, not lost", kept_where);
+        }
+    }
+}
+
+fn findings(page: &mut String, report: &Report) {
+    let found = &report.findings;
+    list(page, "Differences without a reason", &found.mismatches);
+    list(page, "Lost edits", &found.lost);
+    list(page, "Made twice", &found.duplicates);
+    list(page, "Waiting, and nobody planted it", &found.unexpected);
+}
+
+fn list(page: &mut String, title: &str, found: &[impl std::fmt::Display]) {
+    if found.is_empty() {
+        return;
+    }
+    line(
+        page,
+        format_args!("\n{} ({})", style(title).red().bold(), found.len()),
+    );
+    for one in found.iter().take(LISTED) {
+        line(page, format_args!("  {one}"));
+    }
+    if found.len() > LISTED {
+        line(page, format_args!("  and {} more", found.len() - LISTED));
+    }
+}
+
+fn next(page: &mut String, scene: &Scene<'_>) {
+    let data = scene.data.display();
+    line(page, format_args!("\n{}", style("What to try next").bold()));
+    if !scene.stays {
+        line(
+            page,
+            "  tandem demo                              stays up, and syncs what you edit",
+        );
+        line(
+            page,
+            "  tandem demo --exit --data DIR            keeps the store for the next line",
+        );
+        line(
+            page,
+            "  tandem conflicts list --data DIR         who lost what, and why",
+        );
+        return;
+    }
+    line(page, "  Read five contacts from each side:\n");
+    for curl in &scene.curl {
+        line(page, format_args!("  {curl}\n"));
+    }
+    if let Some(ada) = &scene.seeded.heroine {
+        line(
+            page,
+            "  Change Ada's title in HubSpot and watch it arrive in Salesforce:\n",
+        );
+        line(page, patch(scene, &ada.hubspot));
+    }
+    line(page, "  Ctrl-C stops. Then the store tells its story:\n");
+    line(page, format_args!("  tandem conflicts list --data {data}"));
+    line(
+        page,
+        format_args!("  tandem dead-letters list --data {data}"),
+    );
+}
+
+fn patch(scene: &Scene<'_>, contact: &str) -> String {
+    let read = &scene.curl[0];
+    let head = read.split("contacts?").next().unwrap_or(read);
+    let body = r#"{"properties":{"jobtitle":"Chief Robot Whisperer"}}"#;
+    let head = head.replacen(
+        "curl ",
+        "curl -X PATCH -H 'Content-Type: application/json' ",
+        1,
+    );
+    format!("  {head}contacts/{contact}' \\\n    -d '{body}'\n")
+}
