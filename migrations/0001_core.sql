@@ -241,6 +241,7 @@ CREATE TABLE approvals (
     side TEXT NOT NULL,
     kind TEXT NOT NULL,
     set_hash TEXT NOT NULL,
+    records TEXT NOT NULL,
     items BIGINT NOT NULL,
     detail TEXT NOT NULL,
     state TEXT NOT NULL,

@@ -150,7 +150,7 @@ impl Engine {
             return Ok(Step::Wait(Some(at)));
         }
         match self.work().await {
-            Err(StoreError::LeaseLost) => {
+            Err(StoreError::LeaseLost { .. }) => {
                 // Somebody else owns the lane now. Nothing of this attempt was stored.
                 self.lane = None;
                 Ok(Step::Wait(Some(self.site.clock.now().plus_millis(1_000))))

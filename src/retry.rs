@@ -10,6 +10,9 @@ use crate::model::{ErrorClass, Failure, Timestamp, Verdict};
 /// time-out of 20 s and the 100 s after which HubSpot gives a request up (hubspot.md, code 524).
 pub const GRACE_MILLIS: i64 = 120_000;
 
+/// How long after its intent was stored a write may still be sent: one lease minus a margin.
+pub const SEND_WITHIN_MILLIS: i64 = 20_000;
+
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
 const DAY: i64 = 24 * 60 * MINUTE;

@@ -251,6 +251,7 @@ fn approval(data: &Data, conflict: &ConflictRow, choice: &Choice) -> Approval {
         side: written,
         kind: Choice::APPROVAL.to_owned(),
         set_hash: Choice::set_hash(&conflict.id, &nonce),
+        records: Vec::new(),
         items: 1,
         detail: choice.as_text(),
         state: ApprovalState::Granted,

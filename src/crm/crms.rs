@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::hubspot::{Association, AssociationType};
 use super::{CrmError, HubSpot, RowResult, Salesforce, WriteRow};
-use crate::model::{Fields, Raw, Record, RecordId, Side, Timestamp, association_field};
+use crate::model::{AssociationRead, Fields, Raw, Record, RecordId, Side, Timestamp, association_field};
 
 /// Records of one Salesforce page in a backfill or scan.
 const SALESFORCE_PAGE: u32 = 2_000;
@@ -42,15 +42,6 @@ pub struct Span {
     /// `None`: up to whatever the CRM shows now.
     pub until: Option<Timestamp>,
     pub after: Option<(Timestamp, RecordId)>,
-}
-
-/// An association to read along with HubSpot records.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AssociationRead {
-    /// The object at the other end.
-    pub to: String,
-    /// `primary`, a label, or any association.
-    pub label: Option<String>,
 }
 
 impl Crms {

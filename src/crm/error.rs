@@ -122,13 +122,20 @@ impl CrmError {
         Self::new(ErrorKind::BrokenReply, "broken-reply", message, sent)
     }
 
-    pub(super) fn row_missing() -> Self {
+    /// A row that the caller finds missing in the answer.
+    pub fn row_missing() -> Self {
         Self::new(
             ErrorKind::RowMissing,
             "row-missing",
             "the reply does not mention this record; whether it was written is not known",
             Sent::Unknown,
         )
+    }
+
+    /// The portal has no such association label; a person adds it or names another.
+    pub fn unknown_label(from: &str, to: &str, label: &str) -> Self {
+        let message = format!("HubSpot knows no association `{label}` from {from} to {to}");
+        Self::new(ErrorKind::Rejected, "unknown-association-label", &message, Sent::No)
     }
 
     pub(super) fn whole_call(mut self) -> Self {

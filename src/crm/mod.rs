@@ -4,6 +4,7 @@
 //! a request is sent, metered and refused. Nothing here retries beyond one token refresh, sleeps,
 //! spawns, or decides what to write: the pipeline does. Imports `model` and `clock` only.
 
+mod crms;
 mod error;
 mod gate;
 mod http;
@@ -14,6 +15,7 @@ mod rows;
 pub mod salesforce;
 mod text;
 
+pub use crms::{Changed, Crms, Listing, Span, carries, split_ids};
 pub use error::{CrmError, ErrorKind, RateScope, Sent};
 pub use gate::{Bounds, GateState};
 pub use http::{BODY_CAP, Reply, Request, Transport};

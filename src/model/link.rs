@@ -91,17 +91,6 @@ pub struct Hold {
     pub sides: BySide<Fields>,
     pub rule_hash: String,
     pub since: Timestamp,
-    /// What a person decided; carried out by the next attempt, which then drops the hold.
-    pub choice: Option<Choice>,
-}
-
-/// A person's answer to a conflict.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// This side's value goes to the other.
-    Take(Side),
-    /// Both sides get this value, given in HubSpot's terms.
-    Value(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -167,8 +156,6 @@ pub struct Intent {
     /// The record written to; for a create the key that names it instead.
     pub target: String,
     pub rules: Vec<IntendedRule>,
-    /// The machine-readable reason of each rule's write.
-    pub reasons: BTreeMap<String, String>,
     /// Not to be sent after this moment; a successor waits for it plus the grace.
     pub send_before: Timestamp,
     pub created_at: Timestamp,
@@ -211,4 +198,6 @@ pub struct IntendedRule {
     pub before: Fields,
     /// The destination's fields as they will be sent.
     pub after: Fields,
+    /// The machine-readable reason of the decision, for the journal.
+    pub reason: String,
 }

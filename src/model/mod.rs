@@ -21,11 +21,11 @@ pub use ids::{
     Revision, RunId, WorkspaceId,
 };
 pub use link::{
-    Bases, Choice, Halves, Hold, HoldReason, IntendedRule, Intent, IntentKind, Link, LinkState,
+    Bases, Halves, Hold, HoldReason, IntendedRule, Intent, IntentKind, Link, LinkState,
 };
 pub use policy::{Blank, Conflict, Direction, FirstSync, Policy, Tolerance};
 pub use problem::Problem;
-pub use record::{Presence, Record, RecordKey, association_field};
+pub use record::{AssociationRead, Presence, Record, RecordKey, association_field};
 pub use schema::{
     FieldKind, FieldSchema, ObjectSchema, Owner, PickOption, Pipeline, RecordType, Schemas,
 };

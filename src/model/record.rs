@@ -44,3 +44,12 @@ pub enum Presence {
 pub fn association_field(object: &str, label: Option<&str>) -> String {
     format!("{object}/{}", label.unwrap_or(""))
 }
+
+/// An association to read along with HubSpot records.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AssociationRead {
+    /// The object at the other end.
+    pub to: String,
+    /// `primary`, a label, or any association.
+    pub label: Option<String>,
+}

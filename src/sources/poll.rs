@@ -4,7 +4,7 @@ use super::cursor::{Place, PollCursor, Window};
 use super::{POLL, Pace, Produced, SourceError, put_cursor, read_cursor};
 use crate::crm::{Changed, Crms, Span};
 use crate::mapping::{Bound, Poll};
-use crate::model::{Cause, MappingName, Record, Side, Timestamp};
+use crate::model::{Cause, MappingName, Raw, Record, Side, Timestamp};
 use crate::pipeline::{Site, take};
 use crate::store::Changes;
 
@@ -61,7 +61,9 @@ async fn read(
 }
 
 fn place(record: &Record) -> Place {
-    let stamp = record.modified_at.map_or(0, Timestamp::micros);
+    let system = record.fields.get("SystemModstamp").and_then(Raw::as_text);
+    let stamp = system.and_then(Timestamp::parse).or(record.modified_at);
+    let stamp = stamp.map_or(0, Timestamp::micros);
     Place { stamp, id: record.id.as_str().to_owned() }
 }
 

@@ -51,6 +51,35 @@ pub struct Changes {
     pub run: Option<RunRow>,
 }
 
+impl Changes {
+    /// Joins what several pieces of work want stored; the later one's lane state and run win.
+    pub fn append(&mut self, other: Self) {
+        self.lane_state = other.lane_state.or(self.lane_state.take());
+        self.cursors.extend(other.cursors);
+        self.marks.extend(other.marks);
+        self.verdicts.extend(other.verdicts);
+        self.unblock.extend(other.unblock);
+        self.links.extend(other.links);
+        self.bases.extend(other.bases);
+        self.holds.extend(other.holds);
+        self.holds_closed.extend(other.holds_closed);
+        self.intents.extend(other.intents);
+        self.intents_closed.extend(other.intents_closed);
+        self.match_keys.extend(other.match_keys);
+        self.journal.extend(other.journal);
+        self.conflicts.extend(other.conflicts);
+        self.conflicts_closed.extend(other.conflicts_closed);
+        self.tombstones.extend(other.tombstones);
+        self.tombstones_lifted.extend(other.tombstones_lifted);
+        self.aliases.extend(other.aliases);
+        self.dead_letters.extend(other.dead_letters);
+        self.dead_letters_closed.extend(other.dead_letters_closed);
+        self.approvals.extend(other.approvals);
+        self.approvals_used.extend(other.approvals_used);
+        self.run = other.run.or(self.run.take());
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CursorPut {
     pub mapping: MappingName,

@@ -54,12 +54,13 @@ impl Serialize for Out<'_, Halves> {
 
 impl Serialize for Out<'_, IntendedRule> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut map = to.serialize_map(Some(5))?;
+        let mut map = to.serialize_map(Some(6))?;
         map.serialize_entry("r", &self.0.rule)?;
         map.serialize_entry("k", &self.0.rule_hash)?;
         map.serialize_entry("s", &Out(&self.0.source))?;
         map.serialize_entry("b", &Out(&self.0.before))?;
         map.serialize_entry("a", &Out(&self.0.after))?;
+        map.serialize_entry("w", &self.0.reason)?;
         map.end()
     }
 }
@@ -139,6 +140,7 @@ struct IntendedIn {
     s: FieldsIn,
     b: FieldsIn,
     a: FieldsIn,
+    w: String,
 }
 
 /// The values a decision was made from and what came of it; one shape for journal, conflicts and
@@ -287,6 +289,7 @@ pub(super) fn rules_from(json: &str) -> Read<Vec<IntendedRule>> {
             source: doc.s.0,
             before: doc.b.0,
             after: doc.a.0,
+            reason: doc.w,
         })
         .collect())
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::model::{
     ApprovalId, BySide, ConflictId, DeadLetterId, ErrorClass, Fields, HoldReason, JournalId,
-    LinkId, LinkState, MappingName, RecordKey, Revision, RunId, Side, Task, Timestamp, WorkspaceId,
+    LinkId, LinkState, MappingName, RecordId, RecordKey, Revision, RunId, Side, Task, Timestamp, WorkspaceId,
 };
 
 use super::Store;
@@ -203,6 +203,8 @@ pub struct Approval {
     pub kind: String,
     /// Names the exact set; another set is another question.
     pub set_hash: String,
+    /// The records of the set, where the question is about records.
+    pub records: Vec<RecordId>,
     pub items: u64,
     /// For people: what would happen.
     pub detail: String,

@@ -49,7 +49,7 @@ fn observe(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) {
         for write in std::mem::take(&mut unit.writes) {
             let record = unit.records.get(write.side).clone();
             let source = unit.records.get(write.side.other()).clone();
-            let row = |rule: &str| PlannedWrite {
+            let row = |rule: &str, reason: &str| PlannedWrite {
                 mapping: bound.mapping().name.clone(),
                 side: write.side,
                 kind: write.kind,
@@ -58,15 +58,15 @@ fn observe(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) {
                 rule: rule.to_owned(),
                 before: Default::default(),
                 after: Default::default(),
-                reason: write.reasons.get(rule).copied().unwrap_or_default(),
+                reason: reason.to_owned(),
             };
             if write.rules.is_empty() {
-                desk.tally.planned.push(row(""));
+                desk.tally.planned.push(row("", "deleted"));
             }
             for rule in &write.rules {
                 let before = rule.before.clone();
                 let after = rule.after.clone();
-                desk.tally.planned.push(PlannedWrite { before, after, ..row(&rule.rule) });
+                desk.tally.planned.push(PlannedWrite { before, after, ..row(&rule.rule, &rule.reason) });
             }
             if write.kind == IntentKind::Create {
                 unit.link_dirty = false;

@@ -4,8 +4,6 @@
 //! A create happens only where the mapping allows it, both sides are known, and nothing that
 //! would be refused is asked for.
 
-use std::collections::BTreeMap;
-
 use super::desk::Desk;
 use super::matching::{creation_key, new_link};
 use super::plan::{parent_of, put_hold, sendable};
@@ -49,8 +47,7 @@ pub fn propose(
         unit.link_dirty = true;
     }
     let fields = BySide::from_fn(|side| if side == source { record.fields.clone() } else { Fields::new() });
-    let mut write =
-        Write { side: on, kind: IntentKind::Create, rules: Vec::new(), reasons: BTreeMap::new() };
+    let mut write = Write { side: on, kind: IntentKind::Create, rules: Vec::new() };
     for rule in &bound.mapping().rules {
         if rule.policy.direction.allows(on) {
             add_rule(desk, bound, unit, rule, &fields, references, &mut write);
@@ -132,8 +129,8 @@ fn add_rule(
                 source: rule_fields(rule, source, known),
                 before: Fields::new(),
                 after,
+                reason: "created".to_owned(),
             });
-            write.reasons.insert(rule.name.clone(), "created");
         }
         Err(problem) => left_out(desk, bound, unit, rule, fields, references, &problem),
     }

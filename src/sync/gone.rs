@@ -106,12 +106,12 @@ fn deleted(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side) {
     let survivor = side.other();
     match bound.mapping().delete.get(survivor) {
         Delete::Unlink | Delete::Ignore => bury(desk, bound, unit, "deleted", side),
-        Delete::Archive => archive_survivor(desk, bound, unit, side, "deleted"),
+        Delete::Archive => archive_survivor(desk, bound, unit, side),
     }
 }
 
 /// The survivor goes too, unless it changed since the sides agreed: an edit beats a delete.
-fn archive_survivor(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side, why: &str) {
+fn archive_survivor(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side) {
     let survivor = side.other();
     let Some(record) = unit.read.get(survivor).clone() else { return };
     if record.presence == Presence::Deleted {
@@ -124,13 +124,7 @@ fn archive_survivor(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side,
         keep_edited(desk, bound, unit, side);
         return bury(desk, bound, unit, "edit beats delete", side);
     }
-    let reasons = [(String::new(), if why == "deleted" { "deleted" } else { "left-filter" })];
-    unit.writes.push(Write {
-        side: survivor,
-        kind: IntentKind::Archive,
-        rules: Vec::new(),
-        reasons: reasons.into_iter().collect(),
-    });
+    unit.writes.push(Write { side: survivor, kind: IntentKind::Archive, rules: Vec::new() });
 }
 
 fn keep_edited(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side) {
@@ -192,7 +186,7 @@ fn left(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side) {
             unit.set_state(LinkState::Unlinked, "left the filter");
             unit.finish(End::Done);
         }
-        OnLeave::Archive => archive_survivor(desk, bound, unit, side, "left-filter"),
+        OnLeave::Archive => archive_survivor(desk, bound, unit, side),
     }
     journal(desk, bound, unit, note);
 }

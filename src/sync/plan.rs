@@ -61,10 +61,9 @@ fn linked(
     let fields = BySide::new(hubspot, salesforce);
     let mut writes = BySide::<Option<Write>>::default();
     for rule in &bound.mapping().rules {
-        let policy = chosen_policy(unit, rule);
-        let input = rule_input(bound, rule, unit, &fields, &policy, references, times);
-        let (decision, reason) = match typed_choice(bound, rule, unit, &fields, references) {
-            Some(values) => (Decision::Write { values, lost: None }, Reason::Moved(Side::HubSpot)),
+        let input = rule_input(bound, rule, unit, &fields, &context);
+        let (decision, reason) = match context.choices.take(bound, rule, unit, context.references) {
+            Some(values) => (Decision::Write { values, lost: None }, Reason::Chosen),
             None => merge::decide(&input),
         };
         let outcome = Outcome { rule, reason, fields: &fields, references };
@@ -75,33 +74,6 @@ fn linked(
     }
     unit.writes.extend(writes.hubspot);
     unit.writes.extend(writes.salesforce);
-}
-
-/// The value a person typed in for both sides, in each side's terms.
-fn typed_choice(
-    bound: &Bound,
-    rule: &Rule,
-    unit: &Unit,
-    fields: &BySide<Fields>,
-    references: &References,
-) -> Option<BySide<Option<Value>>> {
-    let Some(Choice::Value(text)) = &unit.hold(&rule.name)?.choice else { return None };
-    let mut typed = fields.hubspot.clone();
-    typed.insert(rule.sides.hubspot.first()?.clone(), Raw::text(text));
-    let hubspot = bound.canon(rule, Side::HubSpot, &typed, references).ok()?;
-    let salesforce = bound.carry(rule, Side::HubSpot, &typed, &hubspot, references).ok()?;
-    Some(BySide::new(Some(hubspot), Some(salesforce)))
-}
-
-/// A person's choice stands for the rule's own policy until the values move again.
-fn chosen_policy(unit: &Unit, rule: &Rule) -> Policy {
-    let mut policy = rule.policy.clone();
-    let choice = unit.hold(&rule.name).and_then(|hold| hold.choice.as_ref());
-    if let Some(Choice::Take(side)) = choice {
-        policy.conflict = Conflict::Wins(*side);
-        policy.first_sync = FirstSync::Wins(*side);
-    }
-    policy
 }
 
 fn rule_input<'a>(
@@ -176,7 +148,7 @@ fn held(
     references: &References,
 ) -> Option<HoldReason> {
     let hold = unit.hold(&rule.name)?;
-    if hold.reason == HoldReason::Unresolved || hold.choice.is_some() {
+    if hold.reason == HoldReason::Unresolved {
         return None;
     }
     let unmoved = Side::BOTH.into_iter().all(|side| {
@@ -312,7 +284,6 @@ pub fn put_hold(
         sides: sides.clone(),
         rule_hash: rule.hash.clone(),
         since: desk.site.clock.now(),
-        choice: None,
     };
     desk.tally.holds += 1;
     unit.holds.retain(|hold| hold.rule != rule.name);
@@ -382,7 +353,6 @@ fn write(
             side: to,
             kind: IntentKind::Update,
             rules: Vec::new(),
-            reasons: BTreeMap::new(),
         });
         slot.rules.push(IntendedRule {
             rule: rule.name.clone(),
@@ -390,8 +360,8 @@ fn write(
             source: rule_fields(rule, to.other(), outcome.fields.get(to.other())),
             before: rule_fields(rule, to, present),
             after,
+            reason: outcome.reason.as_str().to_owned(),
         });
-        slot.reasons.insert(rule.name.clone(), outcome.reason.as_str());
     }
     if !any {
         return agree(desk, bound, unit, outcome);

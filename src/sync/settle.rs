@@ -154,7 +154,7 @@ fn note(
     note.winner = Some(intent.side.other());
     note.wrote = Some((intent.side, if verdict == Settled::Applied { stored } else { intended.after.clone() }));
     note.loser = Some(intended.before.clone());
-    note.detail = intent.reasons.get(&intended.rule).cloned().unwrap_or_default();
+    note.detail = intended.reason.clone();
     journal(desk, bound, unit, note);
 }
 

@@ -39,9 +39,8 @@ pub struct Unit {
 pub struct Write {
     pub side: Side,
     pub kind: IntentKind,
+    /// Empty when the record as a whole is archived.
     pub rules: Vec<IntendedRule>,
-    /// The machine-readable reason of each rule, for the journal.
-    pub reasons: BTreeMap<String, &'static str>,
 }
 
 /// How the unit ended in this attempt.

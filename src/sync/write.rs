@@ -65,8 +65,6 @@ fn jobs(
         };
         let known = unit.records.get(side).as_ref().map(|id| id.as_str().to_owned());
         let target = known.or_else(|| key_for(desk, unit, side)).unwrap_or_default();
-        let reasons =
-            write.reasons.iter().map(|(rule, why)| (rule.clone(), (*why).to_owned())).collect();
         let intent = Intent {
             id: IntentId::from_uuid(&desk.site.ids.next()),
             link,
@@ -77,7 +75,6 @@ fn jobs(
             kind,
             target,
             rules: write.rules.clone(),
-            reasons,
             send_before: desk.lane.send_before(),
             created_at: desk.site.clock.now(),
         };

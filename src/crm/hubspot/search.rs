@@ -25,6 +25,8 @@ pub struct SearchPage {
     pub total: u64,
     /// Nothing follows this page.
     pub complete: bool,
+    /// HubSpot's time when it answered, to the second.
+    pub server_time: Option<Timestamp>,
 }
 
 impl HubSpot {

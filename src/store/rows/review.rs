@@ -4,8 +4,8 @@ use serde::Serialize;
 use sqlx::FromRow;
 
 use crate::model::{
-    ApprovalId, ConflictId, DeadLetterId, ErrorClass, JournalId, LinkId, MappingName, Revision,
-    RunId, Side, Task, Timestamp,
+    ApprovalId, ConflictId, DeadLetterId, ErrorClass, JournalId, LinkId, MappingName, RecordId,
+    Revision, RunId, Side, Task, Timestamp,
 };
 use crate::store::doc::{self, Values};
 use crate::store::records::match_hash;
@@ -309,6 +309,7 @@ pub(in crate::store) struct ApprovalDb {
     pub side: String,
     pub kind: String,
     pub set_hash: String,
+    records: String,
     items: i64,
     detail: String,
     state: String,
@@ -324,6 +325,7 @@ impl ApprovalDb {
             side: approval.side.as_str().to_owned(),
             kind: approval.kind.clone(),
             set_hash: approval.set_hash.clone(),
+            records: doc::names_text(&record_names(&approval.records)),
             items: i64::try_from(approval.items).unwrap_or(i64::MAX),
             detail: approval.detail.clone(),
             state: approval.state.as_str().to_owned(),
@@ -331,6 +333,10 @@ impl ApprovalDb {
             expires_at: approval.expires_at.map(Timestamp::micros),
         }
     }
+}
+
+fn record_names(records: &[RecordId]) -> Vec<String> {
+    records.iter().map(|id| id.as_str().to_owned()).collect()
 }
 
 impl TryFrom<ApprovalDb> for Approval {
@@ -345,6 +351,7 @@ impl TryFrom<ApprovalDb> for Approval {
             side: side_of(&row.side)?,
             kind: row.kind,
             set_hash: row.set_hash,
+            records: doc::names_from(&row.records)?.into_iter().map(RecordId::new).collect(),
             items: row.items.unsigned_abs(),
             detail: row.detail,
             state,
