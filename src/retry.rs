@@ -7,7 +7,7 @@
 use crate::model::{ErrorClass, Failure, Timestamp, Verdict};
 
 /// How long after its `send_before` a write without an answer may still land: the client's
-/// time-out of 20 s and the 100 s after which HubSpot gives a request up (hubspot.md, code 524).
+/// time-out of 20 s and the 100 s after which HubSpot gives a request up (hubspot.md 3.4, 524).
 pub const GRACE_MILLIS: i64 = 120_000;
 
 /// How long after its intent was stored a write may still be sent: one lease minus a margin.

@@ -26,7 +26,7 @@ pub fn plan(inputs: &[RuleInput<'_>]) -> Plan {
 pub fn decide(input: &RuleInput<'_>) -> (Decision, Reason) {
     let seen = match Seen::read(input) {
         Ok(seen) => seen,
-        Err((side, _)) => return unreadable(input, side),
+        Err(side) => return unreadable(input, side),
     };
     if seen.movement == Movement::Still {
         return (Decision::Unchanged, Reason::BothUnchanged);

@@ -3,7 +3,7 @@
 //! Also builds the decisions, so that what is lost, held or left alone is answered in one place.
 
 use super::{Agreement, Decision, Lost, Reason, RuleInput, within};
-use crate::model::{Blank, BySide, Direction, HoldReason, Problem, Side, Value};
+use crate::model::{Blank, BySide, Direction, HoldReason, Side, Value};
 
 pub(super) type Outcome = (Decision, Reason);
 
@@ -41,15 +41,9 @@ pub(super) fn same(one: &Value, other: &Value) -> bool {
 
 impl<'a> Seen<'a> {
     /// The first side that cannot be read is the error.
-    pub(super) fn read(input: &'a RuleInput<'a>) -> Result<Self, (Side, &'a Problem)> {
-        let now = BySide {
-            hubspot: input.now.hubspot.as_ref().map_err(|p| (Side::HubSpot, p))?,
-            salesforce: input
-                .now
-                .salesforce
-                .as_ref()
-                .map_err(|p| (Side::Salesforce, p))?,
-        };
+    pub(super) fn read(input: &'a RuleInput<'a>) -> Result<Self, Side> {
+        let now = |side: Side| input.now.get(side).as_ref().map_err(|_| side);
+        let now = BySide::new(now(Side::HubSpot)?, now(Side::Salesforce)?);
         let movement = match &input.base {
             None => Movement::First,
             Some(base) => {
