@@ -6,7 +6,7 @@ use super::Refusals;
 use crate::sim::salesforce::error::Refusal;
 use crate::sim::salesforce::id::AnyId;
 use crate::sim::salesforce::org::Org;
-use crate::sim::salesforce::schema::{Field, Kind, RECORD_TYPES};
+use crate::sim::salesforce::schema::{CURRENCIES, Default, Field, Kind, RECORD_TYPES};
 use crate::sim::salesforce::table::Row;
 use crate::sim::salesforce::value::{Cell, is_email};
 
@@ -21,7 +21,8 @@ pub(super) fn row(
     let own = &org.schema.objects[object];
     let missing: Vec<String> = (0_u16..)
         .zip(&own.fields)
-        .filter(|(at, field)| field.required && is_blank(row.get(*at)))
+        .filter(|(_, field)| field.required || field.default == Default::User)
+        .filter(|(at, _)| is_blank(row.get(*at)))
         .filter(|(at, _)| before.is_none() || touched.contains(at))
         .map(|(_, field)| field.name.to_owned())
         .collect();
@@ -66,10 +67,10 @@ fn one(org: &Org, field: &Field, cell: &Cell, unchanged: bool) -> Option<Refusal
             let message = format!("{}: invalid email address: {text}", field.label);
             Refusal::new("INVALID_EMAIL_ADDRESS", message).field(field.name)
         }),
-        (Kind::Picklist, Cell::Text(text)) => picklist(org, field, &[text]),
+        (Kind::Picklist, Cell::Text(text)) => picklist(field, &[text]),
         (Kind::MultiPicklist, Cell::Text(text)) => {
             let parts: Vec<&str> = text.split(';').collect();
-            picklist(org, field, &parts)
+            picklist(field, &parts)
         }
         (Kind::Reference, Cell::Text(text)) => {
             (!unchanged).then(|| reference(org, field, text)).flatten()
@@ -88,10 +89,10 @@ fn too_long(field: &Field, text: &str) -> Refusal {
     Refusal::new("STRING_TOO_LONG", message).field(field.name)
 }
 
-fn picklist(org: &Org, field: &Field, parts: &[&str]) -> Option<Refusal> {
+fn picklist(field: &Field, parts: &[&str]) -> Option<Refusal> {
     if field.name == "CurrencyIsoCode" {
         let code = parts.first().copied().unwrap_or_default();
-        return (!org.active_currency(code)).then(|| {
+        return (!active_currency(code)).then(|| {
             let message = format!("Currency ISO Code: invalid or inactive currency: {code}");
             Refusal::new("INVALID_CURRENCY_ISO", message).field(field.name)
         });
@@ -103,6 +104,12 @@ fn picklist(org: &Org, field: &Field, parts: &[&str]) -> Option<Refusal> {
         .iter()
         .find(|part| !part.is_empty() && !field.values.contains(part))?;
     Some(bad_value(field, bad))
+}
+
+fn active_currency(code: &str) -> bool {
+    CURRENCIES
+        .iter()
+        .any(|(own, _, active)| *active && *own == code)
 }
 
 fn bad_value(field: &Field, value: &str) -> Refusal {
