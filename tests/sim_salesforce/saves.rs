@@ -62,8 +62,15 @@ async fn switching_normalisation_off_keeps_texts_as_typed() {
 #[tokio::test]
 async fn bad_values_are_named_by_their_code() {
     let org = org();
+    for (fields, code) in bad_values() {
+        let refused = org.refusal("Contact", fields.clone()).await;
+        assert_eq!(refused, code, "{fields}");
+    }
+}
+
+fn bad_values() -> Vec<(Value, &'static str)> {
     let long = "x".repeat(81);
-    for (fields, code) in [
+    vec![
         (json!({ "FirstName": "Jane" }), "REQUIRED_FIELD_MISSING"),
         (json!({ "LastName": long }), "STRING_TOO_LONG"),
         (
@@ -124,13 +131,7 @@ async fn bad_values_are_named_by_their_code() {
             json!({ "LastName": "R", "LeadSource": "Anything goes" }),
             "",
         ),
-    ] {
-        assert_eq!(
-            org.refusal("Contact", fields.clone()).await,
-            code,
-            "{fields}"
-        );
-    }
+    ]
 }
 
 #[tokio::test]

@@ -54,30 +54,34 @@ fn is_blank(cell: Option<&Cell>) -> bool {
 }
 
 fn one(org: &Org, field: &Field, cell: &Cell, unchanged: bool) -> Option<Refusal> {
-    if let Some(text) = cell.as_text()
-        && !matches!(field.kind, Kind::Reference | Kind::Id)
-    {
-        let length = text.chars().count();
-        if field.length > 0 && u32::try_from(length).is_ok_and(|length| length > field.length) {
-            return Some(too_long(field, text));
-        }
+    let text = match cell {
+        Cell::Text(text) => text,
+        Cell::Number(number) => return in_range(field, *number),
+        Cell::Bool(_) | Cell::Date(_) | Cell::Instant(_) => return None,
+    };
+    if field.kind == Kind::Reference {
+        return if unchanged {
+            None
+        } else {
+            reference(org, field, text)
+        };
     }
-    match (field.kind, cell) {
-        (Kind::Email, Cell::Text(text)) => (!text.is_empty() && !is_email(text)).then(|| {
-            let message = format!("{}: invalid email address: {text}", field.label);
-            Refusal::new("INVALID_EMAIL_ADDRESS", message).field(field.name)
-        }),
-        (Kind::Picklist, Cell::Text(text)) => picklist(field, &[text]),
-        (Kind::MultiPicklist, Cell::Text(text)) => {
-            let parts: Vec<&str> = text.split(';').collect();
-            picklist(field, &parts)
-        }
-        (Kind::Reference, Cell::Text(text)) => {
-            (!unchanged).then(|| reference(org, field, text)).flatten()
-        }
-        (kind, Cell::Number(number)) if kind.is_number() => in_range(field, *number),
-        _ => None,
+    let length = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+    if field.length > 0 && length > field.length {
+        return Some(too_long(field, text));
     }
+    if field.kind == Kind::Email && !text.is_empty() && !is_email(text) {
+        let message = format!("{}: invalid email address: {text}", field.label);
+        return Some(Refusal::new("INVALID_EMAIL_ADDRESS", message).field(field.name));
+    }
+    if field.kind == Kind::Picklist {
+        return picklist(field, &[text]);
+    }
+    if field.kind == Kind::MultiPicklist {
+        let parts: Vec<&str> = text.split(';').collect();
+        return picklist(field, &parts);
+    }
+    None
 }
 
 fn too_long(field: &Field, text: &str) -> Refusal {
