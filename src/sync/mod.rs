@@ -7,6 +7,7 @@
 
 mod associate;
 mod carry;
+mod choices;
 mod create;
 mod desk;
 mod fold;

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::choices::Choices;
 use super::create;
 use super::desk::Desk;
 use super::report::{self, Note, journal};
@@ -12,7 +13,7 @@ use super::unit::{Batch, End, Unit, Write};
 use crate::mapping::{Bound, References, Rule};
 use crate::merge::{self, Decision, Lost, Reason, RuleInput};
 use crate::model::{
-    BySide, Choice, Conflict, ConflictId, ErrorClass, Fields, FirstSync, Halves, Hold, HoldReason, IntendedRule,
+    BySide, Conflict, ConflictId, ErrorClass, Fields, FirstSync, Halves, Hold, HoldReason, IntendedRule,
     IntentKind, LinkId, LinkState, Policy, Problem, Raw, RecordId, RecordKey, Side, Timestamp,
     Value,
 };
@@ -26,17 +27,19 @@ pub async fn plan(
 ) -> Result<(), StoreError> {
     let references = references(desk, bound, batch).await?;
     let times = edit_times(desk, bound, batch, &references).await;
+    let choices = Choices::load(desk, batch).await?;
+    let context = Context { references, times, choices };
     for unit in batch.open() {
         match unit.link_state() {
-            Some(LinkState::Linked) => linked(desk, bound, unit, &references, &times),
+            Some(LinkState::Linked) => linked(desk, bound, unit, &context),
             Some(LinkState::Creating(on)) => {
-                create::propose(desk, bound, unit, on, &references);
+                create::propose(desk, bound, unit, on, &context.references);
             }
             Some(LinkState::Suspended | LinkState::Frozen) => unit.finish(End::Done),
             Some(LinkState::Tombstoned | LinkState::Unlinked) => unit.finish(End::Done),
             None => {
                 let on = unit.source().other();
-                create::propose(desk, bound, unit, on, &references);
+                create::propose(desk, bound, unit, on, &context.references);
             }
         }
     }
@@ -46,13 +49,14 @@ pub async fn plan(
 /// When each side's value was last edited, for rules that let the newest win.
 type Times = BTreeMap<(RecordId, String), Timestamp>;
 
-fn linked(
-    desk: &mut Desk<'_>,
-    bound: &Bound,
-    unit: &mut Unit,
-    references: &References,
-    times: &Times,
-) {
+/// What the plan of a whole batch was given besides its records.
+struct Context {
+    references: References,
+    times: Times,
+    choices: Choices,
+}
+
+fn linked(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, context: &Context) {
     let (Some(hubspot), Some(salesforce)) =
         (unit.fields(Side::HubSpot).cloned(), unit.fields(Side::Salesforce).cloned())
     else {
@@ -61,12 +65,13 @@ fn linked(
     let fields = BySide::new(hubspot, salesforce);
     let mut writes = BySide::<Option<Write>>::default();
     for rule in &bound.mapping().rules {
-        let input = rule_input(bound, rule, unit, &fields, &context);
-        let (decision, reason) = match context.choices.take(bound, rule, unit, context.references) {
+        let chosen = context.choices.values(bound, rule, unit, &fields, &context.references);
+        let (decision, reason) = match chosen {
             Some(values) => (Decision::Write { values, lost: None }, Reason::Chosen),
-            None => merge::decide(&input),
+            None => merge::decide(&rule_input(bound, rule, unit, &fields, (&context.references, &context.times))),
         };
-        let outcome = Outcome { rule, reason, fields: &fields, references };
+        let outcome =
+            Outcome { rule, reason, fields: &fields, references: &context.references };
         apply(desk, bound, unit, &outcome, decision, &mut writes);
         if !unit.open() {
             return;
@@ -78,12 +83,10 @@ fn linked(
 
 fn rule_input<'a>(
     bound: &Bound,
-    rule: &Rule,
+    rule: &'a Rule,
     unit: &Unit,
     fields: &BySide<Fields>,
-    policy: &'a Policy,
-    references: &References,
-    times: &Times,
+    (references, times): (&References, &Times),
 ) -> RuleInput<'a> {
     let canon = |side: Side, fields: &Fields| bound.canon(rule, side, fields, references);
     let now = BySide::from_fn(|side| canon(side, fields.get(side)));
@@ -113,7 +116,7 @@ fn rule_input<'a>(
         rule_changed: base.is_some_and(|base| base.rule_hash != rule.hash),
         held: held(bound, rule, unit, fields, references),
         modified: BySide::from_fn(stamp),
-        ..RuleInput::new(rule.name.clone(), policy, now, carried)
+        ..RuleInput::new(rule.name.clone(), &rule.policy, now, carried)
     }
 }
 
@@ -488,8 +491,7 @@ async fn edit_times(
         };
         let fields = BySide::new(hubspot.fields.clone(), salesforce.fields.clone());
         for rule in bound.mapping().rules.iter().filter(|rule| compares_times(&rule.policy)) {
-            let input =
-                rule_input(bound, rule, unit, &fields, &rule.policy, references, &Times::new());
+            let input = rule_input(bound, rule, unit, &fields, (references, &Times::new()));
             if merge::decide(&input).1 != Reason::NewestTie {
                 continue;
             }

@@ -79,6 +79,7 @@ impl HubSpot {
             records,
             total,
             complete,
+            server_time: reply.server_time(),
         })
     }
 }

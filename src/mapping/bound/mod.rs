@@ -19,9 +19,10 @@ mod table;
 use std::collections::BTreeMap;
 
 use super::fault::Fault;
+use super::rule::{ReferenceEnd, Rule};
 use super::types::Mapping;
 use crate::model::{
-    BySide, HoldReason, LinkId, ObjectSchema, Owner, Problem, RecordId, RecordKey, Side,
+    AssociationRead, BySide, HoldReason, LinkId, ObjectSchema, Owner, Problem, RecordId, RecordKey, Side,
 };
 use slot::Plan;
 
@@ -60,6 +61,42 @@ impl Bound {
     /// Fields to request on that side: sorted, no duplicates, no associations.
     pub fn read_fields(&self, side: Side) -> &[String] {
         self.reads.get(side)
+    }
+
+    /// The object's own name on the platform.
+    pub fn object(&self, side: Side) -> &str {
+        &self.objects.get(side).name
+    }
+
+    /// The pseudo field or lookup that holds a reference's record ids on this side.
+    pub fn reference_field(&self, rule: &Rule, side: Side) -> Option<String> {
+        rule.reference()?;
+        rule.writes(side).first().cloned()
+    }
+
+    /// The associations to read along with HubSpot records.
+    pub fn associations(&self) -> Vec<AssociationRead> {
+        let mut reads: Vec<AssociationRead> = self
+            .mapping
+            .associations()
+            .filter_map(|rule| match &rule.reference()?.hubspot {
+                ReferenceEnd::Association { object, label } => {
+                    Some(AssociationRead { to: object.clone(), label: label.clone() })
+                }
+                ReferenceEnd::Lookup { .. } | ReferenceEnd::Junction { .. } => None,
+            })
+            .collect();
+        reads.sort();
+        reads.dedup();
+        reads
+    }
+
+    /// The field that should hold the key of created records, whether it is there or not.
+    pub fn key_name(&self, side: Side) -> &str {
+        self.mapping.key.get(side).as_deref().unwrap_or(match side {
+            Side::HubSpot => "tandem_link_id",
+            Side::Salesforce => "Tandem_Link_Id__c",
+        })
     }
 
     /// The field that holds the key of created records; `None` when the side has none.
