@@ -4,6 +4,7 @@
 //! spawns or decides; whoever drives the engine owns the loop and the clock.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::clock::{Chance, Clock, Ids};
 use crate::crm::{CrmError, Crms, HubSpot, Salesforce};
@@ -22,7 +23,7 @@ const CALLS_PER_STEP: u32 = 45;
 const SEARCHES_PER_STEP: u32 = 1;
 
 pub struct Parts {
-    pub store: Store,
+    pub store: Arc<Store>,
     pub workspace: WorkspaceId,
     pub hubspot: HubSpot,
     pub salesforce: Salesforce,
@@ -66,7 +67,11 @@ pub enum SetupError {
          Use another --data folder, or the credentials of {found}.",
         side = side.title()
     )]
-    OtherAccount { side: Side, found: String, given: String },
+    OtherAccount {
+        side: Side,
+        found: String,
+        given: String,
+    },
     #[error("another process is working on this workspace; wait for it or stop it")]
     LaneBusy,
 }
@@ -106,9 +111,20 @@ impl Engine {
     /// Reads both CRMs' schemas, binds the mappings to them, takes the lane and puts in order what
     /// an earlier process left.
     pub async fn open(parts: Parts) -> Result<Self, SetupError> {
-        let Parts { store, workspace, hubspot, salesforce, mappings, clock, chance, options } =
-            parts;
-        let crms = Crms { hubspot, salesforce };
+        let Parts {
+            store,
+            workspace,
+            hubspot,
+            salesforce,
+            mappings,
+            clock,
+            chance,
+            options,
+        } = parts;
+        let crms = Crms {
+            hubspot,
+            salesforce,
+        };
         store.ensure_workspace(&workspace).await?;
         let schemas = read_schemas(&crms, &mappings).await?;
         check_accounts(&store, &workspace, &schemas.accounts).await?;
@@ -163,7 +179,9 @@ impl Engine {
         if let Some(at) = self.crms.ready_at(CALLS_PER_STEP, SEARCHES_PER_STEP) {
             return Ok(Step::Wait(Some(at)));
         }
-        let Some(lane) = &mut self.lane else { return Ok(Step::Wait(None)) };
+        let Some(lane) = &mut self.lane else {
+            return Ok(Step::Wait(None));
+        };
         lane.keep().await?;
         let claimed = lane.claim().await?;
         let Some(first) = claimed.first() else {
@@ -192,7 +210,9 @@ impl Engine {
         mapping: &MappingName,
         claimed: Vec<Claimed>,
     ) -> Result<(), StoreError> {
-        let Some(lane) = &mut self.lane else { return Ok(()) };
+        let Some(lane) = &mut self.lane else {
+            return Ok(());
+        };
         let mut desk = Desk {
             site: &self.site,
             crms: &self.crms,
@@ -202,7 +222,10 @@ impl Engine {
             tally: &mut self.tally,
         };
         let outcome = sync::reconcile(&mut desk, mapping, claimed).await;
-        self.auth_failure = self.auth_failure.take().or_else(|| lane.take_auth_failure());
+        self.auth_failure = self
+            .auth_failure
+            .take()
+            .or_else(|| lane.take_auth_failure());
         outcome
     }
 
@@ -210,7 +233,9 @@ impl Engine {
     async fn produce(&mut self, claimed: Claimed) -> Result<u64, StoreError> {
         let before = self.calls();
         let produced = sources::produce(&self.site, &self.crms, &claimed.task, &self.pace).await;
-        let Some(lane) = &mut self.lane else { return Ok(0) };
+        let Some(lane) = &mut self.lane else {
+            return Ok(0);
+        };
         let mut changes;
         let mut seen = 0;
         match produced {
@@ -219,30 +244,45 @@ impl Engine {
                 changes.verdicts.push(lane.done(&claimed));
                 if let Some(next) = produced.next {
                     let task = claimed.task.clone();
-                    changes.marks.push(Mark { task, cause: claimed.cause, not_before: next });
+                    changes.marks.push(Mark {
+                        task,
+                        cause: claimed.cause,
+                        not_before: next,
+                    });
                 }
                 seen = produced.seen;
                 if produced.marked == 0 && matches!(claimed.task, Task::Poll { .. }) {
-                    let after = self.crms.hubspot.calls().total + self.crms.salesforce.calls().total;
+                    let after =
+                        self.crms.hubspot.calls().total + self.crms.salesforce.calls().total;
                     self.idle_calls += after - before;
                 }
             }
             Err(error) => {
                 changes = Changes::default();
-                changes.verdicts.push(lane.failed_source(&claimed, &error.setback()?));
+                changes
+                    .verdicts
+                    .push(lane.failed_source(&claimed, &error.setback()?));
             }
         }
         changes.lane_state = Some(self.crms.gates());
         lane.commit(changes).await?;
-        self.auth_failure = self.auth_failure.take().or_else(|| lane.take_auth_failure());
+        self.auth_failure = self
+            .auth_failure
+            .take()
+            .or_else(|| lane.take_auth_failure());
         Ok(seen)
     }
 
     async fn lease(&mut self) -> Result<bool, StoreError> {
         let site = &self.site;
-        self.lane =
-            Lane::lease(&site.store, &site.workspace, &self.owner, &site.clock, &site.chance)
-                .await?;
+        self.lane = Lane::lease(
+            &site.store,
+            &site.workspace,
+            &self.owner,
+            &site.clock,
+            &site.chance,
+        )
+        .await?;
         if let Some(lane) = &self.lane {
             self.crms.restore_gates(lane.state());
         }
@@ -250,7 +290,11 @@ impl Engine {
     }
 
     async fn take_lane(&mut self) -> Result<(), SetupError> {
-        if self.lease().await? { Ok(()) } else { Err(SetupError::LaneBusy) }
+        if self.lease().await? {
+            Ok(())
+        } else {
+            Err(SetupError::LaneBusy)
+        }
     }
 
     /// Records which mapping revisions run now, what that means for what was read before, and
@@ -263,7 +307,9 @@ impl Engine {
         let mut changes = Changes::default();
         for (name, bound) in &site.mappings {
             let mapping = bound.mapping();
-            store.put_revision(ws, name, &mapping.revision, &mapping.text, "{}").await?;
+            store
+                .put_revision(ws, name, &mapping.revision, &mapping.text, "{}")
+                .await?;
             active.insert(name.clone(), mapping.revision.clone());
             match before.get(name) {
                 None if !before.is_empty() => {
@@ -290,7 +336,9 @@ impl Engine {
     /// An intent that is still open belongs to an attempt that never ended.
     async fn marks_of(&self, intent: &crate::model::Intent) -> Result<Vec<Mark>, StoreError> {
         let (store, ws) = (&self.site.store, &self.site.workspace);
-        let links = store.links_by_id(ws, std::slice::from_ref(&intent.link)).await?;
+        let links = store
+            .links_by_id(ws, std::slice::from_ref(&intent.link))
+            .await?;
         let now = self.site.clock.now();
         Ok(links
             .into_iter()
@@ -298,9 +346,17 @@ impl Engine {
                 let mapping = link.mapping.clone();
                 Side::BOTH.into_iter().filter_map(move |side| {
                     let id = link.records.get(side).clone()?;
-                    let key = crate::model::RecordKey { mapping: mapping.clone(), side, id };
+                    let key = crate::model::RecordKey {
+                        mapping: mapping.clone(),
+                        side,
+                        id,
+                    };
                     let task = Task::Record(key);
-                    Some(Mark { task, cause: Cause::Follow, not_before: now })
+                    Some(Mark {
+                        task,
+                        cause: Cause::Follow,
+                        not_before: now,
+                    })
                 })
             })
             .collect())
@@ -368,8 +424,11 @@ impl Engine {
     /// Asks for a full comparison of everything, now.
     pub async fn scan_now(&self) -> Result<(), StoreError> {
         let site = &self.site;
-        let marks: Vec<Mark> =
-            site.mappings.keys().flat_map(|name| sources::scan_marks(site, name)).collect();
+        let marks: Vec<Mark> = site
+            .mappings
+            .keys()
+            .flat_map(|name| sources::scan_marks(site, name))
+            .collect();
         site.store.mark(&site.workspace, LANE, &marks).await
     }
 }
@@ -393,7 +452,11 @@ pub async fn read_schemas(crms: &Crms, mappings: &[Mapping]) -> Result<Schemas, 
             schemas.objects.hubspot.insert(hs.clone(), object);
         }
         if !schemas.objects.salesforce.contains_key(sf) {
-            let object = crms.salesforce.object_schema(sf).await.map_err(salesforce)?;
+            let object = crms
+                .salesforce
+                .object_schema(sf)
+                .await
+                .map_err(salesforce)?;
             schemas.objects.salesforce.insert(sf.clone(), object);
         }
     }
@@ -415,7 +478,11 @@ async fn check_accounts(
             && connection.account_id != *given
         {
             let found = connection.account_id.clone();
-            return Err(SetupError::OtherAccount { side, found, given: given.clone() });
+            return Err(SetupError::OtherAccount {
+                side,
+                found,
+                given: given.clone(),
+            });
         }
         store.put_connection(workspace, side, given, "").await?;
     }
@@ -436,7 +503,11 @@ fn bind_all(
             Err(mut more) => faults.append(&mut more),
         }
     }
-    if faults.is_empty() { Ok(bound) } else { Err(SetupError::Mappings(faults)) }
+    if faults.is_empty() {
+        Ok(bound)
+    } else {
+        Err(SetupError::Mappings(faults))
+    }
 }
 
 /// Quiet polling may take 5 % of the day's calls and is never slower than 15 minutes.
@@ -449,10 +520,16 @@ fn pace(crms: &Crms, site: &Site, options: &Options) -> Pace {
             Side::HubSpot => crms.hubspot.usage().daily_limit,
             Side::Salesforce => crms.salesforce.usage().daily_limit,
         };
-        let share = i64::try_from(daily.unwrap_or(100_000) / 20).unwrap_or(i64::MAX).max(1);
+        let share = i64::try_from(daily.unwrap_or(100_000) / 20)
+            .unwrap_or(i64::MAX)
+            .max(1);
         let polls = i64::try_from(site.leaders(side).len()).unwrap_or(1).max(1);
         let auto = (DAY_MILLIS * polls / share).clamp(FASTEST_MILLIS, SLOWEST_MILLIS);
         options.poll_millis.unwrap_or(auto)
     });
-    Pace { poll_millis, scan_millis: options.scan_millis, scan_chunk_millis: 0 }
+    Pace {
+        poll_millis,
+        scan_millis: options.scan_millis,
+        scan_chunk_millis: 0,
+    }
 }

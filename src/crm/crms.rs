@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::hubspot::{Association, AssociationType};
 use super::{CrmError, HubSpot, RowResult, Salesforce, WriteRow};
-use crate::model::{AssociationRead, Fields, Raw, Record, RecordId, Side, Timestamp, association_field};
+use crate::model::{
+    AssociationRead, Fields, Raw, Record, RecordId, Side, Timestamp, association_field,
+};
 
 /// Records of one Salesforce page in a backfill or scan.
 const SALESFORCE_PAGE: u32 = 2_000;
@@ -77,7 +79,11 @@ impl Crms {
         fields: &[String],
     ) -> Result<Vec<Record>, CrmError> {
         match side {
-            Side::HubSpot => self.hubspot.batch_read_by(object, field, values, fields).await,
+            Side::HubSpot => {
+                self.hubspot
+                    .batch_read_by(object, field, values, fields)
+                    .await
+            }
             Side::Salesforce => self.salesforce.find_by(object, field, values, fields).await,
         }
     }
@@ -92,13 +98,17 @@ impl Crms {
         match side {
             Side::HubSpot => {
                 let page = self.hubspot.list(object, fields, after, false).await?;
-                Ok(Listing { records: page.records, next: page.next })
+                Ok(Listing {
+                    records: page.records,
+                    next: page.next,
+                })
             }
             Side::Salesforce => {
                 let after = after.map(RecordId::new);
                 let client = &self.salesforce;
-                let mut page =
-                    client.list(object, fields, after.as_ref(), SALESFORCE_PAGE).await?;
+                let mut page = client
+                    .list(object, fields, after.as_ref(), SALESFORCE_PAGE)
+                    .await?;
                 let mut records = std::mem::take(&mut page.records);
                 while let Some(next) = page.next.take() {
                     page = client.query_more(&next).await?;
@@ -147,7 +157,11 @@ impl Crms {
                     records.append(&mut page.records);
                 }
                 let complete = records.len() < SALESFORCE_PAGE as usize;
-                Ok(Changed { records, server_time, complete })
+                Ok(Changed {
+                    records,
+                    server_time,
+                    complete,
+                })
             }
         }
     }
@@ -211,7 +225,9 @@ impl Crms {
                 let theirs = found.get(&record.id).map_or(&[][..], Vec::as_slice);
                 for read in wanted.iter().filter(|read| read.to == to) {
                     let name = association_field(to, read.label.as_deref());
-                    record.fields.insert(name, joined(theirs, read.label.as_deref()));
+                    record
+                        .fields
+                        .insert(name, joined(theirs, read.label.as_deref()));
                 }
             }
         }
@@ -220,7 +236,9 @@ impl Crms {
 
     /// When this many calls and searches fit under the limits; `None` when they do now.
     pub fn ready_at(&self, calls: u32, searches: u32) -> Option<Timestamp> {
-        self.hubspot.ready_at(calls, searches).max(self.salesforce.ready_at(calls, 0))
+        self.hubspot
+            .ready_at(calls, searches)
+            .max(self.salesforce.ready_at(calls, 0))
     }
 
     /// What both gates know of the limits, to outlive this process.
@@ -263,13 +281,19 @@ fn joined(associations: &[Association], label: Option<&str>) -> Raw {
         .filter(|association| association.types.iter().any(|kind| carries(kind, label)))
         .map(|association| association.to.as_str())
         .collect();
-    if ids.is_empty() { Raw::Null } else { Raw::Text(ids.into_iter().collect::<Vec<_>>().join(";")) }
+    if ids.is_empty() {
+        Raw::Null
+    } else {
+        Raw::Text(ids.into_iter().collect::<Vec<_>>().join(";"))
+    }
 }
 
 /// Whether an association type is the one a label names; no label accepts any.
 pub fn carries(kind: &AssociationType, label: Option<&str>) -> bool {
     label.is_none_or(|label| {
-        kind.label.as_deref().is_some_and(|theirs| theirs.eq_ignore_ascii_case(label))
+        kind.label
+            .as_deref()
+            .is_some_and(|theirs| theirs.eq_ignore_ascii_case(label))
     })
 }
 
@@ -278,6 +302,11 @@ pub fn split_ids(fields: &Fields, name: &str) -> BTreeSet<RecordId> {
     fields
         .get(name)
         .and_then(Raw::as_text)
-        .map(|text| text.split(';').filter(|id| !id.is_empty()).map(RecordId::new).collect())
+        .map(|text| {
+            text.split(';')
+                .filter(|id| !id.is_empty())
+                .map(RecordId::new)
+                .collect()
+        })
         .unwrap_or_default()
 }

@@ -135,7 +135,12 @@ impl CrmError {
     /// The portal has no such association label; a person adds it or names another.
     pub fn unknown_label(from: &str, to: &str, label: &str) -> Self {
         let message = format!("HubSpot knows no association `{label}` from {from} to {to}");
-        Self::new(ErrorKind::Rejected, "unknown-association-label", &message, Sent::No)
+        Self::new(
+            ErrorKind::Rejected,
+            "unknown-association-label",
+            &message,
+            Sent::No,
+        )
     }
 
     pub(super) fn whole_call(mut self) -> Self {

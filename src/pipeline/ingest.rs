@@ -29,7 +29,10 @@ pub async fn take(
     changes: &mut Changes,
 ) -> Result<Taken, StoreError> {
     let known = Known::load(site, bound, side, records).await?;
-    let mut taken = Taken { seen: records.len() as u64, marked: 0 };
+    let mut taken = Taken {
+        seen: records.len() as u64,
+        marked: 0,
+    };
     let now = site.clock.now();
     for record in records {
         let link = known.links.get(&record.id);
@@ -40,9 +43,16 @@ pub async fn take(
             continue;
         }
         taken.marked += 1;
-        let key =
-            RecordKey { mapping: bound.mapping().name.clone(), side, id: record.id.clone() };
-        changes.marks.push(Mark { task: Task::Record(key), cause, not_before: now });
+        let key = RecordKey {
+            mapping: bound.mapping().name.clone(),
+            side,
+            id: record.id.clone(),
+        };
+        changes.marks.push(Mark {
+            task: Task::Record(key),
+            cause,
+            not_before: now,
+        });
     }
     Ok(taken)
 }
@@ -84,7 +94,11 @@ impl Known {
             .into_iter()
             .filter_map(|link| link.records.get(side).clone().map(|id| (id, link)))
             .collect();
-        Ok(Self { links, bases, holds })
+        Ok(Self {
+            links,
+            bases,
+            holds,
+        })
     }
 
     /// Nothing to do: at rest under an open link, or gone and never linked.

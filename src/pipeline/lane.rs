@@ -3,6 +3,8 @@
 //! Whoever holds the lease is the only one who works its marks. Verdicts are made here, from the
 //! error class and the retry schedule, and nowhere else.
 
+use std::sync::Arc;
+
 use crate::clock::{Chance, Clock};
 use crate::model::{ErrorClass, Failure, Timestamp, Verdict, WorkspaceId};
 use crate::retry;
@@ -29,7 +31,7 @@ pub struct Setback {
 }
 
 pub struct Lane {
-    store: Store,
+    store: Arc<Store>,
     lease: Lease,
     clock: Clock,
     chance: Chance,
@@ -39,7 +41,7 @@ pub struct Lane {
 impl Lane {
     /// `None` while somebody else holds it.
     pub async fn lease(
-        store: &Store,
+        store: &Arc<Store>,
         workspace: &WorkspaceId,
         owner: &str,
         clock: &Clock,
@@ -47,7 +49,7 @@ impl Lane {
     ) -> Result<Option<Self>, StoreError> {
         let lease = store.lease(workspace, LANE, owner, LEASE_MILLIS).await?;
         Ok(lease.map(|lease| Self {
-            store: store.clone(),
+            store: Arc::clone(store),
             lease,
             clock: clock.clone(),
             chance: chance.clone(),
@@ -73,7 +75,9 @@ impl Lane {
     }
 
     pub async fn claim(&self) -> Result<Vec<Claimed>, StoreError> {
-        self.store.claim(&self.lease, self.clock.now(), CLAIM_LIMIT).await
+        self.store
+            .claim(&self.lease, self.clock.now(), CLAIM_LIMIT)
+            .await
     }
 
     pub async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
@@ -91,13 +95,21 @@ impl Lane {
     /// Due again at `at` whatever came of it; not an attempt that failed.
     pub fn again(&self, claimed: &Claimed, at: Timestamp, setback: &Setback) -> Judged {
         let failure = setback.failure.clone();
-        judged(claimed, Verdict::RetryAt { at, counted: false, failure })
+        judged(
+            claimed,
+            Verdict::RetryAt {
+                at,
+                counted: false,
+                failure,
+            },
+        )
     }
 
     /// Asks the retry schedule what becomes of work that failed.
     pub fn failed(&mut self, claimed: &Claimed, setback: &Setback) -> Judged {
         if setback.failure.class == ErrorClass::Auth {
-            self.auth_failure.get_or_insert_with(|| setback.failure.clone());
+            self.auth_failure
+                .get_or_insert_with(|| setback.failure.clone());
         }
         let attempted = retry::Attempted {
             attempts: claimed.attempts + 1,
@@ -105,8 +117,13 @@ impl Lane {
         };
         let jitter = self.chance.below(u64::MAX);
         let now = self.clock.now();
-        let verdict =
-            retry::verdict(&setback.failure, attempted, setback.retry_after, now, jitter);
+        let verdict = retry::verdict(
+            &setback.failure,
+            attempted,
+            setback.retry_after,
+            now,
+            jitter,
+        );
         judged(claimed, verdict)
     }
 
@@ -129,5 +146,9 @@ impl Lane {
 }
 
 pub fn judged(claimed: &Claimed, verdict: Verdict) -> Judged {
-    Judged { task: claimed.task.clone(), revision: claimed.revision, verdict }
+    Judged {
+        task: claimed.task.clone(),
+        revision: claimed.revision,
+        verdict,
+    }
 }

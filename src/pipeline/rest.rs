@@ -36,11 +36,17 @@ fn rule_at_rest(
 /// Raw equality first, because it is cheap and almost always answers.
 fn same(bound: &Bound, rule: &Rule, side: Side, read: &Fields, then: &Fields) -> bool {
     let names = rule.sides.get(side);
-    if names.iter().all(|name| !read.contains_key(name) || read.get(name) == then.get(name)) {
+    if names
+        .iter()
+        .all(|name| !read.contains_key(name) || read.get(name) == then.get(name))
+    {
         return true;
     }
     let none = References::default();
-    match (bound.canon(rule, side, read, &none), bound.canon(rule, side, then, &none)) {
+    match (
+        bound.canon(rule, side, read, &none),
+        bound.canon(rule, side, then, &none),
+    ) {
         (Ok(now), Ok(was)) => now == was,
         (Err(_), _) | (_, Err(_)) => false,
     }

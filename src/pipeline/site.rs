@@ -1,6 +1,7 @@
 //! What every piece of work in a workspace needs at hand, without the CRMs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::clock::{Chance, Clock, Ids};
 use crate::mapping::Bound;
@@ -10,7 +11,7 @@ use crate::store::Store;
 /// One workspace as one process serves it.
 pub struct Site {
     pub workspace: WorkspaceId,
-    pub store: Store,
+    pub store: Arc<Store>,
     /// The active mappings, bound to the schemas that were read at the start.
     pub mappings: BTreeMap<MappingName, Bound>,
     /// The HubSpot portal and the Salesforce organization; part of every creation key.
@@ -26,17 +27,26 @@ impl Site {
     ///
     /// They share one poll, one backfill and one scan, led by the first of them.
     pub fn sharing(&self, leader: &MappingName, side: Side) -> Vec<&Bound> {
-        let Some(object) = self.mappings.get(leader).map(|b| b.mapping().objects.get(side)) else {
+        let Some(object) = self
+            .mappings
+            .get(leader)
+            .map(|b| b.mapping().objects.get(side))
+        else {
             return Vec::new();
         };
-        self.mappings.values().filter(|b| b.mapping().objects.get(side) == object).collect()
+        self.mappings
+            .values()
+            .filter(|b| b.mapping().objects.get(side) == object)
+            .collect()
     }
 
     /// The first mapping of each object on this side.
     pub fn leaders(&self, side: Side) -> Vec<&MappingName> {
         let mut by_object = BTreeMap::new();
         for (name, bound) in &self.mappings {
-            by_object.entry(bound.mapping().objects.get(side)).or_insert(name);
+            by_object
+                .entry(bound.mapping().objects.get(side))
+                .or_insert(name);
         }
         by_object.into_values().collect()
     }
@@ -58,7 +68,9 @@ impl Site {
         let me = &bound.mapping().name;
         let group = bound.mapping().group.as_ref();
         self.mappings.values().filter(move |other| {
-            group.is_some() && other.mapping().group.as_ref() == group && &other.mapping().name != me
+            group.is_some()
+                && other.mapping().group.as_ref() == group
+                && &other.mapping().name != me
         })
     }
 }

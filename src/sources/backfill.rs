@@ -19,25 +19,38 @@ pub async fn step(
     leader: &MappingName,
     side: Side,
 ) -> Result<Produced, SourceError> {
-    let text = site.store.cursor(&site.workspace, leader, side, BACKFILL).await?;
+    let text = site
+        .store
+        .cursor(&site.workspace, leader, side, BACKFILL)
+        .await?;
     let fresh = text.is_none();
     let mut cursor: BackfillCursor = read_cursor(text);
     let mut changes = Changes::default();
     if fresh {
         let joining = PollCursor::joining(site.clock.now());
-        changes.cursors.push(put_cursor(leader, side, POLL, &joining));
+        changes
+            .cursors
+            .push(put_cursor(leader, side, POLL, &joining));
     }
     let fields = site.shared_fields(leader, side);
     let page = match site.mappings.get(leader) {
         Some(bound) => {
-            crms.list(side, bound.object(side), &fields, cursor.after.as_deref()).await?
+            crms.list(side, bound.object(side), &fields, cursor.after.as_deref())
+                .await?
         }
         None => return Ok(Produced::nothing()),
     };
     let (mut seen, mut marked) = (0, 0);
     for bound in site.sharing(leader, side) {
-        let taken =
-            take(site, bound, side, &page.records, Cause::Backfill, &mut changes).await?;
+        let taken = take(
+            site,
+            bound,
+            side,
+            &page.records,
+            Cause::Backfill,
+            &mut changes,
+        )
+        .await?;
         seen = taken.seen;
         marked += taken.marked;
     }
@@ -49,16 +62,37 @@ pub async fn step(
         changes.marks.extend(followers(leader, side, now));
     }
     let next = (!cursor.done).then_some(now);
-    changes.cursors.push(put_cursor(leader, side, BACKFILL, &cursor));
-    Ok(Produced { changes, next, seen, marked })
+    changes
+        .cursors
+        .push(put_cursor(leader, side, BACKFILL, &cursor));
+    Ok(Produced {
+        changes,
+        next,
+        seen,
+        marked,
+    })
 }
 
 /// What takes over when everything has been seen once.
 fn followers(leader: &MappingName, side: Side, now: crate::model::Timestamp) -> Vec<Mark> {
-    let poll = Task::Poll { mapping: leader.clone(), side };
-    let scan = Task::Scan { mapping: leader.clone(), side };
+    let poll = Task::Poll {
+        mapping: leader.clone(),
+        side,
+    };
+    let scan = Task::Scan {
+        mapping: leader.clone(),
+        side,
+    };
     vec![
-        Mark { task: poll, cause: Cause::Poll, not_before: now },
-        Mark { task: scan, cause: Cause::Scan, not_before: now.plus_millis(FIRST_SCAN_MILLIS) },
+        Mark {
+            task: poll,
+            cause: Cause::Poll,
+            not_before: now,
+        },
+        Mark {
+            task: scan,
+            cause: Cause::Scan,
+            not_before: now.plus_millis(FIRST_SCAN_MILLIS),
+        },
     ]
 }

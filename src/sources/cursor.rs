@@ -60,7 +60,11 @@ impl PollCursor {
     /// Polling that joins a backfill begun at `started` without a gap.
     pub fn joining(started: Timestamp) -> Self {
         let high = started.plus_millis(-JOIN_MILLIS).micros();
-        Self { high, late_high: high, ..Self::default() }
+        Self {
+            high,
+            late_high: high,
+            ..Self::default()
+        }
     }
 
     /// The pass to go on with, or the next one to begin.
@@ -71,20 +75,31 @@ impl PollCursor {
         let late = self.late_target(now);
         if late > self.late_high {
             return Window {
-                from: Timestamp::from_micros(self.late_high).plus_millis(-OVERLAP_MILLIS).micros(),
+                from: Timestamp::from_micros(self.late_high)
+                    .plus_millis(-OVERLAP_MILLIS)
+                    .micros(),
                 to: Some(late),
                 late: true,
                 ..Window::default()
             };
         }
-        let from = Timestamp::from_micros(self.high).plus_millis(-OVERLAP_MILLIS).micros();
-        Window { from, ..Window::default() }
+        let from = Timestamp::from_micros(self.high)
+            .plus_millis(-OVERLAP_MILLIS)
+            .micros();
+        Window {
+            from,
+            ..Window::default()
+        }
     }
 
     /// The highest stamp that a fast pass reached at least [`LATE_MILLIS`] ago.
     fn late_target(&self, now: Timestamp) -> i64 {
         let due = now.plus_millis(-LATE_MILLIS).micros();
-        let reached = self.passed.iter().take_while(|(at, _)| *at <= due).map(|(_, high)| *high);
+        let reached = self
+            .passed
+            .iter()
+            .take_while(|(at, _)| *at <= due)
+            .map(|(_, high)| *high);
         reached.max().unwrap_or(self.late_high)
     }
 
@@ -135,8 +150,15 @@ mod tests {
 
     #[test]
     fn a_window_under_way_is_resumed_before_anything_else() {
-        let window = Window { from: 5, late: true, ..Window::default() };
-        let cursor = PollCursor { window: Some(window.clone()), ..PollCursor::default() };
+        let window = Window {
+            from: 5,
+            late: true,
+            ..Window::default()
+        };
+        let cursor = PollCursor {
+            window: Some(window.clone()),
+            ..PollCursor::default()
+        };
         assert_eq!(cursor.next_window(at(9_999)), window);
     }
 
@@ -146,18 +168,27 @@ mod tests {
         let fast = cursor.next_window(at(10_000));
         assert!(!fast.late);
         cursor.finish(&fast, at(10_000), at(10_000));
-        assert!(!cursor.next_window(at(10_599)).late, "nine minutes and 59 seconds");
+        assert!(
+            !cursor.next_window(at(10_599)).late,
+            "nine minutes and 59 seconds"
+        );
 
         let late = cursor.next_window(at(10_600));
         assert!(late.late);
         assert_eq!(late.to, Some(at(10_000).micros()));
         cursor.finish(&late, at(10_000), at(10_600));
-        assert!(!cursor.next_window(at(10_601)).late, "the late pass is not repeated");
+        assert!(
+            !cursor.next_window(at(10_601)).late,
+            "the late pass is not repeated"
+        );
     }
 
     #[test]
     fn a_pass_never_moves_the_cursor_back() {
-        let mut cursor = PollCursor { high: at(50).micros(), ..PollCursor::default() };
+        let mut cursor = PollCursor {
+            high: at(50).micros(),
+            ..PollCursor::default()
+        };
         let window = cursor.next_window(at(60));
         cursor.finish(&window, at(40), at(60));
         assert_eq!(cursor.high, at(50).micros());

@@ -35,9 +35,10 @@ impl SourceError {
     pub fn setback(self) -> Result<Setback, StoreError> {
         match self {
             Self::Store(error) => Err(error),
-            Self::Crm(error) => {
-                Ok(Setback { failure: error.failure(), retry_after: error.retry_after })
-            }
+            Self::Crm(error) => Ok(Setback {
+                failure: error.failure(),
+                retry_after: error.retry_after,
+            }),
         }
     }
 }
@@ -74,12 +75,22 @@ pub async fn arrange(site: &Site) -> Result<(), StoreError> {
     for side in Side::BOTH {
         for mapping in site.leaders(side) {
             let task = if is_filled(site, mapping, side).await? {
-                Task::Poll { mapping: mapping.clone(), side }
+                Task::Poll {
+                    mapping: mapping.clone(),
+                    side,
+                }
             } else {
-                Task::Backfill { mapping: mapping.clone(), side }
+                Task::Backfill {
+                    mapping: mapping.clone(),
+                    side,
+                }
             };
             let cause = task_cause(&task);
-            marks.push(Mark { task, cause, not_before: now });
+            marks.push(Mark {
+                task,
+                cause,
+                not_before: now,
+            });
         }
     }
     site.store.mark(&site.workspace, LANE, &marks).await
@@ -92,8 +103,15 @@ pub fn scan_marks(site: &Site, mapping: &MappingName) -> Vec<Mark> {
         .into_iter()
         .filter_map(|side| {
             let leader = site.sharing(mapping, side).first()?.mapping().name.clone();
-            let task = Task::Scan { mapping: leader, side };
-            Some(Mark { task, cause: Cause::Scan, not_before: now })
+            let task = Task::Scan {
+                mapping: leader,
+                side,
+            };
+            Some(Mark {
+                task,
+                cause: Cause::Scan,
+                not_before: now,
+            })
         })
         .collect()
 }
@@ -104,21 +122,29 @@ pub fn backfill_again(site: &Site, mapping: &MappingName) -> Vec<CursorPut> {
         .into_iter()
         .filter_map(|side| {
             let leader = &site.sharing(mapping, side).first()?.mapping().name;
-            Some(put_cursor(leader, side, BACKFILL, &BackfillCursor::default()))
+            Some(put_cursor(
+                leader,
+                side,
+                BACKFILL,
+                &BackfillCursor::default(),
+            ))
         })
         .collect()
 }
 
 /// Whether every record of this mapping's object on this side has been seen at least once.
-pub async fn is_filled(
-    site: &Site,
-    mapping: &MappingName,
-    side: Side,
-) -> Result<bool, StoreError> {
-    let Some(leader) = site.sharing(mapping, side).first().map(|b| &b.mapping().name) else {
+pub async fn is_filled(site: &Site, mapping: &MappingName, side: Side) -> Result<bool, StoreError> {
+    let Some(leader) = site
+        .sharing(mapping, side)
+        .first()
+        .map(|b| &b.mapping().name)
+    else {
         return Ok(false);
     };
-    let text = site.store.cursor(&site.workspace, leader, side, BACKFILL).await?;
+    let text = site
+        .store
+        .cursor(&site.workspace, leader, side, BACKFILL)
+        .await?;
     Ok(read_cursor::<BackfillCursor>(text).done)
 }
 
@@ -136,12 +162,18 @@ const fn task_cause(task: &Task) -> Cause {
 
 impl Produced {
     fn nothing() -> Self {
-        Self { changes: Changes::default(), next: None, seen: 0, marked: 0 }
+        Self {
+            changes: Changes::default(),
+            next: None,
+            seen: 0,
+            marked: 0,
+        }
     }
 }
 
 fn read_cursor<T: serde::de::DeserializeOwned + Default>(text: Option<String>) -> T {
-    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+    text.and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default()
 }
 
 fn put_cursor<T: serde::Serialize>(
@@ -151,5 +183,10 @@ fn put_cursor<T: serde::Serialize>(
     cursor: &T,
 ) -> CursorPut {
     let value = serde_json::to_string(cursor).unwrap_or_default();
-    CursorPut { mapping: mapping.clone(), side, kind: kind.to_owned(), value }
+    CursorPut {
+        mapping: mapping.clone(),
+        side,
+        kind: kind.to_owned(),
+        value,
+    }
 }

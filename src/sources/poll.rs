@@ -15,11 +15,16 @@ pub async fn step(
     side: Side,
     pace: &Pace,
 ) -> Result<Produced, SourceError> {
-    let text = site.store.cursor(&site.workspace, leader, side, POLL).await?;
+    let text = site
+        .store
+        .cursor(&site.workspace, leader, side, POLL)
+        .await?;
     let mut cursor: PollCursor = read_cursor(text);
     let now = site.clock.now();
     let mut window = cursor.next_window(now);
-    let Some(bound) = site.mappings.get(leader) else { return Ok(Produced::nothing()) };
+    let Some(bound) = site.mappings.get(leader) else {
+        return Ok(Produced::nothing());
+    };
     let page = read(site, crms, bound, side, &window).await?;
     let server_time = page.server_time.unwrap_or(now);
     let to = *window.to.get_or_insert(server_time.micros());
@@ -40,8 +45,15 @@ pub async fn step(
         cursor.window = Some(window);
         now
     };
-    changes.cursors.push(put_cursor(leader, side, POLL, &cursor));
-    Ok(Produced { changes, next: Some(next), seen, marked })
+    changes
+        .cursors
+        .push(put_cursor(leader, side, POLL, &cursor));
+    Ok(Produced {
+        changes,
+        next: Some(next),
+        seen,
+        marked,
+    })
 }
 
 async fn read(
@@ -57,14 +69,19 @@ async fn read(
         after: window.after.as_ref().map(Place::key),
     };
     let fields = site.shared_fields(&bound.mapping().name, side);
-    Ok(crms.changed(side, bound.object(side), &span, &fields).await?)
+    Ok(crms
+        .changed(side, bound.object(side), &span, &fields)
+        .await?)
 }
 
 fn place(record: &Record) -> Place {
     let system = record.fields.get("SystemModstamp").and_then(Raw::as_text);
     let stamp = system.and_then(Timestamp::parse).or(record.modified_at);
     let stamp = stamp.map_or(0, Timestamp::micros);
-    Place { stamp, id: record.id.as_str().to_owned() }
+    Place {
+        stamp,
+        id: record.id.as_str().to_owned(),
+    }
 }
 
 /// The earliest wish of the mappings that share this poll.

@@ -17,18 +17,28 @@ pub async fn step(
     side: Side,
     pace: &Pace,
 ) -> Result<Produced, SourceError> {
-    let text = site.store.cursor(&site.workspace, leader, side, SCAN).await?;
+    let text = site
+        .store
+        .cursor(&site.workspace, leader, side, SCAN)
+        .await?;
     let mut cursor: ScanCursor = read_cursor(text);
     let fields = site.shared_fields(leader, side);
     let Some(bound) = site.mappings.get(leader) else {
         return Ok(Produced::nothing());
     };
-    let mut page = crms.list(side, bound.object(side), &fields, cursor.after.as_deref()).await?;
+    let mut page = crms
+        .list(side, bound.object(side), &fields, cursor.after.as_deref())
+        .await?;
     let mut changes = Changes::default();
     let (mut seen, mut marked) = (0, 0);
     for bound in site.sharing(leader, side) {
-        crms.add_associations(side, bound.object(side), &bound.associations(), &mut page.records)
-            .await?;
+        crms.add_associations(
+            side,
+            bound.object(side),
+            &bound.associations(),
+            &mut page.records,
+        )
+        .await?;
         let taken = take(site, bound, side, &page.records, Cause::Scan, &mut changes).await?;
         seen = taken.seen;
         marked += taken.marked;
@@ -47,6 +57,13 @@ pub async fn step(
         };
         now.plus_millis(pace.scan_millis)
     };
-    changes.cursors.push(put_cursor(leader, side, SCAN, &cursor));
-    Ok(Produced { changes, next: Some(next), seen, marked })
+    changes
+        .cursors
+        .push(put_cursor(leader, side, SCAN, &cursor));
+    Ok(Produced {
+        changes,
+        next: Some(next),
+        seen,
+        marked,
+    })
 }

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use crate::model::{
     ApprovalId, BySide, ConflictId, DeadLetterId, ErrorClass, Fields, HoldReason, JournalId,
-    LinkId, LinkState, MappingName, RecordId, RecordKey, Revision, RunId, Side, Task, Timestamp, WorkspaceId,
+    LinkId, LinkState, MappingName, RecordId, RecordKey, Revision, RunId, Side, Task, Timestamp,
+    WorkspaceId,
 };
 
 use super::Store;

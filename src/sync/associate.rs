@@ -22,7 +22,9 @@ pub async fn write(
     jobs: &mut [(Job, Fields)],
 ) {
     for rule in &bound.mapping().rules {
-        let Some(ends) = Ends::of(bound, rule) else { continue };
+        let Some(ends) = Ends::of(bound, rule) else {
+            continue;
+        };
         let changes = Changes::gather(batch, jobs, rule, &ends);
         if changes.is_empty() {
             continue;
@@ -37,9 +39,14 @@ pub async fn write(
         }
         for (at, (job, stored)) in jobs.iter_mut().enumerate() {
             if failed.contains_key(&at) {
-                job.intent.rules.retain(|intended| intended.rule != rule.name);
-            } else if let Some(intended) =
-                job.intent.rules.iter().find(|intended| intended.rule == rule.name)
+                job.intent
+                    .rules
+                    .retain(|intended| intended.rule != rule.name);
+            } else if let Some(intended) = job
+                .intent
+                .rules
+                .iter()
+                .find(|intended| intended.rule == rule.name)
             {
                 stored.extend(intended.after.clone());
             }
@@ -68,7 +75,9 @@ impl Ends {
 
     /// A primary association moves from one record to another by itself.
     fn is_primary(&self) -> bool {
-        self.label.as_deref().is_some_and(|label| label.eq_ignore_ascii_case("primary"))
+        self.label
+            .as_deref()
+            .is_some_and(|label| label.eq_ignore_ascii_case("primary"))
     }
 }
 
@@ -86,7 +95,9 @@ impl Changes {
             let Some(intended) = job.intent.rules.iter().find(|r| r.rule == rule.name) else {
                 continue;
             };
-            let Some(from) = batch.units[job.unit].records.hubspot.clone() else { continue };
+            let Some(from) = batch.units[job.unit].records.hubspot.clone() else {
+                continue;
+            };
             if !intended.after.contains_key(&ends.field) {
                 continue;
             }
@@ -130,8 +141,11 @@ impl Changes {
             note(&mut failed, &self.add, replies);
         }
         if !self.remove.is_empty() {
-            let pairs: Vec<_> =
-                self.remove.iter().map(|(_, from, to)| (from.clone(), to.clone())).collect();
+            let pairs: Vec<_> = self
+                .remove
+                .iter()
+                .map(|(_, from, to)| (from.clone(), to.clone()))
+                .collect();
             let replies = hubspot.dissociate(object, &ends.to, &pairs).await;
             note(&mut failed, &self.remove, replies);
         }
@@ -144,7 +158,11 @@ impl Changes {
         object: &str,
         ends: &Ends,
     ) -> Result<AssociationType, CrmError> {
-        let types = desk.crms.hubspot.association_types(object, &ends.to).await?;
+        let types = desk
+            .crms
+            .hubspot
+            .association_types(object, &ends.to)
+            .await?;
         let wanted = |kind: &&AssociationType| match &ends.label {
             Some(label) => carries(kind, Some(label)),
             None => kind.label.is_none(),

@@ -66,7 +66,11 @@ fn observe(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) {
             for rule in &write.rules {
                 let before = rule.before.clone();
                 let after = rule.after.clone();
-                desk.tally.planned.push(PlannedWrite { before, after, ..row(&rule.rule, &rule.reason) });
+                desk.tally.planned.push(PlannedWrite {
+                    before,
+                    after,
+                    ..row(&rule.rule, &rule.reason)
+                });
             }
             if write.kind == IntentKind::Create {
                 unit.link_dirty = false;
@@ -140,7 +144,9 @@ pub fn collect(unit: &mut Unit, changes: &mut Changes) {
     if unit.bases_dirty
         && let Some(link) = &unit.link
     {
-        unit.changes.bases.push((link.id.clone(), unit.bases.clone()));
+        unit.changes
+            .bases
+            .push((link.id.clone(), unit.bases.clone()));
         unit.bases_dirty = false;
     }
     changes.append(std::mem::take(&mut unit.changes));

@@ -33,10 +33,19 @@ impl Choices {
                 continue;
             }
             let id = Choice::conflict(&approval.set_hash);
-            let Some(conflict) = store.conflict(ws, &id).await? else { continue };
+            let Some(conflict) = store.conflict(ws, &id).await? else {
+                continue;
+            };
             let place = (conflict.link.clone(), conflict.rule.clone());
             let choice = Choice::parse(&approval.detail);
-            choices.0.insert(place, Chosen { approval: approval.id, choice, conflict });
+            choices.0.insert(
+                place,
+                Chosen {
+                    approval: approval.id,
+                    choice,
+                    conflict,
+                },
+            );
         }
         Ok(choices)
     }

@@ -27,7 +27,9 @@ pub fn propose(
     references: &References,
 ) {
     let source = on.other();
-    let Some(record) = unit.read.get(source).clone() else { return unit.finish(End::Done) };
+    let Some(record) = unit.read.get(source).clone() else {
+        return unit.finish(End::Done);
+    };
     if record.presence != Presence::Live || !allowed(bound, unit, on, &record.fields) {
         return unit.finish(End::Done);
     }
@@ -46,8 +48,18 @@ pub fn propose(
         unit.link = Some(new_link(desk, bound, records, LinkState::Creating(on)));
         unit.link_dirty = true;
     }
-    let fields = BySide::from_fn(|side| if side == source { record.fields.clone() } else { Fields::new() });
-    let mut write = Write { side: on, kind: IntentKind::Create, rules: Vec::new() };
+    let fields = BySide::from_fn(|side| {
+        if side == source {
+            record.fields.clone()
+        } else {
+            Fields::new()
+        }
+    });
+    let mut write = Write {
+        side: on,
+        kind: IntentKind::Create,
+        rules: Vec::new(),
+    };
     for rule in &bound.mapping().rules {
         if rule.policy.direction.allows(on) {
             add_rule(desk, bound, unit, rule, &fields, references, &mut write);
@@ -162,10 +174,16 @@ fn left_out(
 
 /// Fills what the destination insists on, and gives up with the names of what is missing.
 fn complete(bound: &Bound, unit: &mut Unit, on: Side, mut write: Write, source: &RecordId) {
-    let mut all: Fields = write.rules.iter().flat_map(|rule| rule.after.clone()).collect();
+    let mut all: Fields = write
+        .rules
+        .iter()
+        .flat_map(|rule| rule.after.clone())
+        .collect();
     bound.fill_defaults(on, &mut all);
     for intended in &mut write.rules {
-        let Some(rule) = bound.mapping().rule(&intended.rule) else { continue };
+        let Some(rule) = bound.mapping().rule(&intended.rule) else {
+            continue;
+        };
         for name in rule.writes(on) {
             if let Some(raw) = all.get(name) {
                 intended.after.insert(name.clone(), raw.clone());
@@ -204,7 +222,10 @@ fn complete(bound: &Bound, unit: &mut Unit, on: Side, mut write: Write, source: 
 fn held_for(bound: &Bound, unit: &Unit, on: Side, field: &str) -> Option<String> {
     unit.holds.iter().find_map(|hold| {
         let rule = bound.mapping().rule(&hold.rule)?;
-        rule.writes(on).iter().any(|name| name == field).then(|| hold.detail.clone())
+        rule.writes(on)
+            .iter()
+            .any(|name| name == field)
+            .then(|| hold.detail.clone())
     })
 }
 

@@ -17,7 +17,9 @@ pub async fn fold(
     let mut by_link: BTreeMap<LinkId, usize> = BTreeMap::new();
     let links = links_of(desk, bound, &claimed).await?;
     for claim in claimed {
-        let Task::Record(key) = &claim.task else { continue };
+        let Task::Record(key) = &claim.task else {
+            continue;
+        };
         let link = links.get(&(key.side, key.id.clone()));
         match link.and_then(|link| by_link.get(&link.id)) {
             Some(&at) => units[at].claimed.push(claim),
@@ -59,7 +61,10 @@ async fn links_of(
             continue;
         }
         let store = &desk.site.store;
-        for link in store.links_by_record(&desk.site.workspace, name, side, &ids).await? {
+        for link in store
+            .links_by_record(&desk.site.workspace, name, side, &ids)
+            .await?
+        {
             if let Some(id) = link.records.get(side) {
                 found.insert((side, id.clone()), link);
             }
@@ -100,5 +105,9 @@ pub async fn load_state(desk: &Desk<'_>, batch: &mut Batch) -> Result<(), StoreE
 /// The key under which a unit is known on one side, when it has a record there.
 pub fn key_of(bound: &Bound, unit: &Unit, side: Side) -> Option<RecordKey> {
     let id = unit.records.get(side).clone()?;
-    Some(RecordKey { mapping: bound.mapping().name.clone(), side, id })
+    Some(RecordKey {
+        mapping: bound.mapping().name.clone(),
+        side,
+        id,
+    })
 }

@@ -9,9 +9,7 @@ use super::matching;
 use super::report::{self, Note, journal};
 use super::unit::{Batch, End, Unit, Write};
 use crate::mapping::{Bound, Delete, OnLeave};
-use crate::model::{
-    BySide, ConflictId, IntentKind, LinkState, Presence, RecordKey, Side,
-};
+use crate::model::{BySide, ConflictId, IntentKind, LinkState, Presence, RecordKey, Side};
 use crate::pipeline::at_rest;
 use crate::store::{ApprovalState, ConflictRow, ConflictState, Tombstone};
 
@@ -23,17 +21,15 @@ pub const DELETES: &str = "deletes";
 /// Note of a link that was suspended only because a record was not visible.
 const NOT_VISIBLE: &str = "not-visible";
 
-pub async fn judge(
-    desk: &mut Desk<'_>,
-    bound: &Bound,
-    batch: &mut Batch,
-) -> Result<(), ReadError> {
+pub async fn judge(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), ReadError> {
     let mut deletes = BySide::new(0_u64, 0_u64);
     for unit in batch.open().filter(|unit| unit.link.is_some()) {
         if unit.link_dirty && unit.link_state() == Some(LinkState::Linked) {
             matching::verify(desk, bound, unit);
         }
-        let Some(state) = unit.link_state().filter(|_| unit.open()) else { continue };
+        let Some(state) = unit.link_state().filter(|_| unit.open()) else {
+            continue;
+        };
         match state {
             LinkState::Linked => linked(desk, bound, unit),
             LinkState::Creating(on) => creating(desk, bound, unit, on),
@@ -55,13 +51,18 @@ pub async fn judge(
 }
 
 fn archive_of(unit: &Unit) -> Option<Side> {
-    let write = unit.writes.iter().find(|write| write.kind == IntentKind::Archive)?;
+    let write = unit
+        .writes
+        .iter()
+        .find(|write| write.kind == IntentKind::Archive)?;
     unit.open().then_some(write.side)
 }
 
 fn linked(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit) {
     for side in Side::BOTH {
-        let Some(record) = unit.read.get(side).clone() else { continue };
+        let Some(record) = unit.read.get(side).clone() else {
+            continue;
+        };
         match record.presence {
             Presence::Live => {}
             Presence::Deleted => return deleted(desk, bound, unit, side),
@@ -82,7 +83,9 @@ fn linked(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit) {
         }
     }
     for side in Side::BOTH {
-        let Some(fields) = unit.fields(side) else { continue };
+        let Some(fields) = unit.fields(side) else {
+            continue;
+        };
         match bound.takes_part(side, fields) {
             Ok(true) => {}
             Ok(false) => return left(desk, bound, unit, side),
@@ -99,7 +102,10 @@ fn suspend(bound: &Bound, unit: &mut Unit, side: Side, code: &str, what: &str) {
     let id = id.as_ref().map_or("", crate::model::RecordId::as_str);
     unit.set_state(LinkState::Suspended, code);
     let object = bound.mapping().objects.get(side);
-    unit.finish(report::person(code, format!("{} {object} {id} {what}.", side.title())));
+    unit.finish(report::person(
+        code,
+        format!("{} {object} {id} {what}.", side.title()),
+    ));
 }
 
 fn deleted(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side) {
@@ -113,7 +119,9 @@ fn deleted(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side) {
 /// The survivor goes too, unless it changed since the sides agreed: an edit beats a delete.
 fn archive_survivor(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side) {
     let survivor = side.other();
-    let Some(record) = unit.read.get(survivor).clone() else { return };
+    let Some(record) = unit.read.get(survivor).clone() else {
+        return;
+    };
     if record.presence == Presence::Deleted {
         return bury(desk, bound, unit, "deleted on both sides", side);
     }
@@ -124,7 +132,11 @@ fn archive_survivor(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side)
         keep_edited(desk, bound, unit, side);
         return bury(desk, bound, unit, "edit beats delete", side);
     }
-    unit.writes.push(Write { side: survivor, kind: IntentKind::Archive, rules: Vec::new() });
+    unit.writes.push(Write {
+        side: survivor,
+        kind: IntentKind::Archive,
+        rules: Vec::new(),
+    });
 }
 
 fn keep_edited(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side) {
@@ -159,10 +171,16 @@ pub fn bury(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, why: &str, side: Si
 }
 
 pub fn put_tombstones(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, why: &str) {
-    let Some(link) = unit.link.clone() else { return };
+    let Some(link) = unit.link.clone() else {
+        return;
+    };
     for side in Side::BOTH {
         if let Some(id) = link.records.get(side).clone() {
-            let key = RecordKey { mapping: bound.mapping().name.clone(), side, id };
+            let key = RecordKey {
+                mapping: bound.mapping().name.clone(),
+                side,
+                id,
+            };
             unit.changes.tombstones.push(Tombstone {
                 key,
                 link: link.id.clone(),
@@ -194,7 +212,11 @@ fn left(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side) {
 /// The source of a create went away before the create was made.
 fn creating(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, on: Side) {
     let source = on.other();
-    let gone = unit.read.get(source).as_ref().is_some_and(|r| r.presence == Presence::Deleted);
+    let gone = unit
+        .read
+        .get(source)
+        .as_ref()
+        .is_some_and(|r| r.presence == Presence::Deleted);
     if gone && unit.intents.is_empty() {
         bury(desk, bound, unit, "deleted before it was created", source);
     }
@@ -209,7 +231,10 @@ fn revive(bound: &Bound, unit: &mut Unit, state: LinkState) {
         })
     });
     let waits_for_person = state == LinkState::Suspended
-        && unit.link.as_ref().is_some_and(|link| link.note != NOT_VISIBLE);
+        && unit
+            .link
+            .as_ref()
+            .is_some_and(|link| link.note != NOT_VISIBLE);
     if !back || waits_for_person {
         return unit.finish(End::Done);
     }
@@ -217,7 +242,9 @@ fn revive(bound: &Bound, unit: &mut Unit, state: LinkState) {
         for side in Side::BOTH {
             if let Some(id) = link.records.get(side).clone() {
                 let mapping = link.mapping.clone();
-                unit.changes.tombstones_lifted.push(RecordKey { mapping, side, id });
+                unit.changes
+                    .tombstones_lifted
+                    .push(RecordKey { mapping, side, id });
             }
         }
     }
@@ -237,7 +264,9 @@ async fn guard(
     let since = desk.site.clock.now().plus_millis(-DAY_MILLIS);
     let done = store.deletes_since(ws, name, side, since).await?;
     let links = store.count_links(ws, Some(name)).await?.into_values().sum();
-    let Some(room) = bound.mapping().guard.deletes.allowed(links) else { return Ok(()) };
+    let Some(room) = bound.mapping().guard.deletes.allowed(links) else {
+        return Ok(());
+    };
     if done + proposed <= room {
         return Ok(());
     }

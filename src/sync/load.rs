@@ -27,7 +27,10 @@ impl ReadError {
 }
 
 pub fn setback(error: &CrmError) -> Setback {
-    Setback { failure: error.failure(), retry_after: error.retry_after }
+    Setback {
+        failure: error.failure(),
+        retry_after: error.retry_after,
+    }
 }
 
 /// Reads each marked record on the side it was marked on. A linked record at rest is done: this is
@@ -38,7 +41,9 @@ pub async fn marked(
     batch: &mut Batch,
 ) -> Result<(), ReadError> {
     for side in Side::BOTH {
-        let ids = batch.ids(side, |unit| unit.is_marked(side) && unit.read.get(side).is_none());
+        let ids = batch.ids(side, |unit| {
+            unit.is_marked(side) && unit.read.get(side).is_none()
+        });
         read(desk, bound, batch, side, &ids).await?;
     }
     store_match_keys(desk, bound, batch).await?;
@@ -69,7 +74,9 @@ pub async fn others(
         .filter(|record| record.presence == Presence::Live)
         .collect();
     desk.lane.keep().await?;
-    desk.crms.add_associations(side, bound.object(side), &wanted, &mut records).await?;
+    desk.crms
+        .add_associations(side, bound.object(side), &wanted, &mut records)
+        .await?;
     batch.place(side, records);
     Ok(())
 }
@@ -85,22 +92,31 @@ async fn read(
         return Ok(());
     }
     desk.lane.keep().await?;
-    let records = desk.crms.read(side, bound.object(side), ids, bound.read_fields(side)).await?;
+    let records = desk
+        .crms
+        .read(side, bound.object(side), ids, bound.read_fields(side))
+        .await?;
     batch.place(side, records);
     Ok(())
 }
 
 fn resting(bound: &Bound, unit: &Unit) -> bool {
-    let linked = unit.link.as_ref().is_some_and(|link| link.state == LinkState::Linked);
+    let linked = unit
+        .link
+        .as_ref()
+        .is_some_and(|link| link.state == LinkState::Linked);
     linked
         && unit.intents.is_empty()
-        && Side::BOTH.into_iter().filter(|side| unit.is_marked(*side)).all(|side| {
-            unit.read.get(side).as_ref().is_some_and(|record| {
-                record.presence == Presence::Live
-                    && takes_part(bound, side, record)
-                    && at_rest(bound, side, &record.fields, &unit.bases, &unit.holds)
+        && Side::BOTH
+            .into_iter()
+            .filter(|side| unit.is_marked(*side))
+            .all(|side| {
+                unit.read.get(side).as_ref().is_some_and(|record| {
+                    record.presence == Presence::Live
+                        && takes_part(bound, side, record)
+                        && at_rest(bound, side, &record.fields, &unit.bases, &unit.holds)
+                })
             })
-        })
 }
 
 fn takes_part(bound: &Bound, side: Side, record: &crate::model::Record) -> bool {
@@ -121,5 +137,9 @@ async fn store_match_keys(
             }
         }
     }
-    if changes.match_keys.is_empty() { Ok(()) } else { desk.lane.commit(changes).await }
+    if changes.match_keys.is_empty() {
+        Ok(())
+    } else {
+        desk.lane.commit(changes).await
+    }
 }

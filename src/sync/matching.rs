@@ -39,7 +39,11 @@ pub async fn find_partners(
     if !all_filled(desk, bound).await? {
         let at = desk.site.clock.now().plus_millis(UNFILLED_WAIT_MILLIS);
         for unit in batch.open().filter(|unit| unit.link.is_none()) {
-            unit.finish(End::Again(waiting("backfill", "both sides are still being read", at)));
+            unit.finish(End::Again(waiting(
+                "backfill",
+                "both sides are still being read",
+                at,
+            )));
         }
         return Ok(());
     }
@@ -52,7 +56,9 @@ pub async fn find_partners(
 /// Records that are gone or outside the filter need no partner.
 fn screen(bound: &Bound, unit: &mut Unit) {
     let side = unit.source();
-    let Some(record) = unit.read.get(side) else { return };
+    let Some(record) = unit.read.get(side) else {
+        return;
+    };
     if record.presence != Presence::Live {
         unit.finish(End::Done);
         return;
@@ -68,7 +74,9 @@ fn screen(bound: &Bound, unit: &mut Unit) {
 /// other accounts, as a sandbox copy carries them, are ignored.
 async fn by_key(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), StoreError> {
     for side in Side::BOTH {
-        let Some(field) = bound.key_field(side) else { continue };
+        let Some(field) = bound.key_field(side) else {
+            continue;
+        };
         let other = side.other();
         let named: BTreeMap<RecordId, RecordId> = batch
             .units
@@ -81,9 +89,16 @@ async fn by_key(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result
             .collect();
         let partners: Vec<RecordId> = named.values().cloned().collect();
         let links = open_links(desk, bound, other, &partners).await?;
-        for unit in batch.open().filter(|unit| unit.link.is_none() && unit.source() == side) {
-            let Some(id) = unit.records.get(side).clone() else { continue };
-            let Some(partner) = named.get(&id) else { continue };
+        for unit in batch
+            .open()
+            .filter(|unit| unit.link.is_none() && unit.source() == side)
+        {
+            let Some(id) = unit.records.get(side).clone() else {
+                continue;
+            };
+            let Some(partner) = named.get(&id) else {
+                continue;
+            };
             match links.get(partner) {
                 None => pair(desk, bound, unit, side, partner.clone()),
                 Some(link) if link.state == LinkState::Creating(side) => {
@@ -125,7 +140,9 @@ async fn leave_to_peers(
     bound: &Bound,
     batch: &mut Batch,
 ) -> Result<(), StoreError> {
-    let Some(group) = bound.mapping().group.clone() else { return Ok(()) };
+    let Some(group) = bound.mapping().group.clone() else {
+        return Ok(());
+    };
     let side = Side::HubSpot;
     let ids = batch.ids(side, |unit| unit.link.is_none());
     let (store, ws) = (&desk.site.store, &desk.site.workspace);
@@ -137,7 +154,12 @@ async fn leave_to_peers(
         .filter_map(|link| link.records.hubspot)
         .collect();
     for unit in batch.open().filter(|unit| unit.link.is_none()) {
-        if unit.records.hubspot.as_ref().is_some_and(|id| linked.contains(id)) {
+        if unit
+            .records
+            .hubspot
+            .as_ref()
+            .is_some_and(|id| linked.contains(id))
+        {
             unit.finish(End::Done);
         }
     }
@@ -163,7 +185,10 @@ async fn by_rules(
     side: Side,
 ) -> Result<(), StoreError> {
     let mut keys: BTreeSet<(u16, String)> = BTreeSet::new();
-    for unit in batch.open().filter(|unit| unit.link.is_none() && unit.source() == side) {
+    for unit in batch
+        .open()
+        .filter(|unit| unit.link.is_none() && unit.source() == side)
+    {
         keys.extend(keys_of(bound, unit, side));
     }
     if keys.is_empty() {
@@ -174,7 +199,10 @@ async fn by_rules(
     let other = candidates(desk, bound, side.other(), &keys).await?;
     let partners: Vec<RecordId> = other.values().flatten().cloned().collect();
     let links = open_links(desk, bound, side.other(), &partners).await?;
-    for unit in batch.open().filter(|unit| unit.link.is_none() && unit.source() == side) {
+    for unit in batch
+        .open()
+        .filter(|unit| unit.link.is_none() && unit.source() == side)
+    {
         for key in keys_of(bound, unit, side) {
             let theirs = other.get(&key).cloned().unwrap_or_default();
             if theirs.is_empty() {
@@ -210,7 +238,9 @@ fn choose(
 }
 
 fn keys_of(bound: &Bound, unit: &Unit, side: Side) -> Vec<(u16, String)> {
-    let Some(fields) = unit.fields(side) else { return Vec::new() };
+    let Some(fields) = unit.fields(side) else {
+        return Vec::new();
+    };
     (0_u16..)
         .zip(bound.match_keys(side, fields))
         .filter_map(|(rule, key)| key.map(|key| (rule, key)))
@@ -225,7 +255,10 @@ async fn candidates(
 ) -> Result<Keys, StoreError> {
     let (store, ws) = (&desk.site.store, &desk.site.workspace);
     let mut found = Keys::new();
-    for (rule, key, id) in store.match_lookup(ws, &bound.mapping().name, side, keys).await? {
+    for (rule, key, id) in store
+        .match_lookup(ws, &bound.mapping().name, side, keys)
+        .await?
+    {
         found.entry((rule, key)).or_default().insert(id);
     }
     Ok(found)
@@ -241,7 +274,9 @@ async fn open_links(
         return Ok(BTreeMap::new());
     }
     let (store, ws) = (&desk.site.store, &desk.site.workspace);
-    let links = store.links_by_record(ws, &bound.mapping().name, side, ids).await?;
+    let links = store
+        .links_by_record(ws, &bound.mapping().name, side, ids)
+        .await?;
     Ok(links
         .into_iter()
         .filter(|link| link.state.is_open())
@@ -251,7 +286,12 @@ async fn open_links(
 
 fn pair(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side, partner: RecordId) {
     *unit.records.get_mut(side.other()) = Some(partner);
-    unit.link = Some(new_link(desk, bound, unit.records.clone(), LinkState::Linked));
+    unit.link = Some(new_link(
+        desk,
+        bound,
+        unit.records.clone(),
+        LinkState::Linked,
+    ));
     unit.link_dirty = true;
 }
 
@@ -310,8 +350,13 @@ pub fn verify(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit) {
         bound.match_keys(Side::Salesforce, &salesforce.fields),
     ];
     let live = hubspot.presence == Presence::Live && salesforce.presence == Presence::Live;
-    let shared = keys[0].iter().zip(&keys[1]).any(|(one, two)| one.is_some() && one == two);
-    let keyed = Side::BOTH.into_iter().any(|side| carries_key(desk, bound, unit, side));
+    let shared = keys[0]
+        .iter()
+        .zip(&keys[1])
+        .any(|(one, two)| one.is_some() && one == two);
+    let keyed = Side::BOTH
+        .into_iter()
+        .any(|side| carries_key(desk, bound, unit, side));
     if live && (shared || keyed) {
         return;
     }
@@ -327,7 +372,11 @@ pub fn verify(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit) {
     unit.link = None;
     unit.link_dirty = false;
     let at = desk.site.clock.now();
-    unit.finish(End::Again(waiting("match-changed", "the partner changed meanwhile", at)));
+    unit.finish(End::Again(waiting(
+        "match-changed",
+        "the partner changed meanwhile",
+        at,
+    )));
 }
 
 fn carries_key(desk: &Desk<'_>, bound: &Bound, unit: &Unit, side: Side) -> bool {
@@ -345,7 +394,10 @@ fn waiting(code: &str, message: &str, at: crate::model::Timestamp) -> Setback {
         message: message.to_owned(),
         fields: Vec::new(),
     };
-    Setback { failure, retry_after: Some(at) }
+    Setback {
+        failure,
+        retry_after: Some(at),
+    }
 }
 
 fn ambiguous(side: Side, theirs: &BTreeSet<RecordId>, ours: usize) -> End {
@@ -364,7 +416,11 @@ fn ambiguous(side: Side, theirs: &BTreeSet<RecordId>, ours: usize) -> End {
 }
 
 fn taken(side: Side, partner: &RecordId, link: &Link) -> End {
-    let holder = link.records.get(side).as_ref().map_or("a record being created", RecordId::as_str);
+    let holder = link
+        .records
+        .get(side)
+        .as_ref()
+        .map_or("a record being created", RecordId::as_str);
     report::person(
         "already-linked",
         format!(

@@ -38,8 +38,8 @@ pub async fn reconcile(
     if let Err(error) = prepare(desk, bound, &mut batch).await {
         batch.fail(&error.setback()?);
     }
-    let planned = plan::plan(desk, bound, &mut batch).await?;
-    carry::carry_out(desk, bound, batch, planned).await
+    plan::plan(desk, bound, &mut batch).await?;
+    carry::carry_out(desk, bound, batch).await
 }
 
 /// Everything that must be known before a plan can be made. An error here is a failed read: it

@@ -13,22 +13,22 @@ use super::unit::{Batch, End, Unit, Write};
 use crate::mapping::{Bound, References, Rule};
 use crate::merge::{self, Decision, Lost, Reason, RuleInput};
 use crate::model::{
-    BySide, Conflict, ConflictId, ErrorClass, Fields, FirstSync, Halves, Hold, HoldReason, IntendedRule,
-    IntentKind, LinkId, LinkState, Policy, Problem, Raw, RecordId, RecordKey, Side, Timestamp,
-    Value,
+    BySide, Conflict, ConflictId, ErrorClass, Fields, FirstSync, Halves, Hold, HoldReason,
+    IntendedRule, IntentKind, LinkId, LinkState, Policy, Problem, Raw, RecordId, RecordKey, Side,
+    Timestamp, Value,
 };
 use crate::pipeline::rule_fields;
 use crate::store::{ConflictRow, ConflictState, StoreError};
 
-pub async fn plan(
-    desk: &mut Desk<'_>,
-    bound: &Bound,
-    batch: &mut Batch,
-) -> Result<(), StoreError> {
+pub async fn plan(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), StoreError> {
     let references = references(desk, bound, batch).await?;
     let times = edit_times(desk, bound, batch, &references).await;
     let choices = Choices::load(desk, batch).await?;
-    let context = Context { references, times, choices };
+    let context = Context {
+        references,
+        times,
+        choices,
+    };
     for unit in batch.open() {
         match unit.link_state() {
             Some(LinkState::Linked) => linked(desk, bound, unit, &context),
@@ -57,21 +57,34 @@ struct Context {
 }
 
 fn linked(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, context: &Context) {
-    let (Some(hubspot), Some(salesforce)) =
-        (unit.fields(Side::HubSpot).cloned(), unit.fields(Side::Salesforce).cloned())
-    else {
+    let (Some(hubspot), Some(salesforce)) = (
+        unit.fields(Side::HubSpot).cloned(),
+        unit.fields(Side::Salesforce).cloned(),
+    ) else {
         return unit.finish(End::Done);
     };
     let fields = BySide::new(hubspot, salesforce);
     let mut writes = BySide::<Option<Write>>::default();
     for rule in &bound.mapping().rules {
-        let chosen = context.choices.values(bound, rule, unit, &fields, &context.references);
+        let chosen = context
+            .choices
+            .values(bound, rule, unit, &fields, &context.references);
         let (decision, reason) = match chosen {
-            Some(values) => (Decision::Write { values, lost: None }, Reason::Chosen),
-            None => merge::decide(&rule_input(bound, rule, unit, &fields, (&context.references, &context.times))),
+            Some(values) => (Decision::Write { values, lost: None }, None),
+            None => split(merge::decide(&rule_input(
+                bound,
+                rule,
+                unit,
+                &fields,
+                (&context.references, &context.times),
+            ))),
         };
-        let outcome =
-            Outcome { rule, reason, fields: &fields, references: &context.references };
+        let outcome = Outcome {
+            rule,
+            reason,
+            fields: &fields,
+            references: &context.references,
+        };
         apply(desk, bound, unit, &outcome, decision, &mut writes);
         if !unit.open() {
             return;
@@ -101,8 +114,12 @@ fn rule_input<'a>(
     let carried_base = halves.as_ref().and_then(|halves| {
         let sides = BySide::from_fn(|side| {
             let from = side.other();
-            let raw = base.map(|base| base.sides.get(from).clone()).unwrap_or_default();
-            bound.carry(rule, from, &raw, halves.get(from), references).ok()
+            let raw = base
+                .map(|base| base.sides.get(from).clone())
+                .unwrap_or_default();
+            bound
+                .carry(rule, from, &raw, halves.get(from), references)
+                .ok()
         });
         Some(BySide::new(sides.hubspot?, sides.salesforce?))
     });
@@ -165,15 +182,24 @@ fn held(
     (unmoved && hold.rule_hash == rule.hash).then_some(hold.reason)
 }
 
+fn split((decision, reason): (Decision, Reason)) -> (Decision, Option<Reason>) {
+    (decision, Some(reason))
+}
+
 /// What one rule came to, with all that is needed to act on it.
 struct Outcome<'a> {
     rule: &'a Rule,
-    reason: Reason,
+    /// `None` when a person chose.
+    reason: Option<Reason>,
     fields: &'a BySide<Fields>,
     references: &'a References,
 }
 
 impl Outcome<'_> {
+    fn word(&self) -> &'static str {
+        self.reason.map_or("chosen", Reason::as_str)
+    }
+
     fn observed(&self) -> BySide<Fields> {
         BySide::from_fn(|side| rule_fields(self.rule, side, self.fields.get(side)))
     }
@@ -193,12 +219,16 @@ fn apply(
         Decision::Write { values, lost } => {
             write(desk, bound, unit, outcome, &values, lost.as_ref(), writes);
         }
-        Decision::Hold { reason, detail, conflict } => {
+        Decision::Hold {
+            reason,
+            detail,
+            conflict,
+        } => {
             let problem = Problem { reason, detail };
             hold(desk, bound, unit, outcome, &problem, conflict);
         }
         // Noted at a one-way destination: from here on that value is what it holds.
-        Decision::Skip if outcome.reason == Reason::Drift => {
+        Decision::Skip if outcome.reason == Some(Reason::Drift) => {
             skip(desk, bound, unit, outcome);
             set_base(unit, outcome.rule, outcome.observed());
         }
@@ -209,36 +239,48 @@ fn apply(
 fn agree(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, outcome: &Outcome<'_>) {
     release(desk, unit, outcome.rule);
     set_base(unit, outcome.rule, outcome.observed());
-    if outcome.reason != Reason::Equal {
+    if outcome.reason != Some(Reason::Equal) {
         skip(desk, bound, unit, outcome);
     }
 }
 
 /// Notes a decision that wrote nothing although the sides are not simply equal.
 fn skip(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, outcome: &Outcome<'_>) {
-    let mut note = Note::new(&outcome.rule.name, "skip", outcome.reason.as_str());
-    note.base = unit.bases.get(&outcome.rule.name).map(|base| base.sides.clone());
+    let mut note = Note::new(&outcome.rule.name, "skip", outcome.word());
+    note.base = unit
+        .bases
+        .get(&outcome.rule.name)
+        .map(|base| base.sides.clone());
     note.inputs = outcome.observed();
     journal(desk, bound, unit, note);
 }
 
 pub fn set_base(unit: &mut Unit, rule: &Rule, sides: BySide<Fields>) {
-    let halves = Halves { sides, rule_hash: rule.hash.clone() };
+    let halves = Halves {
+        sides,
+        rule_hash: rule.hash.clone(),
+    };
     unit.bases.insert(rule.name.clone(), halves);
     unit.bases_dirty = true;
 }
 
 /// Closes the rule's hold and what a person was asked about it.
 pub fn release(_desk: &Desk<'_>, unit: &mut Unit, rule: &Rule) {
-    let Some(link) = unit.link.as_ref().map(|link| link.id.clone()) else { return };
+    let Some(link) = unit.link.as_ref().map(|link| link.id.clone()) else {
+        return;
+    };
     if unit.hold(&rule.name).is_some() {
         unit.holds.retain(|hold| hold.rule != rule.name);
-        unit.changes.holds_closed.push((link.clone(), rule.name.clone()));
-        unit.changes.conflicts_closed.push(crate::store::ConflictClose {
-            link,
-            rule: Some(rule.name.clone()),
-            why: "the hold was released".to_owned(),
-        });
+        unit.changes
+            .holds_closed
+            .push((link.clone(), rule.name.clone()));
+        unit.changes
+            .conflicts_closed
+            .push(crate::store::ConflictClose {
+                link,
+                rule: Some(rule.name.clone()),
+                why: "the hold was released".to_owned(),
+            });
     }
 }
 
@@ -272,7 +314,9 @@ pub fn put_hold(
     sides: BySide<Fields>,
     problem: &Problem,
 ) {
-    let Some(link) = unit.link.as_ref().map(|link| link.id.clone()) else { return };
+    let Some(link) = unit.link.as_ref().map(|link| link.id.clone()) else {
+        return;
+    };
     let same = unit.hold(&rule.name).is_some_and(|hold| {
         hold.reason == problem.reason && hold.sides == sides && hold.rule_hash == rule.hash
     });
@@ -304,9 +348,16 @@ fn wait_for_parent(bound: &Bound, unit: &mut Unit, outcome: &Outcome<'_>, proble
     let Some(parent) = parent_of(bound, outcome.rule, outcome.fields, outcome.references) else {
         return;
     };
-    let setback =
-        report::setback(ErrorClass::Blocked, "parent-not-linked", problem.detail.clone());
-    if outcome.rule.reference().is_some_and(|reference| reference.required) {
+    let setback = report::setback(
+        ErrorClass::Blocked,
+        "parent-not-linked",
+        problem.detail.clone(),
+    );
+    if outcome
+        .rule
+        .reference()
+        .is_some_and(|reference| reference.required)
+    {
         unit.finish(End::BlockedOn { parent, setback });
     } else {
         unit.blocked_on.get_or_insert((parent, setback));
@@ -323,10 +374,16 @@ pub fn parent_of(
     let reference = rule.reference()?;
     Side::BOTH.into_iter().find_map(|side| {
         let name = bound.reference_field(rule, side)?;
-        crate::crm::split_ids(fields.get(side), &name).into_iter().find_map(|id| {
-            let key = RecordKey { mapping: reference.mapping.clone(), side, id };
-            (!references.links.contains_key(&key)).then_some(key)
-        })
+        crate::crm::split_ids(fields.get(side), &name)
+            .into_iter()
+            .find_map(|id| {
+                let key = RecordKey {
+                    mapping: reference.mapping.clone(),
+                    side,
+                    id,
+                };
+                (!references.links.contains_key(&key)).then_some(key)
+            })
     })
 }
 
@@ -342,7 +399,9 @@ fn write(
     let rule = outcome.rule;
     let mut any = false;
     for to in Side::BOTH {
-        let Some(value) = values.get(to) else { continue };
+        let Some(value) = values.get(to) else {
+            continue;
+        };
         let present = outcome.fields.get(to);
         let after = match sendable(bound, rule, to, value, present, outcome.references) {
             Ok(after) => after,
@@ -363,7 +422,7 @@ fn write(
             source: rule_fields(rule, to.other(), outcome.fields.get(to.other())),
             before: rule_fields(rule, to, present),
             after,
-            reason: outcome.reason.as_str().to_owned(),
+            reason: outcome.word().to_owned(),
         });
     }
     if !any {
@@ -420,12 +479,19 @@ fn conflict_row(
         mapping: bound.mapping().name.clone(),
         link: link.clone(),
         rule: outcome.rule.name.clone(),
-        base: unit.bases.get(&outcome.rule.name).map(|base| base.sides.clone()),
+        base: unit
+            .bases
+            .get(&outcome.rule.name)
+            .map(|base| base.sides.clone()),
         inputs: outcome.observed(),
         winner,
         loser,
-        reason: outcome.reason.as_str().to_owned(),
-        state: if winner.is_some() { ConflictState::Decided } else { ConflictState::Open },
+        reason: outcome.word().to_owned(),
+        state: if winner.is_some() {
+            ConflictState::Decided
+        } else {
+            ConflictState::Open
+        },
     })
 }
 
@@ -438,9 +504,13 @@ async fn references(
     let mut wanted: BTreeMap<(crate::model::MappingName, Side), BTreeSet<RecordId>> =
         BTreeMap::new();
     for rule in &bound.mapping().rules {
-        let Some(reference) = rule.reference() else { continue };
+        let Some(reference) = rule.reference() else {
+            continue;
+        };
         for side in Side::BOTH {
-            let Some(name) = bound.reference_field(rule, side) else { continue };
+            let Some(name) = bound.reference_field(rule, side) else {
+                continue;
+            };
             let ids = wanted.entry((reference.mapping.clone(), side)).or_default();
             for unit in batch.units.iter().filter(|unit| unit.open()) {
                 let now = unit.fields(side);
@@ -460,7 +530,11 @@ async fn references(
                 continue;
             }
             if let Some(id) = link.records.get(side).clone() {
-                let key = RecordKey { mapping: mapping.clone(), side, id };
+                let key = RecordKey {
+                    mapping: mapping.clone(),
+                    side,
+                    id,
+                };
                 references.links.insert(key, link.id.clone());
             }
             references.records.insert(link.id, link.records);
@@ -490,14 +564,22 @@ async fn edit_times(
             continue;
         };
         let fields = BySide::new(hubspot.fields.clone(), salesforce.fields.clone());
-        for rule in bound.mapping().rules.iter().filter(|rule| compares_times(&rule.policy)) {
+        for rule in bound
+            .mapping()
+            .rules
+            .iter()
+            .filter(|rule| compares_times(&rule.policy))
+        {
             let input = rule_input(bound, rule, unit, &fields, (references, &Times::new()));
             if merge::decide(&input).1 != Reason::NewestTie {
                 continue;
             }
             ids.insert(hubspot.id.clone());
             properties.extend(rule.sides.hubspot.iter().cloned());
-            let moved = salesforce.fields.get("LastModifiedDate").and_then(Raw::as_text);
+            let moved = salesforce
+                .fields
+                .get("LastModifiedDate")
+                .and_then(Raw::as_text);
             if let Some(at) = moved.and_then(Timestamp::parse).or(salesforce.modified_at) {
                 times.insert((salesforce.id.clone(), rule.name.clone()), at);
             }

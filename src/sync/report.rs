@@ -71,12 +71,24 @@ pub fn person(code: &str, message: String) -> End {
 }
 
 pub fn setback(class: ErrorClass, code: &str, message: String) -> Setback {
-    let failure = Failure { class, code: code.to_owned(), message, fields: Vec::new() };
-    Setback { failure, retry_after: None }
+    let failure = Failure {
+        class,
+        code: code.to_owned(),
+        message,
+        fields: Vec::new(),
+    };
+    Setback {
+        failure,
+        retry_after: None,
+    }
 }
 
 pub fn problem_setback(what: &str, problem: &Problem) -> Setback {
-    setback(ErrorClass::Permanent, problem.reason.as_str(), format!("`{what}`: {}", problem.detail))
+    setback(
+        ErrorClass::Permanent,
+        problem.reason.as_str(),
+        format!("`{what}`: {}", problem.detail),
+    )
 }
 
 /// Turns the ends of a unit's marks into verdicts, and dead ends into dead letters.
@@ -135,7 +147,11 @@ fn dead_letter(
 ) -> DeadLetter {
     let mapping = bound.mapping();
     let planned = unit.writes.first().map(|write| {
-        let fields = write.rules.iter().flat_map(|rule| rule.after.clone()).collect();
+        let fields = write
+            .rules
+            .iter()
+            .flat_map(|rule| rule.after.clone())
+            .collect();
         (write.side, fields)
     });
     let blamed = failure.fields.join(",");
@@ -156,7 +172,12 @@ fn dead_letter(
         inputs: BySide::from_fn(|side| unit.fields(side).cloned().unwrap_or_default()),
         planned,
         attempts: claim.attempts + 1,
-        fingerprint: format!("{}|{}|{blamed}|{}", failure.class.as_str(), failure.code, mapping.name),
+        fingerprint: format!(
+            "{}|{}|{blamed}|{}",
+            failure.class.as_str(),
+            failure.code,
+            mapping.name
+        ),
         state: DeadLetterState::Open,
         note: String::new(),
     }
@@ -165,5 +186,10 @@ fn dead_letter(
 /// Marks under a mapping that is no longer active have nothing to be planned by.
 pub async fn drop_orphans(desk: &Desk<'_>, claimed: Vec<Claimed>) -> Result<(), StoreError> {
     let verdicts = claimed.iter().map(|claim| desk.lane.done(claim)).collect();
-    desk.lane.commit(Changes { verdicts, ..Changes::default() }).await
+    desk.lane
+        .commit(Changes {
+            verdicts,
+            ..Changes::default()
+        })
+        .await
 }

@@ -51,7 +51,11 @@ pub fn settle(
         }
         close_rule(desk, bound, unit, intent, intended, stored, verdict);
     }
-    if applied == 0 && after == After::LookAgain { After::NotApplied } else { after }
+    if applied == 0 && after == After::LookAgain {
+        After::NotApplied
+    } else {
+        after
+    }
 }
 
 fn judge(
@@ -63,8 +67,15 @@ fn judge(
 ) -> Settled {
     let Some(rule) = bound.mapping().rule(&intended.rule) else {
         // The rule is gone from the mapping: nothing will be planned for it, raw text must do.
-        let kept = intended.after.iter().all(|(name, raw)| stored.get(name) == Some(raw));
-        return if kept { Settled::Applied } else { Settled::Overtaken };
+        let kept = intended
+            .after
+            .iter()
+            .all(|(name, raw)| stored.get(name) == Some(raw));
+        return if kept {
+            Settled::Applied
+        } else {
+            Settled::Overtaken
+        };
     };
     let mut sent = intended.before.clone();
     sent.extend(intended.after.clone());
@@ -97,7 +108,9 @@ fn close_rule(
     verdict: Settled,
 ) {
     let side = intent.side;
-    let Some(rule) = bound.mapping().rule(&intended.rule) else { return };
+    let Some(rule) = bound.mapping().rule(&intended.rule) else {
+        return;
+    };
     let held = rule_fields(rule, side, stored);
     let mut sides = BySide::<Fields>::default();
     *sides.get_mut(side) = held.clone();
@@ -115,7 +128,10 @@ fn close_rule(
                 "{} said yes and kept the old value; an automation or a permission keeps it so",
                 side.title()
             );
-            let problem = Problem { reason: HoldReason::NotKept, detail };
+            let problem = Problem {
+                reason: HoldReason::NotKept,
+                detail,
+            };
             put_hold(desk, bound, unit, rule, sides, &problem);
         }
         Settled::Altered => {
@@ -123,7 +139,10 @@ fn close_rule(
                 "{} stored something else than was sent; declare a `tolerance:` if that is meant",
                 side.title()
             );
-            let problem = Problem { reason: HoldReason::Altered, detail };
+            let problem = Problem {
+                reason: HoldReason::Altered,
+                detail,
+            };
             put_hold(desk, bound, unit, rule, sides, &problem);
         }
     }
@@ -149,10 +168,19 @@ fn note(
     let mut note = Note::new(&intended.rule, decision, reason);
     let mut inputs = BySide::<Fields>::default();
     *inputs.get_mut(intent.side) = intended.before.clone();
-    inputs.get_mut(intent.side.other()).clone_from(&intended.source);
+    inputs
+        .get_mut(intent.side.other())
+        .clone_from(&intended.source);
     note.inputs = inputs;
     note.winner = Some(intent.side.other());
-    note.wrote = Some((intent.side, if verdict == Settled::Applied { stored } else { intended.after.clone() }));
+    note.wrote = Some((
+        intent.side,
+        if verdict == Settled::Applied {
+            stored
+        } else {
+            intended.after.clone()
+        },
+    ));
     note.loser = Some(intended.before.clone());
     note.detail = intended.reason.clone();
     journal(desk, bound, unit, note);
@@ -212,15 +240,24 @@ async fn read_targets(
     desk.lane.keep().await?;
     if !ids.is_empty() {
         let mut records = desk.crms.read(side, object, &ids, fields).await?;
-        let live: Vec<_> = records.iter().map(|r| r.presence == Presence::Live).collect();
+        let live: Vec<_> = records
+            .iter()
+            .map(|r| r.presence == Presence::Live)
+            .collect();
         if live.iter().any(|live| *live) {
-            desk.crms.add_associations(side, object, &bound.associations(), &mut records).await?;
+            desk.crms
+                .add_associations(side, object, &bound.associations(), &mut records)
+                .await?;
         }
         found.extend(records.into_iter().map(|r| (r.id.as_str().to_owned(), r)));
     }
     if let (false, Some(key)) = (keys.is_empty(), bound.key_field(side)) {
         for record in desk.crms.find(side, object, key, &keys, fields).await? {
-            let named = record.fields.get(key).and_then(|raw| raw.as_text()).map(str::to_owned);
+            let named = record
+                .fields
+                .get(key)
+                .and_then(|raw| raw.as_text())
+                .map(str::to_owned);
             found.extend(named.map(|named| (named, record)));
         }
     }
@@ -235,7 +272,9 @@ fn settle_open(
     found: &BTreeMap<String, Record>,
 ) {
     let known = unit.records.get(intent.side).clone();
-    let place = known.as_ref().map_or(intent.target.as_str(), RecordId::as_str);
+    let place = known
+        .as_ref()
+        .map_or(intent.target.as_str(), RecordId::as_str);
     let record = found.get(place);
     let over = desk.site.clock.now() >= intent.send_before.plus_millis(GRACE_MILLIS);
     let outcome = match (intent.kind, record) {
@@ -285,7 +324,9 @@ fn found_created(
     intent: &Intent,
     record: &Record,
 ) -> After {
-    let Some(link) = unit.link.clone() else { return After::NotApplied };
+    let Some(link) = unit.link.clone() else {
+        return After::NotApplied;
+    };
     adopt(unit, link, intent.side, record.id.clone());
     unblock_children(unit);
     desk.tally.links += 1;
@@ -295,13 +336,19 @@ fn found_created(
 
 /// Work that waited for this pair may go on, whichever of its records it names.
 pub fn unblock_children(unit: &mut Unit) {
-    let Some(link) = unit.link.as_ref().filter(|link| link.state == LinkState::Linked) else {
+    let Some(link) = unit
+        .link
+        .as_ref()
+        .filter(|link| link.state == LinkState::Linked)
+    else {
         return;
     };
     for side in Side::BOTH {
         if let Some(id) = link.records.get(side).clone() {
             let mapping = link.mapping.clone();
-            unit.changes.unblock.push(crate::model::RecordKey { mapping, side, id });
+            unit.changes
+                .unblock
+                .push(crate::model::RecordKey { mapping, side, id });
         }
     }
 }
@@ -310,7 +357,10 @@ fn wait_for_grace(unit: &mut Unit, intent: &Intent) {
     let mut setback = report::setback(
         ErrorClass::UnknownOutcome,
         "outcome-unknown",
-        format!("a write to {} had no answer; it may still arrive", intent.side.title()),
+        format!(
+            "a write to {} had no answer; it may still arrive",
+            intent.side.title()
+        ),
     );
     setback.retry_after = Some(intent.send_before.plus_millis(GRACE_MILLIS));
     unit.finish(End::Again(setback));

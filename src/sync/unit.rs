@@ -51,7 +51,10 @@ pub enum End {
     Failed(Setback),
     /// Not an attempt: due again when the setback says, or at once.
     Again(Setback),
-    BlockedOn { parent: RecordKey, setback: Setback },
+    BlockedOn {
+        parent: RecordKey,
+        setback: Setback,
+    },
 }
 
 impl Unit {
@@ -74,12 +77,18 @@ impl Unit {
     }
 
     pub fn is_marked(&self, side: Side) -> bool {
-        self.claimed.iter().any(|claimed| claimed.task.side() == side)
+        self.claimed
+            .iter()
+            .any(|claimed| claimed.task.side() == side)
     }
 
     /// The side to start from when there is no link: the one that was marked.
     pub fn source(&self) -> Side {
-        if self.is_marked(Side::HubSpot) { Side::HubSpot } else { Side::Salesforce }
+        if self.is_marked(Side::HubSpot) {
+            Side::HubSpot
+        } else {
+            Side::Salesforce
+        }
     }
 
     pub fn fields(&self, side: Side) -> Option<&Fields> {
@@ -129,10 +138,14 @@ impl Batch {
 
     /// Hands out what was read, by id.
     pub fn place(&mut self, side: Side, records: Vec<Record>) {
-        let mut by_id: BTreeMap<RecordId, Record> =
-            records.into_iter().map(|record| (record.id.clone(), record)).collect();
+        let mut by_id: BTreeMap<RecordId, Record> = records
+            .into_iter()
+            .map(|record| (record.id.clone(), record))
+            .collect();
         for unit in self.open() {
-            let Some(id) = unit.records.get(side).clone() else { continue };
+            let Some(id) = unit.records.get(side).clone() else {
+                continue;
+            };
             if let Some(record) = by_id.remove(&id) {
                 *unit.read.get_mut(side) = Some(record);
             }

@@ -58,13 +58,30 @@ fn jobs(
     kind: IntentKind,
 ) -> Vec<Job> {
     let mut jobs = Vec::new();
-    for (at, unit) in batch.units.iter_mut().enumerate().filter(|(_, unit)| unit.open()) {
-        let Some(link) = unit.link.as_ref().map(|link| link.id.clone()) else { continue };
-        let Some(write) = unit.writes.iter().find(|w| w.side == side && w.kind == kind) else {
+    for (at, unit) in batch
+        .units
+        .iter_mut()
+        .enumerate()
+        .filter(|(_, unit)| unit.open())
+    {
+        let Some(link) = unit.link.as_ref().map(|link| link.id.clone()) else {
             continue;
         };
-        let known = unit.records.get(side).as_ref().map(|id| id.as_str().to_owned());
-        let target = known.or_else(|| key_for(desk, unit, side)).unwrap_or_default();
+        let Some(write) = unit
+            .writes
+            .iter()
+            .find(|w| w.side == side && w.kind == kind)
+        else {
+            continue;
+        };
+        let known = unit
+            .records
+            .get(side)
+            .as_ref()
+            .map(|id| id.as_str().to_owned());
+        let target = known
+            .or_else(|| key_for(desk, unit, side))
+            .unwrap_or_default();
         let intent = Intent {
             id: IntentId::from_uuid(&desk.site.ids.next()),
             link,
@@ -159,7 +176,14 @@ async fn call_crm(
     for row in empty {
         // Only associations change: there is nothing to say to the object itself.
         if let Some(id) = row.id {
-            results.insert(row.trace, Ok(Written { id, created: false, stored: None }));
+            results.insert(
+                row.trace,
+                Ok(Written {
+                    id,
+                    created: false,
+                    stored: None,
+                }),
+            );
         }
     }
     let mut waiting = vec![full];
@@ -189,7 +213,9 @@ async fn one_call(
     let object = bound.object(side);
     match kind {
         IntentKind::Create => {
-            desk.crms.create(side, object, bound.key_field(side), rows).await
+            desk.crms
+                .create(side, object, bound.key_field(side), rows)
+                .await
         }
         IntentKind::Update | IntentKind::Associate | IntentKind::Archive => {
             desk.crms.update(side, object, rows).await
@@ -205,15 +231,21 @@ fn poisoned(replies: &[(String, RowResult)]) -> bool {
 }
 
 async fn archive(desk: &Desk<'_>, bound: &Bound, side: Side, rows: Vec<WriteRow>) -> Results {
-    let traces: BTreeMap<RecordId, String> =
-        rows.into_iter().filter_map(|row| Some((row.id?, row.trace))).collect();
+    let traces: BTreeMap<RecordId, String> = rows
+        .into_iter()
+        .filter_map(|row| Some((row.id?, row.trace)))
+        .collect();
     let ids: Vec<RecordId> = traces.keys().cloned().collect();
     let replies = desk.crms.archive(side, bound.object(side), &ids).await;
     replies
         .into_iter()
         .filter_map(|(id, reply)| {
             let trace = traces.get(&id)?.clone();
-            let written = reply.map(|()| Written { id, created: false, stored: None });
+            let written = reply.map(|()| Written {
+                id,
+                created: false,
+                stored: None,
+            });
             Some((trace, written))
         })
         .collect()
@@ -235,7 +267,11 @@ fn row(bound: &Bound, side: Side, job: &Job) -> WriteRow {
     } else {
         id = Some(RecordId::new(&job.intent.target));
     }
-    WriteRow { trace: job.intent.id.as_str().to_owned(), id, fields }
+    WriteRow {
+        trace: job.intent.id.as_str().to_owned(),
+        id,
+        fields,
+    }
 }
 
 /// The CRM said yes: a created record completes its link at once.
@@ -297,7 +333,10 @@ async fn settle_by_reading(
     side: Side,
     written: Vec<(Job, Written)>,
 ) -> Result<(), StoreError> {
-    let ids: Vec<RecordId> = written.iter().map(|(_, written)| written.id.clone()).collect();
+    let ids: Vec<RecordId> = written
+        .iter()
+        .map(|(_, written)| written.id.clone())
+        .collect();
     desk.lane.keep().await?;
     let fields = bound.read_fields(side);
     let read = desk.crms.read(side, bound.object(side), &ids, fields).await;
@@ -335,11 +374,17 @@ fn close(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch, job: &Job, store
 
 /// Another mapped value is not as it was when the plan was made: somebody edited meanwhile.
 fn moved_besides(bound: &Bound, unit: &Unit, intent: &Intent, stored: &Fields) -> bool {
-    let Some(read) = unit.fields(intent.side) else { return false };
+    let Some(read) = unit.fields(intent.side) else {
+        return false;
+    };
     bound.mapping().rules.iter().any(|rule| {
-        !intent.rules.iter().any(|intended| intended.rule == rule.name)
+        !intent
+            .rules
+            .iter()
+            .any(|intended| intended.rule == rule.name)
             && rule.sides.get(intent.side).iter().any(|name| {
-                stored.contains_key(name) && read.contains_key(name)
+                stored.contains_key(name)
+                    && read.contains_key(name)
                     && stored.get(name) != read.get(name)
             })
     })
@@ -391,11 +436,16 @@ fn refused(
 /// The record exists on the other side already: it becomes the partner, unless a duplicate rule
 /// only thinks that it might be.
 fn duplicate(desk: &Desk<'_>, unit: &mut Unit, job: &Job, error: &CrmError) {
-    let Some(existing) = error.existing.clone().filter(|_| error.code != "DUPLICATES_DETECTED")
+    let Some(existing) = error
+        .existing
+        .clone()
+        .filter(|_| error.code != "DUPLICATES_DETECTED")
     else {
         return unit.finish(End::Failed(setback(error)));
     };
-    let Some(mut link) = unit.link.clone() else { return };
+    let Some(mut link) = unit.link.clone() else {
+        return;
+    };
     link.state = LinkState::Creating(job.intent.side);
     adopt(unit, link, job.intent.side, existing);
     unit.finish(look_again(desk));
@@ -422,12 +472,22 @@ fn without_fields(
         return None;
     }
     for intended in blamed {
-        let Some(rule) = bound.mapping().rule(&intended.rule) else { continue };
+        let Some(rule) = bound.mapping().rule(&intended.rule) else {
+            continue;
+        };
         let mut sides = BySide::<Fields>::default();
         sides.get_mut(side).clone_from(&intended.before);
         sides.get_mut(side.other()).clone_from(&intended.source);
-        let detail = format!("{} refused it: {} ({})", side.title(), error.message, error.code);
-        let problem = Problem { reason: HoldReason::Refused, detail };
+        let detail = format!(
+            "{} refused it: {} ({})",
+            side.title(),
+            error.message,
+            error.code
+        );
+        let problem = Problem {
+            reason: HoldReason::Refused,
+            detail,
+        };
         put_hold(desk, bound, unit, rule, sides, &problem);
     }
     if rest.is_empty() {

@@ -22,7 +22,8 @@ use super::fault::Fault;
 use super::rule::{ReferenceEnd, Rule};
 use super::types::Mapping;
 use crate::model::{
-    AssociationRead, BySide, HoldReason, LinkId, ObjectSchema, Owner, Problem, RecordId, RecordKey, Side,
+    AssociationRead, BySide, HoldReason, LinkId, ObjectSchema, Owner, Problem, RecordId, RecordKey,
+    Side,
 };
 use slot::Plan;
 
@@ -80,9 +81,10 @@ impl Bound {
             .mapping
             .associations()
             .filter_map(|rule| match &rule.reference()?.hubspot {
-                ReferenceEnd::Association { object, label } => {
-                    Some(AssociationRead { to: object.clone(), label: label.clone() })
-                }
+                ReferenceEnd::Association { object, label } => Some(AssociationRead {
+                    to: object.clone(),
+                    label: label.clone(),
+                }),
                 ReferenceEnd::Lookup { .. } | ReferenceEnd::Junction { .. } => None,
             })
             .collect();

@@ -351,7 +351,10 @@ impl TryFrom<ApprovalDb> for Approval {
             side: side_of(&row.side)?,
             kind: row.kind,
             set_hash: row.set_hash,
-            records: doc::names_from(&row.records)?.into_iter().map(RecordId::new).collect(),
+            records: doc::names_from(&row.records)?
+                .into_iter()
+                .map(RecordId::new)
+                .collect(),
             items: row.items.unsigned_abs(),
             detail: row.detail,
             state,
