@@ -421,6 +421,27 @@ impl Engine {
         self.crms.hubspot.calls().total + self.crms.salesforce.calls().total
     }
 
+    /// When the next piece of work other than looking for changes is due: records, and backfills
+    /// that are not done. `None` when the engine is at rest.
+    pub async fn next_work(&self) -> Result<Option<Timestamp>, StoreError> {
+        let (store, ws) = (&self.site.store, &self.site.workspace);
+        let records = store.next_due_of(ws, LANE, "record").await?;
+        let backfill = store.next_due_of(ws, LANE, "backfill").await?;
+        Ok(records.into_iter().chain(backfill).min())
+    }
+
+    /// Whether a look for changes is due by now.
+    pub async fn poll_is_due(&self) -> Result<bool, StoreError> {
+        let (store, ws) = (&self.site.store, &self.site.workspace);
+        let due = store.next_due_of(ws, LANE, "poll").await?;
+        Ok(due.is_some_and(|at| at <= self.site.clock.now()))
+    }
+
+    /// Makes every look for changes due now.
+    pub async fn poll_now(&self) -> Result<(), StoreError> {
+        sources::arrange(&self.site).await
+    }
+
     /// Asks for a full comparison of everything, now.
     pub async fn scan_now(&self) -> Result<(), StoreError> {
         let site = &self.site;

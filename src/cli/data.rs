@@ -16,7 +16,7 @@ pub const WORKSPACE: &str = "default/production";
 /// The lane of everything that touches the workspace's two CRMs.
 pub const LANE: &str = "sync";
 
-const FILE: &str = "tandem.db";
+pub const FILE: &str = "tandem.db";
 /// Longer than any commit takes.
 const LEASE_MILLIS: i64 = 30_000;
 

@@ -84,17 +84,21 @@ pub fn mappings(folder: Option<&Path>) -> anyhow::Result<Loaded> {
     let loaded = read(&paths).and_then(|files| load(&files, &Default::default()));
     loaded.map_err(|faults| {
         let named = folder.map_or_else(String::new, |path| format!(" {}", path.display()));
-        let errors: Vec<&Fault> = faults
-            .iter()
-            .filter(|fault| fault.severity == Severity::Error)
-            .collect();
-        let first = errors.first().map(ToString::to_string).unwrap_or_default();
-        let what = format!(
-            "the mappings have {} fault(s), the first: {first}",
-            errors.len()
-        );
-        Advice::new(what, format!("`tandem check{named}` lists them all")).into()
+        faults_error(&faults, &format!("`tandem check{named}` lists them all"))
     })
+}
+
+/// All faults as one line: how many, and the first of them.
+pub fn faults_error(faults: &[Fault], todo: &str) -> anyhow::Error {
+    let is_error = |fault: &&Fault| fault.severity == Severity::Error;
+    let count = faults.iter().filter(is_error).count();
+    let first = faults
+        .iter()
+        .find(is_error)
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let what = format!("the mappings have {count} fault(s), the first: {first}");
+    Advice::new(what, todo).into()
 }
 
 fn expand(path: &Path) -> Result<Vec<PathBuf>, String> {

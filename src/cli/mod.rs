@@ -16,6 +16,8 @@ mod files;
 mod links;
 mod output;
 mod plan;
+mod plan_report;
+mod run_report;
 mod schema;
 pub mod sim;
 mod sync;

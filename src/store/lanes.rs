@@ -199,6 +199,21 @@ impl Store {
         Ok(found.and_then(|row| row.at).map(Timestamp::from_micros))
     }
 
+    /// The same for one kind of task only: `record`, `poll`, `backfill` or `scan`.
+    pub async fn next_due_of(
+        &self,
+        ws: &WorkspaceId,
+        lane: &str,
+        kind: &str,
+    ) -> Result<Option<Timestamp>> {
+        let args = args![ws.as_str(), lane, kind];
+        let found = self
+            .db
+            .fetch_one::<AtDb>(&sql::NEXT_DUE_OF_KIND, &args)
+            .await?;
+        Ok(found.and_then(|row| row.at).map(Timestamp::from_micros))
+    }
+
     pub async fn queue_counts(&self, ws: &WorkspaceId, lane: &str) -> Result<QueueCounts> {
         let args = args![ws.as_str(), lane, self.clock.now()];
         let mut counts = QueueCounts::new();

@@ -27,6 +27,15 @@ pub struct HoldPlace {
     pub rule: String,
 }
 
+impl HoldPlace {
+    pub fn of(hold: &Hold) -> Self {
+        Self {
+            link: hold.link.clone(),
+            rule: hold.rule.clone(),
+        }
+    }
+}
+
 impl Store {
     /// All links of these records, closed ones too, ordered by id.
     pub async fn links_by_record(

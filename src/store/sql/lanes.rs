@@ -64,6 +64,8 @@ statements! {
         ORDER BY blocked_at, task_key LIMIT $4"];
     NEXT_DUE = ["SELECT MIN(not_before) AS at FROM marks \
         WHERE workspace_id = $1 AND lane = $2 AND blocked = 0"];
+    NEXT_DUE_OF_KIND = ["SELECT MIN(not_before) AS at FROM marks \
+        WHERE workspace_id = $1 AND lane = $2 AND blocked = 0 AND kind = $3"];
     QUEUE_COUNTS = ["SELECT kind, CASE WHEN blocked = 1 THEN 'blocked' \
         WHEN not_before <= $3 THEN 'ready' ELSE 'waiting' END AS standing, COUNT(*) AS n \
         FROM marks WHERE workspace_id = $1 AND lane = $2 GROUP BY 1, 2 ORDER BY 1, 2"];
