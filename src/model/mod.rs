@@ -7,6 +7,7 @@ mod choice;
 mod ids;
 mod link;
 mod policy;
+mod problem;
 mod record;
 mod schema;
 mod side;
@@ -23,6 +24,7 @@ pub use link::{
     Bases, Halves, Hold, HoldReason, IntendedRule, Intent, IntentKind, Link, LinkState,
 };
 pub use policy::{Blank, Conflict, Direction, FirstSync, Policy, Tolerance};
+pub use problem::Problem;
 pub use record::{Presence, Record, RecordKey, association_field};
 pub use schema::{
     FieldKind, FieldSchema, ObjectSchema, Owner, PickOption, Pipeline, RecordType, Schemas,

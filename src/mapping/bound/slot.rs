@@ -1,0 +1,122 @@
+//! A slot: one field of a rule on one side, with what the schema says about it.
+
+use super::super::canon::Form;
+use super::super::read::RECORD_TYPE;
+use super::super::rule::{Conversion, FieldRule, Rule, Shape, Values};
+use crate::model::{BySide, Direction, FieldKind, FieldSchema, ObjectSchema, Side, Value};
+
+/// What binding worked out for one rule.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub slots: BySide<Vec<Slot>>,
+    /// `values` with names turned into the CRM's own values.
+    pub values: Option<Values>,
+    /// Rows of a table, likewise.
+    pub rows: Vec<BoundRow>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct BoundRow {
+    pub cells: BySide<Vec<Value>>,
+    pub direction: Direction,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    /// The raw field in the record.
+    pub field: String,
+    pub side: Side,
+    pub form: Form,
+    pub schema: FieldSchema,
+}
+
+impl Slot {
+    /// The options a value must be one of, when the platform insists.
+    pub fn restricted(&self) -> Option<&[crate::model::PickOption]> {
+        match &self.schema.kind {
+            FieldKind::Picklist {
+                options,
+                restricted: true,
+            }
+            | FieldKind::MultiPicklist {
+                options,
+                restricted: true,
+            } => Some(options),
+            _ => None,
+        }
+    }
+}
+
+/// The slots of a rule; fields the schema does not have are left out (and reported elsewhere).
+pub(super) fn slots(rule: &Rule, objects: &BySide<ObjectSchema>) -> BySide<Vec<Slot>> {
+    let schemas = |side: Side| -> Vec<Option<&FieldSchema>> {
+        rule.writes(side)
+            .iter()
+            .map(|field| objects.get(side).fields.get(field))
+            .collect()
+    };
+    let found = BySide::from_fn(schemas);
+    BySide::from_fn(|side| {
+        let mut slots = Vec::new();
+        for (index, schema) in found.get(side).iter().enumerate() {
+            let Some(schema) = schema else { continue };
+            let other = found.get(side.other()).get(index).copied().flatten();
+            let spelled = rule.spelled.get(side).get(index).map(String::as_str);
+            let form = match spelled {
+                Some(RECORD_TYPE) => Form::RecordType,
+                _ => form(rule, schema, other),
+            };
+            let field = rule.writes(side)[index].clone();
+            slots.push(Slot {
+                field,
+                side,
+                form,
+                schema: (*schema).clone(),
+            });
+        }
+        slots
+    })
+}
+
+/// Both fields of a pair are compared in one form where their types leave a choice.
+fn form(rule: &Rule, own: &FieldSchema, other: Option<&FieldSchema>) -> Form {
+    let natural = of_kind(&own.kind);
+    let Shape::Fields(FieldRule {
+        conversion, values, ..
+    }) = &rule.shape
+    else {
+        return natural;
+    };
+    match conversion {
+        Some(Conversion::Text) => return Form::Text,
+        Some(Conversion::Email) => return Form::Email,
+        Some(Conversion::Phone(_)) => return Form::Phone,
+        Some(Conversion::Domain) => return Form::Domain,
+        Some(Conversion::Date(_)) | None => {}
+    }
+    let Some(other) = other else { return natural };
+    let far = of_kind(&other.kind);
+    let textual = |form| matches!(form, Form::Text | Form::Email | Form::Phone | Form::Id);
+    if values.is_some() || !textual(natural) || !textual(far) {
+        return natural;
+    }
+    [Form::Email, Form::Phone, Form::Id]
+        .into_iter()
+        .find(|form| *form == natural || *form == far)
+        .unwrap_or(natural)
+}
+
+pub(super) fn of_kind(kind: &FieldKind) -> Form {
+    match kind {
+        FieldKind::Text { .. } | FieldKind::Url | FieldKind::Other(_) => Form::Text,
+        FieldKind::Email => Form::Email,
+        FieldKind::Phone => Form::Phone,
+        FieldKind::Number { .. } | FieldKind::Money { .. } | FieldKind::Integer => Form::Number,
+        FieldKind::Bool => Form::Bool,
+        FieldKind::Date => Form::Date,
+        FieldKind::DateTime => Form::DateTime,
+        FieldKind::Picklist { .. } => Form::Pick,
+        FieldKind::MultiPicklist { .. } => Form::Multi,
+        FieldKind::Reference { .. } | FieldKind::Owner | FieldKind::Id => Form::Id,
+    }
+}

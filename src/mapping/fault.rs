@@ -1,0 +1,110 @@
+//! Faults in mapping files: where they are, what they are and what was probably meant.
+//!
+//! Only positions and words; nothing here knows the language.
+
+use std::fmt;
+use std::sync::Arc;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+/// One fault, shown to the person who wrote the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub severity: Severity,
+    pub file: String,
+    /// Both count from 1.
+    pub line: usize,
+    pub column: usize,
+    /// The offending text; empty when something is missing.
+    pub text: String,
+    pub message: String,
+    /// A name close to the offending text.
+    pub suggestion: Option<String>,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let (file, line, column) = (&self.file, self.line, self.column);
+        write!(f, "{file}:{line}:{column}: {kind}: {}", self.message)?;
+        if !self.text.is_empty() {
+            write!(f, "\n    {}", self.text)?;
+        }
+        match &self.suggestion {
+            Some(name) => write!(f, "\n    did you mean `{name}`?"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A place in a mapping file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct At {
+    pub file: Arc<str>,
+    pub line: usize,
+    pub column: usize,
+}
+
+impl At {
+    /// Builds an error at this place.
+    pub fn error(&self, text: &str, message: impl Into<String>) -> Fault {
+        self.fault(Severity::Error, text, message.into())
+    }
+
+    /// Builds a warning at this place.
+    pub fn warning(&self, text: &str, message: impl Into<String>) -> Fault {
+        self.fault(Severity::Warning, text, message.into())
+    }
+
+    fn fault(&self, severity: Severity, text: &str, message: String) -> Fault {
+        Fault {
+            severity,
+            file: self.file.to_string(),
+            line: self.line,
+            column: self.column,
+            text: shorten(text),
+            message,
+            suggestion: None,
+        }
+    }
+}
+
+impl Fault {
+    /// Adds the closest of `names`, if one is close enough to have been meant.
+    pub fn suggest<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.suggestion = closest(&self.text, names);
+        self
+    }
+}
+
+/// The name that was probably meant: a third of its letters may differ.
+fn closest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let wanted = text.to_lowercase();
+    names
+        .into_iter()
+        .map(|name| {
+            (
+                strsim::damerau_levenshtein(&wanted, &name.to_lowercase()),
+                name,
+            )
+        })
+        .filter(|(distance, name)| *distance <= (name.len().max(wanted.len()) / 3).max(1))
+        .min()
+        .map(|(_, name)| name.to_owned())
+}
+
+/// The first line, and of that no more than a person needs to find it.
+fn shorten(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    if line.chars().count() <= 80 {
+        return line.to_owned();
+    }
+    line.chars().take(77).chain("...".chars()).collect()
+}

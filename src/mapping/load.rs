@@ -1,0 +1,112 @@
+//! From files to mappings: every fault of every file in one go.
+//!
+//! Ties the steps together and checks what needs more than one mapping. Reads no file itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::extend;
+use super::fault::{Fault, Severity};
+use super::read;
+use super::rule::ReferenceEnd;
+use super::tree::{self, Node};
+use super::types::Mapping;
+use super::warn;
+
+/// A mapping file as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// As faults show it.
+    pub path: String,
+    pub text: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// By name.
+    pub mappings: Vec<Mapping>,
+    pub warnings: Vec<Fault>,
+}
+
+/// Reads all files. One error anywhere and nothing is loaded; the error holds all faults,
+/// warnings included, in the order of files and lines.
+pub fn load(files: &[SourceFile], vars: &BTreeMap<String, String>) -> Result<Loaded, Vec<Fault>> {
+    let mut faults = Vec::new();
+    let mut trees: Vec<Node> = Vec::new();
+    for file in files {
+        let (tree, found) = tree::parse(&file.path, &file.text);
+        faults.extend(found);
+        if let Some(mut tree) = tree {
+            extend::fill(&mut tree, vars, &mut faults);
+            trees.push(tree);
+        }
+    }
+    duplicates(&trees, &mut faults);
+    let effective = extend::resolve(&trees, &mut faults);
+    let mut mappings: Vec<Mapping> = effective
+        .iter()
+        .filter_map(|tree| read::mapping(tree, files, &mut faults))
+        .collect();
+    mappings.sort_by(|left, right| left.name.cmp(&right.name));
+    references(&mappings, &trees, &mut faults);
+    warn::across(&mappings, &mut faults);
+    faults.sort_by(|left, right| {
+        (&left.file, left.line, left.column, &left.message).cmp(&(
+            &right.file,
+            right.line,
+            right.column,
+            &right.message,
+        ))
+    });
+    faults.dedup();
+    if faults.iter().any(|fault| fault.severity == Severity::Error) {
+        return Err(faults);
+    }
+    Ok(Loaded {
+        mappings,
+        warnings: faults,
+    })
+}
+
+fn duplicates(trees: &[Node], faults: &mut Vec<Fault>) {
+    let mut seen: BTreeMap<&str, &Node> = BTreeMap::new();
+    for name in trees.iter().filter_map(|tree| tree.get("mapping")) {
+        let Some(text) = name.as_text() else { continue };
+        if let Some(first) = seen.insert(text, name) {
+            let (file, line) = (&first.at.file, first.at.line);
+            let message = format!("another mapping has this name, in {file} line {line}");
+            faults.push(name.at.error(text, message));
+        }
+    }
+}
+
+/// An association must lead to a mapping of the object it names.
+fn references(mappings: &[Mapping], trees: &[Node], faults: &mut Vec<Fault>) {
+    let known: BTreeSet<&str> = trees
+        .iter()
+        .filter_map(|tree| tree.get("mapping")?.as_text())
+        .collect();
+    for rule in mappings.iter().flat_map(Mapping::associations) {
+        let Some(reference) = rule.reference() else {
+            continue;
+        };
+        let name = reference.mapping.as_str();
+        if !known.contains(name) {
+            let message = format!("there is no mapping `{name}` for this association");
+            faults.push(rule.at.error(name, message).suggest(known.iter().copied()));
+            continue;
+        }
+        let parent = mappings
+            .iter()
+            .find(|mapping| mapping.name == reference.mapping);
+        if let (Some(parent), ReferenceEnd::Association { object, .. }) =
+            (parent, &reference.hubspot)
+            && parent.objects.hubspot != *object
+        {
+            let message = format!(
+                "the association leads to {object}, but mapping `{name}` is about {}",
+                parent.objects.hubspot
+            );
+            faults.push(rule.at.error(object, message));
+        }
+    }
+}
