@@ -7,7 +7,7 @@ use super::super::types::{Create, Mapping};
 use super::names::{is_pipeline, resolve};
 use super::slot::{BoundRow, Plan, slots};
 use super::{Bound, check, reads, sample};
-use crate::model::{BySide, FieldSchema, ObjectSchema, Schemas, Side, Value};
+use crate::model::{BySide, FieldKind, FieldSchema, ObjectSchema, Schemas, Side, Value};
 
 /// The standard names of the fields that mark created records.
 const KEYS: BySide<&str> = BySide {
@@ -193,28 +193,47 @@ fn values(
     faults: &mut Vec<Fault>,
 ) -> Values {
     let mut out = Values::default();
-    let mut one = |side: Side, text: &str| -> String {
+    let mut one = |side: Side, text: &str, written: bool| -> String {
         let Some((field, record_type)) = schema(rule, objects, side, 0) else {
             return text.to_owned();
         };
         resolve(objects.get(side), field, record_type, None, text).unwrap_or_else(|known| {
-            faults.push(no_option(&rule.at, side, &field.name, text, &known));
+            faults.push(no_option(&rule.at, side, field, text, &known, written));
             text.to_owned()
         })
     };
     for to in Side::BOTH {
         for (from, result) in values.to.get(to) {
-            let (from, result) = (one(to.other(), from), one(to, result));
+            let (from, result) = (one(to.other(), from, false), one(to, result, true));
             out.to.get_mut(to).insert(from, result);
         }
     }
     out
 }
 
-fn no_option(at: &At, side: Side, field: &str, text: &str, known: &[String]) -> Fault {
-    let message = format!("{} `{field}` has no value `{text}`", side.title());
-    at.error(text, message)
-        .suggest(known.iter().map(String::as_str))
+/// An error only where the value would be written and refused.
+fn no_option(
+    at: &At,
+    side: Side,
+    field: &FieldSchema,
+    text: &str,
+    known: &[String],
+    written: bool,
+) -> Fault {
+    let message = format!("{} `{}` has no value `{text}`", side.title(), field.name);
+    let open = matches!(
+        &field.kind,
+        FieldKind::Picklist {
+            restricted: false,
+            ..
+        }
+    );
+    let fault = if written && !open {
+        at.error(text, message)
+    } else {
+        at.warning(text, message)
+    };
+    fault.suggest(known.iter().map(String::as_str))
 }
 
 fn rows(
@@ -243,7 +262,8 @@ fn rows(
                     text,
                 );
                 let value = found.unwrap_or_else(|known| {
-                    faults.push(no_option(&cell.at, side, &field.name, text, &known));
+                    let written = row.direction.allows(side);
+                    faults.push(no_option(&cell.at, side, field, text, &known, written));
                     text.clone()
                 });
                 if is_pipeline(&field.name) {

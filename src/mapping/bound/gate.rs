@@ -3,13 +3,10 @@
 
 use super::super::canon::{self, Form};
 use super::super::expression::Expression;
-use super::super::rule::{Rule, Shape};
 use super::super::types::{Create, Fold, MatchRule};
 use super::slot::of_kind;
 use super::{Bound, problem};
-use crate::model::{
-    FieldKind, FieldSchema, Fields, HoldReason, PickOption, Problem, Raw, Side, Value,
-};
+use crate::model::{FieldKind, FieldSchema, Fields, HoldReason, PickOption, Problem, Raw, Side};
 
 /// What HubSpot wants of a new record beyond its schema: one of these (`hubspot.md 4`).
 const MINIMUM: [(&str, &[&str]); 2] = [
@@ -171,27 +168,6 @@ impl Bound {
         }
         refused
     }
-
-    /// Whether the two values of a rule say the same, in either direction.
-    ///
-    /// Beyond equality: a fallback owner agrees with whoever it stands for.
-    pub fn corresponds(
-        &self,
-        rule: &Rule,
-        values: crate::model::BySide<&Value>,
-        refs: &super::References,
-    ) -> bool {
-        let none = Fields::new();
-        Side::BOTH.into_iter().any(|from| {
-            let carried = self.carry(rule, from, &none, values.get(from), refs);
-            let far = *values.get(from.other());
-            match (carried, &rule.shape) {
-                (Ok(value), _) if value == *far => true,
-                (Ok(Value::Null), Shape::Owner(_)) => !values.get(from).is_blank(),
-                (Ok(_) | Err(_), _) => false,
-            }
-        })
-    }
 }
 
 fn refusal(schema: &FieldSchema, side: Side, raw: &Raw) -> Option<String> {
@@ -213,7 +189,7 @@ fn refusal(schema: &FieldSchema, side: Side, raw: &Raw) -> Option<String> {
         FieldKind::Picklist {
             options,
             restricted: true,
-        } => not_an_option(options, [text]),
+        } if !options.is_empty() => not_an_option(options, [text]),
         FieldKind::MultiPicklist {
             options,
             restricted: true,

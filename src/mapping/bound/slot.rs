@@ -3,7 +3,9 @@
 use super::super::canon::Form;
 use super::super::read::RECORD_TYPE;
 use super::super::rule::{Conversion, FieldRule, Rule, Shape, Values};
-use crate::model::{BySide, Direction, FieldKind, FieldSchema, ObjectSchema, Side, Value};
+use crate::model::{
+    BySide, Direction, FieldKind, FieldSchema, ObjectSchema, PickOption, Side, Value,
+};
 
 /// What binding worked out for one rule.
 #[derive(Clone, Debug)]
@@ -31,18 +33,31 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// The options a value must be one of, when the platform insists.
-    pub fn restricted(&self) -> Option<&[crate::model::PickOption]> {
+    /// The options a value must be one of, when the platform insists and says which.
+    pub fn restricted(&self) -> Option<&[PickOption]> {
         match &self.schema.kind {
             FieldKind::Picklist {
                 options,
-                restricted: true,
+                restricted,
             }
             | FieldKind::MultiPicklist {
                 options,
-                restricted: true,
-            } => Some(options),
-            _ => None,
+                restricted,
+            } => (*restricted && !options.is_empty()).then_some(options.as_slice()),
+            FieldKind::Text { .. }
+            | FieldKind::Email
+            | FieldKind::Phone
+            | FieldKind::Url
+            | FieldKind::Number { .. }
+            | FieldKind::Money { .. }
+            | FieldKind::Integer
+            | FieldKind::Bool
+            | FieldKind::Date
+            | FieldKind::DateTime
+            | FieldKind::Reference { .. }
+            | FieldKind::Owner
+            | FieldKind::Id
+            | FieldKind::Other(_) => None,
         }
     }
 }

@@ -33,14 +33,14 @@ impl Reader<'_> {
         self.exclusive(entries);
         let otherwise = self.otherwise(entries);
         if let Some(node) = find(entries, "table") {
-            let rows = self.rows(node, spelled);
+            let rows = self.rows(node, spelled, policy.direction);
             return Some(Shape::Table(Table { rows, otherwise }));
         }
         if let Some(node) = find(entries, "owner") {
             self.single(at, spelled, "`owner`");
             return Some(Shape::Owner(self.owner(node)));
         }
-        let values = find(entries, "values").map(|node| self.values(node));
+        let values = find(entries, "values").map(|node| self.values(node, policy.direction));
         if values.is_some() {
             self.single(at, spelled, "`values`");
         }
@@ -213,7 +213,7 @@ impl Reader<'_> {
     }
 
     /// One row: HubSpot's values, Salesforce's values, and perhaps a direction.
-    fn rows(&mut self, node: &Node, spelled: &BySide<Vec<String>>) -> Vec<Row> {
+    fn rows(&mut self, node: &Node, spelled: &BySide<Vec<String>>, rule: Direction) -> Vec<Row> {
         let left = spelled.hubspot.len();
         let width = left + spelled.salesforce.len();
         let mut rows = Vec::new();
@@ -230,8 +230,8 @@ impl Reader<'_> {
                 continue;
             }
             let direction = match cells.get(width) {
-                Some(cell) => self.direction(cell).unwrap_or(Direction::Both),
-                None => Direction::Both,
+                Some(cell) => self.direction(cell).unwrap_or(rule),
+                None => rule,
             };
             let read: Vec<Cell> = cells[..width].iter().map(|cell| self.cell(cell)).collect();
             let (hubspot, salesforce) = read.split_at(left);

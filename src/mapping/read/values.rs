@@ -7,25 +7,25 @@ use super::{Reader, find};
 use crate::model::{BySide, Direction, Side};
 
 impl Reader<'_> {
-    pub(super) fn values(&mut self, node: &Node) -> Values {
+    pub(super) fn values(&mut self, node: &Node, rule: Direction) -> Values {
         let mut values = Values::default();
         for entry in self.entries(node, "`values`") {
             match &entry.value.body {
                 Body::List(items) => {
                     for item in items {
-                        self.value(entry, item, &mut values);
+                        self.value(entry, item, rule, &mut values);
                     }
                 }
                 Body::Null | Body::Text(_) | Body::Map(_) => {
-                    self.value(entry, &entry.value, &mut values);
+                    self.value(entry, &entry.value, rule, &mut values);
                 }
             }
         }
         values
     }
 
-    /// `Text`, or `{ to: Text, direction: … }`.
-    fn value(&mut self, entry: &Entry, node: &Node, values: &mut Values) {
+    /// `Text`, or `{ to: Text, direction: … }`. A one-way rule needs no way back.
+    fn value(&mut self, entry: &Entry, node: &Node, rule: Direction, values: &mut Values) {
         let (to, direction) = match &node.body {
             Body::Map(_) => {
                 let pairs = self.table(node, "a value", keys::VALUE);
@@ -34,9 +34,9 @@ impl Reader<'_> {
                     self.error(&node.at, &node.shown(), "a value needs `to:`");
                     return;
                 };
-                (to, direction.unwrap_or(Direction::Both))
+                (to, direction.unwrap_or(rule))
             }
-            Body::Null | Body::Text(_) | Body::List(_) => (node, Direction::Both),
+            Body::Null | Body::Text(_) | Body::List(_) => (node, rule),
         };
         let Some(salesforce) = self.text(to, "a value").map(str::to_owned) else {
             return;
