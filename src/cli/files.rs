@@ -88,10 +88,16 @@ pub fn check(paths: &[PathBuf], files: &[SourceFile]) -> Result<Loaded, Vec<Faul
         faults.into_iter().filter(named).collect()
     };
     match load(&all, &BTreeMap::new()) {
-        Ok(loaded) => Ok(Loaded {
-            warnings: asked(loaded.warnings),
-            mappings: loaded.mappings,
-        }),
+        Ok(mut loaded) => {
+            let named: BTreeSet<String> = files.iter().filter_map(mapping_name).collect();
+            if named.len() == files.len() {
+                loaded
+                    .mappings
+                    .retain(|mapping| named.contains(mapping.name.as_str()));
+            }
+            loaded.warnings = asked(loaded.warnings);
+            Ok(loaded)
+        }
         Err(faults) => Err(asked(faults)),
     }
 }
