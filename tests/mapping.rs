@@ -1,0 +1,14 @@
+//! Mapping files and the values they carry, as a user of the files sees them.
+
+#[path = "mapping/bad_input.rs"]
+mod bad_input;
+#[path = "mapping/cases.rs"]
+mod cases;
+#[path = "mapping/laws.rs"]
+mod laws;
+#[path = "mapping/schema.rs"]
+mod schema;
+#[path = "mapping/schemas.rs"]
+mod schemas;
+#[path = "mapping/shipped.rs"]
+mod shipped;
