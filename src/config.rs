@@ -141,16 +141,11 @@ pub struct Faults(pub Vec<Fault>);
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whats: Vec<&str> = self.0.iter().map(|fault| fault.what.as_str()).collect();
-        f.write_str(&whats.join("; "))
-    }
-}
-
-impl Faults {
-    /// What to do about all of them, in one sentence.
-    pub fn todo(&self) -> String {
-        let todos: Vec<&str> = self.0.iter().map(|fault| fault.todo.as_str()).collect();
-        todos.join("; ")
+        let lines = self
+            .0
+            .iter()
+            .map(|fault| format!("{}: {}", fault.what, fault.todo));
+        f.write_str(&lines.collect::<Vec<_>>().join("; "))
     }
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::config::{Credentials, Environment};
-use crate::mapping::{Fault, Loaded, Severity, SourceFile, bind, load};
+use crate::mapping::{Fault, Loaded, Severity, SourceFile, bind};
 
 use super::output::{Outcome, Output};
 use super::{engine, files};
@@ -27,7 +27,7 @@ pub async fn run(
 ) -> anyhow::Result<Outcome> {
     let (files, found) = match files::read(&args.files) {
         Ok(files) => {
-            let found = load(&files, &Default::default());
+            let found = files::check(&args.files, &files);
             (files, found)
         }
         Err(faults) => (Vec::new(), Err(faults)),

@@ -42,7 +42,7 @@ pub enum ConflictsCommand {
         #[command(flatten)]
         data: DataArgs,
         /// hubspot, salesforce, or a value; `=VALUE` where a value could be taken for a side.
-        #[arg(value_name = "hubspot|salesforce|VALUE")]
+        #[arg(value_name = "hubspot|salesforce|VALUE", allow_hyphen_values = true)]
         choice: String,
         #[command(flatten)]
         chosen: ChosenArgs,

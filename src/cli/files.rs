@@ -2,6 +2,7 @@
 //!
 //! Reads and bounds what is read; what the files mean is `mapping`'s affair.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,7 @@ const SHIPPED: [(&str, &str); 4] = [
 ];
 
 /// The mappings that come with the program.
-pub fn shipped() -> Vec<SourceFile> {
+fn shipped() -> Vec<SourceFile> {
     SHIPPED
         .iter()
         .map(|(path, text)| SourceFile {
@@ -70,9 +71,73 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>, Vec<Fault>> {
         Ok(files)
     } else {
         // The readable files are checked all the same, so that all faults are seen at once.
-        faults.extend(load(&files, &Default::default()).err().unwrap_or_default());
+        faults.extend(check(paths, &files).err().unwrap_or_default());
         Err(faults)
     }
+}
+
+/// Checks `files` together with the mappings beside them, whose own faults are not reported.
+///
+/// # Errors
+/// The faults of `files`, warnings included, when one of them is an error.
+pub fn check(paths: &[PathBuf], files: &[SourceFile]) -> Result<Loaded, Vec<Fault>> {
+    let mut all = files.to_vec();
+    all.extend(beside(paths, files));
+    let asked = |faults: Vec<Fault>| -> Vec<Fault> {
+        let named = |fault: &Fault| files.iter().any(|file| file.path == fault.file);
+        faults.into_iter().filter(named).collect()
+    };
+    match load(&all, &BTreeMap::new()) {
+        Ok(mut loaded) => {
+            let named: BTreeSet<String> = files.iter().filter_map(mapping_name).collect();
+            if named.len() == files.len() {
+                loaded
+                    .mappings
+                    .retain(|mapping| named.contains(mapping.name.as_str()));
+            }
+            loaded.warnings = asked(loaded.warnings);
+            Ok(loaded)
+        }
+        Err(faults) => Err(asked(faults)),
+    }
+}
+
+/// Other mappings that the named files may refer to: those beside them, then the shipped ones.
+/// A file whose mapping is among the named ones already is left out.
+fn beside(paths: &[PathBuf], files: &[SourceFile]) -> Vec<SourceFile> {
+    let mut names: BTreeSet<String> = files.iter().filter_map(mapping_name).collect();
+    let folders: BTreeSet<&Path> = paths
+        .iter()
+        .filter(|path| path.is_file())
+        .filter_map(|path| path.parent())
+        .map(|folder| {
+            if folder.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                folder
+            }
+        })
+        .collect();
+    if folders.is_empty() {
+        return Vec::new();
+    }
+    let near = folders
+        .iter()
+        .flat_map(|folder| expand(folder).unwrap_or_default());
+    near.filter_map(|path| read_one(&path).ok())
+        .chain(shipped())
+        .filter(|file| mapping_name(file).is_some_and(|name| names.insert(name)))
+        .collect()
+}
+
+/// The name in the `mapping:` line, without reading the file as a mapping.
+fn mapping_name(file: &SourceFile) -> Option<String> {
+    let line = file
+        .text
+        .lines()
+        .find_map(|line| line.strip_prefix("mapping:"))?;
+    let name = line.split('#').next().unwrap_or_default().trim();
+    Some(name.trim_matches(['"', '\'']).to_owned())
 }
 
 /// Loads the mappings a run works with.
@@ -81,7 +146,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>, Vec<Fault>> {
 /// The first fault and how many there are; `tandem check` shows them all.
 pub fn mappings(folder: Option<&Path>) -> anyhow::Result<Loaded> {
     let paths: Vec<PathBuf> = folder.map(Path::to_path_buf).into_iter().collect();
-    let loaded = read(&paths).and_then(|files| load(&files, &Default::default()));
+    let loaded = read(&paths).and_then(|files| load(&files, &BTreeMap::new()));
     loaded.map_err(|faults| {
         let named = folder.map_or_else(String::new, |path| format!(" {}", path.display()));
         faults_error(&faults, &format!("`tandem check{named}` lists them all"))

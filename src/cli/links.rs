@@ -1,5 +1,7 @@
 //! `tandem links`: which record belongs to which, and pairing by hand.
 
+use std::collections::BTreeMap;
+
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -215,7 +217,7 @@ async fn active_mapping(data: &Data, name: &MappingName) -> anyhow::Result<Mappi
         };
         return Err(Advice::new(what, todo).into());
     }
-    let loaded = load(&files, &Default::default());
+    let loaded = load(&files, &BTreeMap::new());
     let mappings = loaded.map(|loaded| loaded.mappings).unwrap_or_default();
     let found = mappings.into_iter().find(|mapping| mapping.name == *name);
     found.ok_or_else(|| {

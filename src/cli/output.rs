@@ -10,8 +10,6 @@ use std::process::ExitCode;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
-use crate::config;
-
 /// How a command ended, when it did not fail with an error.
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome {
@@ -100,10 +98,6 @@ impl Output {
         Self { json }
     }
 
-    pub fn is_json(self) -> bool {
-        self.json
-    }
-
     /// Prints the answer: `object` for machines, or what `text` makes of it for people.
     pub fn answer(self, object: &Value, text: impl FnOnce() -> String) {
         if self.json {
@@ -136,12 +130,7 @@ fn explained(error: &anyhow::Error) -> (String, Option<String>) {
     let advice = error
         .chain()
         .find_map(|cause| cause.downcast_ref::<Advice>());
-    let faults = error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<config::Faults>());
-    let todo = advice
-        .map(|advice| advice.todo.clone())
-        .or_else(|| faults.map(config::Faults::todo));
+    let todo = advice.map(|advice| advice.todo.clone());
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
     (
         one_line(&causes.join(": ")),

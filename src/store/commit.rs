@@ -4,7 +4,7 @@
 //! then a transaction proves the lease and runs the list. Running it again is harmless, so the
 //! retry of a transaction is one line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Link, MappingName, Side, Timestamp, Verdict};
 
@@ -63,6 +63,22 @@ struct Steps<'a> {
 /// The last of several rows with one key: a statement may meet a row only once.
 fn latest<T, K: Ord>(rows: impl Iterator<Item = T>, key: impl Fn(&T) -> K) -> Vec<T> {
     let by_key: BTreeMap<K, T> = rows.map(|row| (key(&row), row)).collect();
+    by_key.into_values().collect()
+}
+
+/// Closings that do not overlap, or which of two reasons is kept would be the database's choice:
+/// one for all rules (`None`) takes in those for single rules.
+fn widest<T>(rows: Vec<T>, key: impl Fn(&T) -> (String, Option<String>)) -> Vec<T> {
+    let mut by_key: BTreeMap<(String, Option<String>), T> = BTreeMap::new();
+    for row in rows {
+        by_key.insert(key(&row), row);
+    }
+    let all: BTreeSet<String> = by_key
+        .keys()
+        .filter(|(_, rule)| rule.is_none())
+        .map(|(of, _)| of.clone())
+        .collect();
+    by_key.retain(|(of, rule), _| rule.is_none() || !all.contains(of));
     by_key.into_values().collect()
 }
 
@@ -192,9 +208,13 @@ impl<'a> Steps<'a> {
             row.entry_id.clone()
         });
         self.rows(&sql::review::JOURNAL_PUT, &rows);
-        let closed = std::mem::take(&mut changes.conflicts_closed);
-        let rows: Vec<ConflictCloseRow> = closed.into_iter().map(ConflictCloseRow::of).collect();
-        self.rows(&sql::review::CONFLICTS_CLOSE, &rows);
+        let closed: Vec<ConflictCloseRow> = changes
+            .conflicts_closed
+            .iter()
+            .map(ConflictCloseRow::of)
+            .collect();
+        let closed = widest(closed, |row| (row.link_id.clone(), row.rule.clone()));
+        self.rows(&sql::review::CONFLICTS_CLOSE, &closed);
         let conflicts = std::mem::take(&mut changes.conflicts);
         let rows = latest(conflicts.into_iter().map(ConflictDb::of), |row| {
             let (link, rule) = (row.link_id.clone(), row.rule.clone());
@@ -222,7 +242,8 @@ impl<'a> Steps<'a> {
         let closed = &changes.dead_letters_closed;
         let of = |kind: fn(&DeadLetterOf) -> bool| -> Vec<DeadCloseRow> {
             let chosen = closed.iter().filter(|close| kind(&close.of));
-            chosen.map(DeadCloseRow::of).collect()
+            let rows = chosen.map(DeadCloseRow::of).collect();
+            widest(rows, |row| (row.of_id.clone(), row.rule.clone()))
         };
         let by_id = of(|of| matches!(of, DeadLetterOf::Id(_)));
         let by_link = of(|of| matches!(of, DeadLetterOf::Link(_)));

@@ -73,6 +73,7 @@ pub struct ConflictRow {
     /// `None` when a person is asked.
     pub winner: Option<Side>,
     pub loser: Fields,
+    /// Why it was decided so, or asked; once closed, why it was closed. The journal has both.
     pub reason: String,
     pub state: ConflictState,
 }

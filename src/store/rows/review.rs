@@ -162,17 +162,17 @@ impl TryFrom<ConflictDb> for ConflictRow {
 
 #[derive(Serialize)]
 pub(in crate::store) struct ConflictCloseRow {
-    link_id: String,
-    rule: Option<String>,
+    pub link_id: String,
+    pub rule: Option<String>,
     why: String,
 }
 
 impl ConflictCloseRow {
-    pub fn of(close: ConflictClose) -> Self {
+    pub fn of(close: &ConflictClose) -> Self {
         Self {
             link_id: close.link.as_str().to_owned(),
-            rule: close.rule,
-            why: close.why,
+            rule: close.rule.clone(),
+            why: close.why.clone(),
         }
     }
 }
@@ -273,9 +273,9 @@ impl TryFrom<DeadLetterDb> for DeadLetter {
 
 #[derive(Serialize)]
 pub(in crate::store) struct DeadCloseRow {
-    of_id: String,
-    scope: &'static str,
-    rule: String,
+    pub of_id: String,
+    /// `None` closes those of every rule, empty that of the whole record.
+    pub rule: Option<String>,
     state: &'static str,
     why: String,
 }
@@ -287,14 +287,13 @@ impl DeadCloseRow {
             DeadLetterOf::Link(link) => link.as_str().to_owned(),
             DeadLetterOf::Task(task) => task_key(task),
         };
-        let (scope, rule) = match &close.rules {
-            RuleScope::All => ("all", String::new()),
-            RuleScope::Record => ("one", String::new()),
-            RuleScope::Rule(rule) => ("one", rule.clone()),
+        let rule = match &close.rules {
+            RuleScope::All => None,
+            RuleScope::Record => Some(String::new()),
+            RuleScope::Rule(rule) => Some(rule.clone()),
         };
         Self {
             of_id,
-            scope,
             rule,
             state: close.state.as_str(),
             why: close.why.clone(),

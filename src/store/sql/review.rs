@@ -81,21 +81,21 @@ statements! {
     ];
     DEAD_LETTERS_CLOSE_ID = [
         "UPDATE dead_letters AS d SET state = r.state, note = r.why FROM",
-        rows("$2": of_id TEXT, scope TEXT, rule TEXT, state TEXT, why TEXT),
+        rows("$2": of_id TEXT, rule TEXT, state TEXT, why TEXT),
         "WHERE d.workspace_id = $1 AND d.dead_letter_id = r.of_id AND d.state = 'open' \
-         AND (r.scope = 'all' OR d.rule = r.rule)"
+         AND (r.rule IS NULL OR d.rule = r.rule)"
     ];
     DEAD_LETTERS_CLOSE_LINK = [
         "UPDATE dead_letters AS d SET state = r.state, note = r.why FROM",
-        rows("$2": of_id TEXT, scope TEXT, rule TEXT, state TEXT, why TEXT),
+        rows("$2": of_id TEXT, rule TEXT, state TEXT, why TEXT),
         "WHERE d.workspace_id = $1 AND d.link_id = r.of_id AND d.state = 'open' \
-         AND (r.scope = 'all' OR d.rule = r.rule)"
+         AND (r.rule IS NULL OR d.rule = r.rule)"
     ];
     DEAD_LETTERS_CLOSE_TASK = [
         "UPDATE dead_letters AS d SET state = r.state, note = r.why FROM",
-        rows("$2": of_id TEXT, scope TEXT, rule TEXT, state TEXT, why TEXT),
+        rows("$2": of_id TEXT, rule TEXT, state TEXT, why TEXT),
         "WHERE d.workspace_id = $1 AND d.task_key = r.of_id AND d.state = 'open' \
-         AND (r.scope = 'all' OR d.rule = r.rule)"
+         AND (r.rule IS NULL OR d.rule = r.rule)"
     ];
     DEAD_LETTERS = ["SELECT dead_letter_id, made_at, first_at, run_id, mapping, link_id, \
         task_key, kind, side, record_id, rule, class, code, message, fields, vals, attempts, \

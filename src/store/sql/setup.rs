@@ -20,10 +20,13 @@ statements! {
         sqlite "SELECT CAST(0 AS BIGINT) AS at",
         postgres "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS at"
     ];
-    /// The row that processes starting at once queue up for.
-    GATE_PUT = ["INSERT INTO migration_gate (gate) VALUES (1) ON CONFLICT (gate) DO NOTHING"];
+    /// The row that processes starting at once queue up for; a SQLite file has one process.
+    GATE_PUT = [
+        sqlite "SELECT 1 AS gate",
+        postgres "INSERT INTO migration_gate (gate) VALUES (1) ON CONFLICT (gate) DO NOTHING"
+    ];
     GATE_LOCK = [
-        sqlite "SELECT gate FROM migration_gate",
+        sqlite "SELECT 1 AS gate",
         postgres "SELECT gate FROM migration_gate FOR UPDATE"
     ];
     /// Tables in a file that is not ours: some, and none of them says which schema it has.

@@ -1,0 +1,22 @@
+//! The store's promises, each kept on SQLite and on PostgreSQL alike.
+
+#[path = "store/faults.rs"]
+mod faults;
+#[path = "store/findings.rs"]
+mod findings;
+#[path = "store/fixture.rs"]
+mod fixture;
+#[path = "store/leases.rs"]
+mod leases;
+#[path = "store/links.rs"]
+mod links;
+#[path = "store/marks.rs"]
+mod marks;
+#[path = "support/postgres.rs"]
+mod postgres;
+#[path = "store/random.rs"]
+mod random;
+#[path = "store/records.rs"]
+mod records;
+#[path = "store/setup.rs"]
+mod setup;
