@@ -138,8 +138,11 @@ fn trouble(sower: &mut Sower<'_>, facts: &Facts, firm: &Firm, nth: usize) -> Res
             Trouble::CurrencyWithoutCounterpart
         }
         _ => {
-            put(&mut properties, "hubspot_owner_id", OWNERS[3].0);
-            Trouble::OwnerHasLeft
+            let mut fields = facts.salesforce(sower, firm);
+            fields.retain(|(name, _)| *name != "OwnerId");
+            let id = sower.in_salesforce(OBJECTS.1, &fields)?;
+            sower.expect(OBJECTS, &[], &[&id], Trouble::OwnerUnknown);
+            return Ok(());
         }
     };
     let id = deal(sower, &properties, firm)?;

@@ -55,7 +55,7 @@ pub enum Trouble {
     SeveralCompaniesOneDomain,
     TitleTooLong,
     NoLastName,
-    OwnerHasLeft,
+    OwnerUnknown,
     IndustryWithoutCounterpart,
     StageWithoutCounterpart,
     NoCloseDate,
@@ -67,7 +67,7 @@ impl Trouble {
         match self {
             Self::SeveralContactsOneEmail | Self::SeveralCompaniesOneDomain => Fate::Ambiguous,
             Self::TitleTooLong
-            | Self::OwnerHasLeft
+            | Self::OwnerUnknown
             | Self::IndustryWithoutCounterpart
             | Self::CurrencyWithoutCounterpart => Fate::Held,
             Self::NoLastName | Self::StageWithoutCounterpart | Self::NoCloseDate => {
@@ -83,7 +83,7 @@ impl Trouble {
             Self::SeveralCompaniesOneDomain => "two HubSpot companies share one domain",
             Self::TitleTooLong => "the job title is longer than Salesforce takes",
             Self::NoLastName => "no last name, which Salesforce requires",
-            Self::OwnerHasLeft => "the owner has left the company",
+            Self::OwnerUnknown => "owned by a user that HubSpot does not know",
             Self::IndustryWithoutCounterpart => "an industry that HubSpot does not know",
             Self::StageWithoutCounterpart => "a stage that no pipeline has",
             Self::NoCloseDate => "no close date, which Salesforce requires",

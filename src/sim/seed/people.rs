@@ -37,9 +37,10 @@ pub(super) fn sow(sower: &mut Sower<'_>, firms: &[Firm]) -> Result<Vec<Standing>
     let mut people = Vec::with_capacity(records);
     for index in 0..records {
         let firm = &firms[index % firms.len()];
-        let facts = Facts::invent(sower, index, firm);
+        let mut facts = Facts::invent(sower, index, firm);
         let place = place(index, records);
         if let Place::Troubled(nth) = place {
+            facts.is_lead = false;
             trouble(sower, &facts, firm, nth)?;
             continue;
         }
@@ -135,9 +136,9 @@ fn trouble(sower: &mut Sower<'_>, facts: &Facts, firm: &Firm, nth: usize) -> Res
             sower.expect(CONTACTS, &[&id], &[], Trouble::NoLastName);
         }
         _ => {
-            put(&mut properties, "hubspot_owner_id", OWNERS[3].0.to_owned());
-            let id = contact(sower, &properties, firm)?;
-            sower.expect(CONTACTS, &[&id], &[], Trouble::OwnerHasLeft);
+            fields.retain(|(name, _)| *name != "OwnerId");
+            let id = sower.in_salesforce(CONTACTS.1, &fields)?;
+            sower.expect(CONTACTS, &[], &[&id], Trouble::OwnerUnknown);
         }
     }
     Ok(())
