@@ -45,7 +45,10 @@ impl AssocType {
 #[derive(Debug)]
 pub(super) struct TypeBook(Vec<AssocType>);
 
-const HUBSPOT: [(ObjectKind, ObjectKind, u32, u32, Role, Option<&str>); 14] = [
+/// From, to, the type's id, the id of its inverse, its role and its label.
+type Row = (ObjectKind, ObjectKind, u32, u32, Role, Option<&'static str>);
+
+const HUBSPOT: [Row; 14] = [
     (Contact, Company, 279, 280, Role::Plain, None),
     (Contact, Company, 1, 2, Role::Primary, Some("Primary")),
     (Contact, Contact, 449, 449, Role::Plain, None),
@@ -69,7 +72,7 @@ const HUBSPOT: [(ObjectKind, ObjectKind, u32, u32, Role, Option<&str>); 14] = [
     ),
 ];
 
-const OWN: [(ObjectKind, ObjectKind, u32, u32, Role, Option<&str>); 5] = [
+const OWN: [Row; 5] = [
     (Subscription, Contact, 101, 102, Role::Plain, None),
     (Subscription, Company, 103, 104, Role::Plain, None),
     (Subscription, Deal, 105, 106, Role::Plain, None),
@@ -97,17 +100,16 @@ impl TypeBook {
                 );
             }
         }
-        let (parent, child) = (Some("Child Company"), Some("Parent Company"));
         let hierarchy = AssocType {
             from: Company,
             to: Company,
             id: 13,
             role: Role::Label,
-            label: parent.map(str::to_owned),
+            label: Some("Child Company".to_owned()),
             user_defined: false,
             inverse: 14,
         };
-        book.add(hierarchy, child.map(str::to_owned));
+        book.add(hierarchy, Some("Parent Company".to_owned()));
         book
     }
 

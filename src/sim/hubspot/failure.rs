@@ -15,7 +15,8 @@ pub(super) struct Failure {
     pub category: Option<&'static str>,
     pub message: String,
     pub sub_category: Option<&'static str>,
-    pub errors: Vec<Json>,
+    /// A boxed slice keeps the whole small enough to be returned by value.
+    pub errors: Box<[Json]>,
     pub context: BTreeMap<&'static str, Vec<String>>,
     /// Set on 429: which allowance is used up.
     pub policy: Option<&'static str>,
@@ -39,7 +40,7 @@ impl Failure {
     pub fn coded(code: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
         let mut failure = Self::validation(message.clone());
-        failure.errors = vec![json!({"message": message, "code": code})];
+        failure.errors = Box::new([json!({"message": message, "code": code})]);
         failure
     }
 
@@ -178,10 +179,10 @@ impl Failure {
         let message = "This app hasn't been granted all required scopes to make this call. Read \
                        more about required scopes here: https://developers.hubspot.com/scopes.";
         let mut failure = Self::new(403, "MISSING_SCOPES", message);
-        failure.errors = vec![json!({
+        failure.errors = Box::new([json!({
             "message": "One or more of the following scopes are required.",
             "context": {"requiredGranularScopes": [scope]}
-        })];
+        })]);
         failure
     }
 

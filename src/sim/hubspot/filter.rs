@@ -56,21 +56,8 @@ pub(super) struct Filter {
     test: Test,
 }
 
-impl Filter {
-    pub fn compile(state: &State, table: &Table, body: &FilterBody) -> Result<Self, Failure> {
-        if let Some(name) = body.property_name.strip_prefix("associations.") {
-            let value = one(body)?;
-            return Ok(Self {
-                subject: Subject::Association(state.kind(name)?),
-                test: Test::In(vec![value], body.operator != "NEQ"),
-            });
-        }
-        let Some(id) = table.catalog.find(&body.property_name.to_ascii_lowercase()) else {
-            let name = &body.property_name;
-            return Err(Failure::validation(format!(
-                "There was a problem with the request. Property \"{name}\" does not exist"
-            )));
-        };
+impl Test {
+    fn compile(table: &Table, id: PropertyId, body: &FilterBody) -> Result<Self, Failure> {
         let sortable = |text: String| {
             parse(table, id, &text).ok_or_else(|| {
                 let name = &body.property_name;
@@ -78,7 +65,7 @@ impl Filter {
             })
         };
         let compare = |orders: &[Ordering], wanted| {
-            Ok(Test::Compare(
+            Ok(Self::Compare(
                 orders.to_vec(),
                 wanted,
                 sortable(one(body)?)?,
@@ -94,21 +81,40 @@ impl Filter {
             "BETWEEN" => {
                 let high = body.high_value.as_ref().and_then(super::value::text_of);
                 let high = high.ok_or_else(|| incomplete("highValue", body))?;
-                Test::Between(sortable(one(body)?)?, sortable(high)?)
+                Self::Between(sortable(one(body)?)?, sortable(high)?)
             }
-            "IN" => Test::In(many(body)?, true),
-            "NOT_IN" => Test::In(many(body)?, false),
-            "HAS_PROPERTY" => Test::Known(true),
-            "NOT_HAS_PROPERTY" => Test::Known(false),
-            "CONTAINS_TOKEN" => Test::Token(one(body)?.to_lowercase(), true),
-            "NOT_CONTAINS_TOKEN" => Test::Token(one(body)?.to_lowercase(), false),
+            "IN" => Self::In(many(body)?, true),
+            "NOT_IN" => Self::In(many(body)?, false),
+            "HAS_PROPERTY" => Self::Known(true),
+            "NOT_HAS_PROPERTY" => Self::Known(false),
+            "CONTAINS_TOKEN" => Self::Token(one(body)?.to_lowercase(), true),
+            "NOT_CONTAINS_TOKEN" => Self::Token(one(body)?.to_lowercase(), false),
             other => {
                 return Err(Failure::validation(format!(
                     "Invalid input JSON: unknown filter operator \"{other}\""
                 )));
             }
         };
-        let subject = Subject::Property(id);
+        Ok(test)
+    }
+}
+
+impl Filter {
+    pub fn compile(state: &State, table: &Table, body: &FilterBody) -> Result<Self, Failure> {
+        if let Some(name) = body.property_name.strip_prefix("associations.") {
+            let value = one(body)?;
+            return Ok(Self {
+                subject: Subject::Association(state.kind(name)?),
+                test: Test::In(vec![value], body.operator != "NEQ"),
+            });
+        }
+        let Some(id) = table.catalog.find(&body.property_name.to_ascii_lowercase()) else {
+            let name = &body.property_name;
+            return Err(Failure::validation(format!(
+                "There was a problem with the request. Property \"{name}\" does not exist"
+            )));
+        };
+        let (subject, test) = (Subject::Property(id), Test::compile(table, id, body)?);
         Ok(Self { subject, test })
     }
 
@@ -117,6 +123,9 @@ impl Filter {
             Subject::Property(id) => *id,
             Subject::Association(to) => return self.is_linked(state, table, record, *to),
         };
+        if let Some(known) = self.matches_system(table, record, id) {
+            return known;
+        }
         let text = state.text(table, record, id);
         if let Test::Known(wanted) = self.test {
             return text.is_empty() != wanted;
@@ -127,15 +136,33 @@ impl Filter {
         }
         match &self.test {
             Test::Compare(orders, wanted, with) => {
-                compares(table, record, id, &text, orders, with) == *wanted
+                compares(table, id, &text, orders, with) == *wanted
             }
-            Test::Between(low, high) => key(table, record, id, &text).is_some_and(|key| {
+            Test::Between(low, high) => parse(table, id, &text).is_some_and(|key| {
                 key.partial_cmp(low).is_some_and(Ordering::is_ge)
                     && key.partial_cmp(high).is_some_and(Ordering::is_le)
             }),
             Test::In(values, wanted) => is_in(table, id, &text, values) == *wanted,
             Test::Token(pattern, wanted) => has_token(&text.to_lowercase(), pattern) == *wanted,
             Test::Known(_) => true,
+        }
+    }
+
+    /// Ids and system times are judged as numbers: a poller's range walks every record.
+    fn matches_system(&self, table: &Table, record: &Record, id: PropertyId) -> Option<bool> {
+        let number = system_number(table, record, id)?;
+        match &self.test {
+            Test::Compare(orders, wanted, Sortable::Integer(with)) => {
+                Some(orders.contains(&number.cmp(with)) == *wanted)
+            }
+            Test::Between(Sortable::Integer(low), Sortable::Integer(high)) => {
+                Some((low..=high).contains(&&number))
+            }
+            Test::Compare(..)
+            | Test::Between(..)
+            | Test::In(..)
+            | Test::Known(_)
+            | Test::Token(..) => None,
         }
     }
 
@@ -223,19 +250,36 @@ fn parse(table: &Table, id: PropertyId, text: &str) -> Option<Sortable> {
     }
 }
 
-/// What a record is compared and sorted by; system times and ids without going through text.
-pub(super) fn key(table: &Table, record: &Record, id: PropertyId, text: &str) -> Option<Sortable> {
+/// The number behind a system property: an id, or milliseconds since 1970.
+fn system_number(table: &Table, record: &Record, id: PropertyId) -> Option<i64> {
     match table.catalog.get(id).access {
-        Access::Derived(Derived::ObjectId) => i64::try_from(record.id).ok().map(Sortable::Integer),
-        Access::Derived(Derived::Created) => Some(Sortable::Integer(record.created)),
-        Access::Derived(Derived::Modified) => Some(Sortable::Integer(record.modified)),
-        Access::Derived(_) | Access::Writable | Access::ReadOnly => parse(table, id, text),
+        Access::Derived(Derived::ObjectId) => i64::try_from(record.id).ok(),
+        Access::Derived(Derived::Created) => Some(record.created),
+        Access::Derived(Derived::Modified) => Some(record.modified),
+        Access::Derived(_) | Access::Writable | Access::ReadOnly => None,
+    }
+}
+
+/// What a record is sorted by; nothing when the property is unset.
+pub(super) fn sort_key(
+    state: &State,
+    table: &Table,
+    record: &Record,
+    id: PropertyId,
+) -> Option<Sortable> {
+    if let Some(number) = system_number(table, record, id) {
+        return Some(Sortable::Integer(number));
+    }
+    let text = state.text(table, record, id);
+    if text.is_empty() {
+        None
+    } else {
+        parse(table, id, &text)
     }
 }
 
 fn compares(
     table: &Table,
-    record: &Record,
     id: PropertyId,
     text: &str,
     orders: &[Ordering],
@@ -247,7 +291,7 @@ fn compares(
     {
         return text == value || text.split(';').any(|part| part == value);
     }
-    let order = key(table, record, id, text).and_then(|key| key.partial_cmp(with));
+    let order = parse(table, id, text).and_then(|key| key.partial_cmp(with));
     order.is_some_and(|order| orders.contains(&order))
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::failure::Failure;
-use super::filter::{self, Filter, FilterBody, Sortable};
+use super::filter::{self, Filter, FilterBody};
 use super::kind::ObjectKind;
 use super::property::PropertyId;
 use super::record::Record;
@@ -174,11 +174,7 @@ impl State {
             hits.sort_by_key(|record| (record.created, record.id));
             return;
         };
-        let key = |record: &&Arc<Record>| -> (Option<Sortable>, u64) {
-            let text = self.text(table, record, id);
-            let key = (!text.is_empty()).then(|| filter::key(table, record, id, &text));
-            (key.flatten(), record.id)
-        };
+        let key = |record: &Arc<Record>| (filter::sort_key(self, table, record, id), record.id);
         let mut keyed: Vec<_> = hits.iter().map(|record| (key(record), *record)).collect();
         keyed.sort_by(|(a, _), (b, _)| {
             let order = a.0.partial_cmp(&b.0).unwrap_or(Ordering::Equal);

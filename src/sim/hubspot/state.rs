@@ -32,17 +32,21 @@ pub(super) struct State {
     /// Records the present API call has written, for the write hook.
     pub written: Vec<(ObjectKind, u64)>,
     tables: BTreeMap<ObjectKind, Table>,
-    rng: fastrand::Rng,
+    /// Draws record ids; apart from `noise`, so that ids do not depend on how often was read.
+    ids: fastrand::Rng,
+    /// Draws correlation ids and tokens.
+    noise: fastrand::Rng,
 }
 
 impl State {
     pub fn new(clock: SimClock, options: HubSpotOptions) -> Self {
-        let mut rng = fastrand::Rng::with_seed(options.seed);
-        let portal_id = 42_000_000 + rng.u64(0..1_000_000);
+        let mut ids = fastrand::Rng::with_seed(options.seed);
+        let noise = ids.fork();
+        let portal_id = 42_000_000 + ids.u64(0..1_000_000);
         let tables = ObjectKind::ALL
             .into_iter()
             .map(|kind| {
-                let first_id = rng.u64(10_000_000_000..200_000_000_000);
+                let first_id = ids.u64(10_000_000_000..200_000_000_000);
                 let catalog = catalog::of(kind, options.bare);
                 (kind, Table::new(kind, catalog, first_id))
             })
@@ -58,7 +62,8 @@ impl State {
             log: RequestLog::default(),
             written: Vec::new(),
             tables,
-            rng,
+            ids,
+            noise,
         }
     }
 
@@ -78,12 +83,12 @@ impl State {
     }
 
     pub fn next_id(&mut self, kind: ObjectKind) -> u64 {
-        let gap = self.rng.u64(0..7);
+        let gap = self.ids.u64(0..7);
         self.table_mut(kind).next_id(gap)
     }
 
     pub fn uuid(&mut self) -> String {
-        let bytes = self.rng.u128(..).to_be_bytes();
+        let bytes = self.noise.u128(..).to_be_bytes();
         uuid::Builder::from_random_bytes(bytes)
             .into_uuid()
             .to_string()

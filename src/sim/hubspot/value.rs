@@ -43,9 +43,11 @@ pub(super) fn accept(
         return Err(invalid(property, "VALUE_TOO_LONG", message, None));
     }
     let trimmed = raw.trim();
+    if trimmed.is_empty() && property.kind != PropertyType::Text {
+        return Ok(String::new());
+    }
     match property.kind {
         PropertyType::Text => Ok(raw.to_owned()),
-        _ if trimmed.is_empty() => Ok(String::new()),
         PropertyType::Email => accept_email(property, raw, normalise),
         PropertyType::Domain => Ok(if normalise {
             domain(raw)

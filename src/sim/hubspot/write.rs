@@ -329,7 +329,7 @@ fn require(table: &Table, changes: &BTreeMap<PropertyId, String>) -> Result<(), 
     if !missing.is_empty() {
         return Err(Failure::missing_properties(table.kind, &missing));
     }
-    if !any_of.is_empty() && !any_of.iter().any(|name| given(&name)) {
+    if !any_of.is_empty() && !any_of.iter().any(given) {
         return Err(Failure::missing_properties(table.kind, any_of));
     }
     Ok(())

@@ -13,6 +13,9 @@ use super::super::stamp;
 use super::super::{HubSpotSim, SimRecord};
 use super::{Call, Reply};
 
+/// Ten years: enough for any test, and far from where times overflow.
+const MAX_ADVANCE_MS: i64 = 315_360_000_000;
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Body {
@@ -119,6 +122,9 @@ fn act(sim: &HubSpotSim, path: &str, call: &Call) -> Result<Json, String> {
     let to = (body.to_object.as_str(), body.to_id.as_str());
     let done = |()| json!({"done": true});
     match path {
+        "/_sim/time" if !(0..=MAX_ADVANCE_MS).contains(&body.advance_ms) => {
+            Err(format!("advance_ms must be between 0 and {MAX_ADVANCE_MS}"))
+        }
         "/_sim/time" => {
             sim.with(|state| state.clock.advance_millis(body.advance_ms));
             Ok(json!({"now": sim.with(|state| stamp(state.now()))}))

@@ -289,10 +289,12 @@ impl Route {
     }
 
     pub fn meter(&self) -> Meter {
-        match self {
-            Self::Search(_) => Meter::Search,
-            Self::Token | Self::Introspect => Meter::Free,
-            _ => Meter::Standard,
+        if matches!(self, Self::Search(_)) {
+            Meter::Search
+        } else if matches!(self, Self::Token | Self::Introspect) {
+            Meter::Free
+        } else {
+            Meter::Standard
         }
     }
 

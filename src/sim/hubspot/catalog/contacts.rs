@@ -41,37 +41,7 @@ const LANGUAGES: [(&str, &str); 4] = [
 ];
 
 pub(super) fn fill(catalog: &mut Catalog) {
-    let mut information = vec![
-        Property::email("email", "Email"),
-        Property::text("hs_additional_emails", "Additional email addresses"),
-        Property::text("hs_email_domain", "Email Domain").derived(Derived::EmailDomain),
-        Property::text("hs_full_name_or_email", "Full name or email").derived(Derived::FullName),
-        Property::text("salutation", "Salutation"),
-        Property::text("firstname", "First Name"),
-        Property::text("lastname", "Last Name"),
-        Property::phone("phone", "Phone Number"),
-        Property::phone("mobilephone", "Mobile Phone Number"),
-        Property::phone("fax", "Fax Number"),
-        Property::text("jobtitle", "Job Title"),
-        Property::text("company", "Company Name"),
-        Property::text("website", "Website URL"),
-        Property::text("address", "Street Address"),
-        Property::text("city", "City"),
-        Property::text("state", "State/Region"),
-        Property::text("zip", "Postal Code"),
-        Property::text("country", "Country/Region"),
-        Property::text("industry", "Industry"),
-        Property::number("annualrevenue", "Annual Revenue"),
-        Property::number("numemployees", "Number of Employees"),
-        Property::date("date_of_birth", "Date of birth"),
-        Property::area("message", "Message"),
-        Property::choice("hs_language", "Preferred language", &LANGUAGES),
-        Property::choice("hs_lead_status", "Lead Status", &LEAD_STATUS),
-        Property::number("associatedcompanyid", "Primary Associated Company ID")
-            .derived(Derived::PrimaryCompany),
-    ];
-    information.extend(super::lifecycle());
-    catalog.add_group("contactinformation", "Contact information", information);
+    catalog.add_group("contactinformation", "Contact information", information());
     catalog.add_group(
         "analyticsinformation",
         "Web analytics history",
@@ -107,4 +77,38 @@ pub(super) fn fill(catalog: &mut Catalog) {
             Property::number("loyalty_points", "Loyalty points").custom(),
         ],
     );
+}
+
+fn information() -> Vec<Property> {
+    let mut information = vec![
+        Property::email("email", "Email"),
+        Property::text("hs_additional_emails", "Additional email addresses"),
+        Property::text("hs_email_domain", "Email Domain").derived(Derived::EmailDomain),
+        Property::text("hs_full_name_or_email", "Full name or email").derived(Derived::FullName),
+        Property::text("salutation", "Salutation"),
+        Property::text("firstname", "First Name"),
+        Property::text("lastname", "Last Name"),
+        Property::phone("phone", "Phone Number"),
+        Property::phone("mobilephone", "Mobile Phone Number"),
+        Property::phone("fax", "Fax Number"),
+        Property::text("jobtitle", "Job Title"),
+        Property::text("company", "Company Name"),
+        Property::text("website", "Website URL"),
+        Property::text("address", "Street Address"),
+        Property::text("city", "City"),
+        Property::text("state", "State/Region"),
+        Property::text("zip", "Postal Code"),
+        Property::text("country", "Country/Region"),
+        Property::text("industry", "Industry"),
+        Property::number("annualrevenue", "Annual Revenue"),
+        Property::number("numemployees", "Number of Employees"),
+        Property::date("date_of_birth", "Date of birth"),
+        Property::area("message", "Message"),
+        Property::choice("hs_language", "Preferred language", &LANGUAGES),
+        Property::choice("hs_lead_status", "Lead Status", &LEAD_STATUS),
+        Property::number("associatedcompanyid", "Primary Associated Company ID")
+            .derived(Derived::PrimaryCompany),
+    ];
+    information.extend(super::lifecycle());
+    information
 }
