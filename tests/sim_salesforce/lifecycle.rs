@@ -44,6 +44,14 @@ async fn a_late_commit_appears_behind_the_clock() {
         .sim
         .begin_late_commit("Contact", &id, &[("Email", json!("x"))]);
     assert!(refused.is_err());
+    let late = org
+        .sim
+        .begin_late_create("Contact", &[("LastName", json!("Late"))])
+        .expect("begun");
+    org.clock.advance_millis(1_000);
+    let late = org.sim.commit(late).expect("committed");
+    let record = org.sim.record("Contact", &late).expect("the record");
+    assert_eq!(record.created_at.to_string(), "2026-11-23T10:05:10.000Z");
 }
 
 #[tokio::test]

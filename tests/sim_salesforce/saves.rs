@@ -62,8 +62,15 @@ async fn switching_normalisation_off_keeps_texts_as_typed() {
 #[tokio::test]
 async fn bad_values_are_named_by_their_code() {
     let org = org();
+    for (fields, code) in bad_values() {
+        let refused = org.refusal("Contact", fields.clone()).await;
+        assert_eq!(refused, code, "{fields}");
+    }
+}
+
+fn bad_values() -> Vec<(Value, &'static str)> {
     let long = "x".repeat(81);
-    for (fields, code) in [
+    vec![
         (json!({ "FirstName": "Jane" }), "REQUIRED_FIELD_MISSING"),
         (json!({ "LastName": long }), "STRING_TOO_LONG"),
         (
@@ -124,13 +131,7 @@ async fn bad_values_are_named_by_their_code() {
             json!({ "LastName": "R", "LeadSource": "Anything goes" }),
             "",
         ),
-    ] {
-        assert_eq!(
-            org.refusal("Contact", fields.clone()).await,
-            code,
-            "{fields}"
-        );
-    }
+    ]
 }
 
 #[tokio::test]
@@ -352,4 +353,35 @@ async fn describe_tells_what_a_client_must_know() {
     );
     let global = org.call("GET", "/sobjects", Value::Null).await.body;
     assert_eq!(global["sobjects"].as_array().map(Vec::len), Some(11));
+}
+
+#[tokio::test]
+async fn lookups_go_by_parent_key_and_owners_stay() {
+    let org = org();
+    let id = org.contact(json!({ "LastName": "R" }));
+    let path = format!("/sobjects/Contact/{id}");
+    let cleared = org.call("PATCH", &path, json!({ "OwnerId": null })).await;
+    assert_eq!(cleared.code(), "REQUIRED_FIELD_MISSING");
+    let account = json!({ "Name": "A", "Tandem_Link_Id__c": "a:1" });
+    let account = org.create("Account", account).expect("an account");
+    let by_key = json!({ "Account": { "Tandem_Link_Id__c": "a:1" } });
+    assert_eq!(org.call("PATCH", &path, by_key).await.status, 204);
+    let fields = org.sim.record("Contact", &id).expect("the record").fields;
+    assert_eq!(fields["AccountId"], account.as_str());
+    let unknown = json!({ "Account": { "Tandem_Link_Id__c": "a:2" } });
+    assert_eq!(
+        org.call("PATCH", &path, unknown).await.code(),
+        "INVALID_FIELD"
+    );
+    let guard = [("If-Unmodified-Since", "Mon, 23 Nov 2026 09:59:59 GMT")];
+    let path = format!("{DATA}{path}");
+    let late = org
+        .call_with("PATCH", &path, &guard, json!({ "Title": "T" }))
+        .await;
+    assert_eq!(late.status, 412);
+    let form = [("content-type", "text/plain")];
+    let plain = org
+        .call_with("PATCH", &path, &form, json!({ "Title": "T" }))
+        .await;
+    assert_eq!(plain.status, 415);
 }

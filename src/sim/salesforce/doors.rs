@@ -146,9 +146,30 @@ pub(super) fn begin_late(
     fields: &Map<String, Value>,
 ) -> Result<LateCommit, String> {
     let (object, number) = place(org, name, id)?;
+    late(org, object, Some(number), fields)
+}
+
+pub(super) fn begin_late_create(
+    org: &mut Org,
+    name: &str,
+    fields: &Map<String, Value>,
+) -> Result<LateCommit, String> {
+    let object = object(org, name)?;
+    late(org, object, None, fields)
+}
+
+fn late(
+    org: &mut Org,
+    object: usize,
+    number: Option<u64>,
+    fields: &Map<String, Value>,
+) -> Result<LateCommit, String> {
     let by = user(org);
     org.begin();
-    let checked = save::update(org, object, number, fields, by);
+    let checked = match number {
+        Some(number) => save::update(org, object, number, fields, by),
+        None => save::create(org, object, fields, by),
+    };
     org.settle(false);
     checked.map_err(line)?;
     Ok(LateCommit {
@@ -159,11 +180,23 @@ pub(super) fn begin_late(
     })
 }
 
-pub(super) fn commit(org: &mut Org, late: LateCommit) -> Result<(), String> {
+/// Makes the edit or the record visible, with the stamp it took when it began.
+pub(super) fn commit(org: &mut Org, late: LateCommit) -> Result<String, String> {
     let by = user(org);
-    save::update_stamped(org, late.object, late.number, &late.fields, by, late.stamp)
-        .map(|_| ())
-        .map_err(line)
+    let LateCommit { object, stamp, .. } = late;
+    let saved = match late.number {
+        Some(number) => save::update_stamped(org, object, number, &late.fields, by, stamp),
+        None => save::create(org, object, &late.fields, by),
+    };
+    let id = saved.map_err(line)?.id;
+    let row = AnyId::parse(&id)
+        .filter(|_| late.number.is_none())
+        .and_then(|id| org.find(&id).map(|(_, row)| row.clone()));
+    if let Some(mut row) = row {
+        (row.created, row.modified, row.stamp) = (stamp, stamp, stamp);
+        org.put(object, row);
+    }
+    Ok(id)
 }
 
 /// Replaces the list of fields of one object that field-level security hides from the API.

@@ -116,7 +116,8 @@ pub struct DuplicateRule {
 #[derive(Clone, Debug)]
 pub struct LateCommit {
     object: usize,
-    number: u64,
+    /// `None` for a record that will only then exist.
+    number: Option<u64>,
     fields: Map<String, Value>,
     stamp: i64,
 }
@@ -223,7 +224,17 @@ impl SalesforceSim {
         self.with(|org| doors::begin_late(org, object, id, &map(fields)))
     }
 
-    pub fn commit(&self, late: LateCommit) -> Result<(), String> {
+    /// As [`Self::begin_late_commit`], for a record that does not exist yet.
+    pub fn begin_late_create(
+        &self,
+        object: &str,
+        fields: &[(&str, Value)],
+    ) -> Result<LateCommit, String> {
+        self.with(|org| doors::begin_late_create(org, object, &map(fields)))
+    }
+
+    /// Returns the id of the record.
+    pub fn commit(&self, late: LateCommit) -> Result<String, String> {
         self.with(|org| doors::commit(org, late))
     }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::http::{Cursor, Sessions, Usage};
 use super::id::{self, AnyId};
-use super::schema::{RECORD_TYPES, Schema};
+use super::schema::{CURRENCIES, RECORD_TYPES, Schema};
 use super::table::{Row, Table};
 use super::value::Cell;
 use super::{Counters, DuplicateRule, LoggedRequest, SalesforceOptions};
@@ -168,10 +168,6 @@ impl Org {
             .filter(|at| self.is_visible(object, *at))
     }
 
-    pub fn active_currency(&self, code: &str) -> bool {
-        matches!(code, "EUR" | "USD" | "GBP")
-    }
-
     /// Puts a row past all rules; only for what an administrator set up beforehand.
     fn furnish_row(&mut self, object: &str, fields: &[(&str, Cell)]) -> String {
         let Some(at) = self.schema.find(object) else {
@@ -257,20 +253,15 @@ impl Org {
     }
 
     fn furnish_currencies(&mut self) {
-        for (code, rate, active) in [
-            ("EUR", 1.0, true),
-            ("USD", 1.1, true),
-            ("GBP", 0.85, true),
-            ("CHF", 0.95, false),
-        ] {
+        for (code, rate, active) in CURRENCIES {
             self.furnish_row(
                 "CurrencyType",
                 &[
-                    ("IsoCode", Cell::text(code)),
-                    ("ConversionRate", Cell::Number(rate)),
+                    ("IsoCode", Cell::text(*code)),
+                    ("ConversionRate", Cell::Number(*rate)),
                     ("DecimalPlaces", Cell::Number(2.0)),
-                    ("IsActive", Cell::Bool(active)),
-                    ("IsCorporate", Cell::Bool(code == "EUR")),
+                    ("IsActive", Cell::Bool(*active)),
+                    ("IsCorporate", Cell::Bool(*code == "EUR")),
                 ],
             );
         }

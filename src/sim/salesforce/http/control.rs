@@ -121,8 +121,11 @@ fn door(org: &mut Org, name: &str, body: &Body<'_>) -> Reply {
             ))
         }
         "late" => {
-            let late = doors::begin_late(org, object()?, body.text("id")?, body.fields()?)
-                .map_err(from_door)?;
+            let late = match body.maybe("id") {
+                Some(id) => doors::begin_late(org, object()?, id, body.fields()?),
+                None => doors::begin_late_create(org, object()?, body.fields()?),
+            };
+            let late = late.map_err(from_door)?;
             let key = org.late.keys().next_back().map_or(1, |last| last + 1);
             org.late.insert(key, late);
             Ok(Outgoing::json(200, json!({ "late": key })))
@@ -133,7 +136,8 @@ fn door(org: &mut Org, name: &str, body: &Body<'_>) -> Reply {
                 .late
                 .remove(&key)
                 .ok_or_else(|| bad("no such late commit"))?;
-            doors::commit(org, late).map(done).map_err(from_door)
+            let id = doors::commit(org, late).map_err(from_door)?;
+            Ok(Outgoing::json(200, json!({ "id": id })))
         }
         _ => Err(Refusal::not_found().into()),
     }

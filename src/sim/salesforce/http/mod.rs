@@ -38,6 +38,8 @@ const LOG_LENGTH: usize = 100_000;
 pub(super) struct Incoming {
     pub method: Method,
     pub path: String,
+    /// Bytes of the address as sent, query included.
+    pub address_length: usize,
     pub segments: Vec<String>,
     pub query: Vec<(String, String)>,
     pub headers: HeaderMap,
@@ -58,6 +60,7 @@ impl Incoming {
         Self {
             method,
             path: path.to_owned(),
+            address_length: uri.len(),
             segments,
             query,
             headers,
@@ -219,21 +222,19 @@ fn pass(org: &mut Org, incoming: &Incoming) -> Outgoing {
 }
 
 fn head_too_long(incoming: &Incoming) -> Option<Outgoing> {
-    let uri = incoming.path.len()
-        + incoming
-            .query
-            .iter()
-            .map(|(key, value)| key.len() + value.len() + 2)
-            .sum::<usize>();
     let headers: usize = incoming
         .headers
         .iter()
         .map(|(name, value)| name.as_str().len() + value.len() + 4)
         .sum();
-    if uri + headers <= MAX_HEAD {
+    if incoming.address_length + headers <= MAX_HEAD {
         return None;
     }
-    let status = if uri > headers { 414 } else { 431 };
+    let status = if incoming.address_length > headers {
+        414
+    } else {
+        431
+    };
     Some(Outgoing::empty(status))
 }
 

@@ -24,6 +24,7 @@ pub(super) fn answer(org: &mut Org, incoming: &Incoming) -> Reply {
         ["services", "data", version, rest @ ..] => {
             check_version(version)?;
             admit(org, incoming)?;
+            check_media(incoming)?;
             let mut reply = data(org, incoming, version, rest).unwrap_or_else(|refused| refused);
             reply.headers.push(("Sforce-Limit-Info", limit_info(org)));
             Ok(reply)
@@ -80,6 +81,21 @@ fn admit(org: &mut Org, incoming: &Incoming) -> Result<(), Outgoing> {
     }
     org.usage.count(now);
     Ok(())
+}
+
+/// Bodies are plain JSON here; the real service also unpacks gzip.
+fn check_media(incoming: &Incoming) -> Result<(), Outgoing> {
+    let kind = incoming
+        .header("content-type")
+        .unwrap_or("application/json");
+    let packed = incoming.header("content-encoding").unwrap_or("identity");
+    if incoming.body.is_empty() || (kind.contains("json") && packed == "identity") {
+        return Ok(());
+    }
+    let message = format!("Content-Type {kind} with encoding {packed} is not supported");
+    Err(Refusal::new("UNSUPPORTED_MEDIA_TYPE", message)
+        .status(415)
+        .into())
 }
 
 fn limit_info(org: &mut Org) -> String {

@@ -6,7 +6,7 @@ use super::Refusals;
 use crate::sim::salesforce::error::Refusal;
 use crate::sim::salesforce::id::AnyId;
 use crate::sim::salesforce::org::Org;
-use crate::sim::salesforce::schema::{Field, Kind, RECORD_TYPES};
+use crate::sim::salesforce::schema::{CURRENCIES, Default, Field, Kind, RECORD_TYPES};
 use crate::sim::salesforce::table::Row;
 use crate::sim::salesforce::value::{Cell, is_email};
 
@@ -21,7 +21,8 @@ pub(super) fn row(
     let own = &org.schema.objects[object];
     let missing: Vec<String> = (0_u16..)
         .zip(&own.fields)
-        .filter(|(at, field)| field.required && is_blank(row.get(*at)))
+        .filter(|(_, field)| field.required || field.default == Default::User)
+        .filter(|(at, _)| is_blank(row.get(*at)))
         .filter(|(at, _)| before.is_none() || touched.contains(at))
         .map(|(_, field)| field.name.to_owned())
         .collect();
@@ -53,30 +54,34 @@ fn is_blank(cell: Option<&Cell>) -> bool {
 }
 
 fn one(org: &Org, field: &Field, cell: &Cell, unchanged: bool) -> Option<Refusal> {
-    if let Some(text) = cell.as_text()
-        && !matches!(field.kind, Kind::Reference | Kind::Id)
-    {
-        let length = text.chars().count();
-        if field.length > 0 && u32::try_from(length).is_ok_and(|length| length > field.length) {
-            return Some(too_long(field, text));
-        }
+    let text = match cell {
+        Cell::Text(text) => text,
+        Cell::Number(number) => return in_range(field, *number),
+        Cell::Bool(_) | Cell::Date(_) | Cell::Instant(_) => return None,
+    };
+    if field.kind == Kind::Reference {
+        return if unchanged {
+            None
+        } else {
+            reference(org, field, text)
+        };
     }
-    match (field.kind, cell) {
-        (Kind::Email, Cell::Text(text)) => (!text.is_empty() && !is_email(text)).then(|| {
-            let message = format!("{}: invalid email address: {text}", field.label);
-            Refusal::new("INVALID_EMAIL_ADDRESS", message).field(field.name)
-        }),
-        (Kind::Picklist, Cell::Text(text)) => picklist(org, field, &[text]),
-        (Kind::MultiPicklist, Cell::Text(text)) => {
-            let parts: Vec<&str> = text.split(';').collect();
-            picklist(org, field, &parts)
-        }
-        (Kind::Reference, Cell::Text(text)) => {
-            (!unchanged).then(|| reference(org, field, text)).flatten()
-        }
-        (kind, Cell::Number(number)) if kind.is_number() => in_range(field, *number),
-        _ => None,
+    let length = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+    if field.length > 0 && length > field.length {
+        return Some(too_long(field, text));
     }
+    if field.kind == Kind::Email && !text.is_empty() && !is_email(text) {
+        let message = format!("{}: invalid email address: {text}", field.label);
+        return Some(Refusal::new("INVALID_EMAIL_ADDRESS", message).field(field.name));
+    }
+    if field.kind == Kind::Picklist {
+        return picklist(field, &[text]);
+    }
+    if field.kind == Kind::MultiPicklist {
+        let parts: Vec<&str> = text.split(';').collect();
+        return picklist(field, &parts);
+    }
+    None
 }
 
 fn too_long(field: &Field, text: &str) -> Refusal {
@@ -88,10 +93,10 @@ fn too_long(field: &Field, text: &str) -> Refusal {
     Refusal::new("STRING_TOO_LONG", message).field(field.name)
 }
 
-fn picklist(org: &Org, field: &Field, parts: &[&str]) -> Option<Refusal> {
+fn picklist(field: &Field, parts: &[&str]) -> Option<Refusal> {
     if field.name == "CurrencyIsoCode" {
         let code = parts.first().copied().unwrap_or_default();
-        return (!org.active_currency(code)).then(|| {
+        return (!active_currency(code)).then(|| {
             let message = format!("Currency ISO Code: invalid or inactive currency: {code}");
             Refusal::new("INVALID_CURRENCY_ISO", message).field(field.name)
         });
@@ -103,6 +108,12 @@ fn picklist(org: &Org, field: &Field, parts: &[&str]) -> Option<Refusal> {
         .iter()
         .find(|part| !part.is_empty() && !field.values.contains(part))?;
     Some(bad_value(field, bad))
+}
+
+fn active_currency(code: &str) -> bool {
+    CURRENCIES
+        .iter()
+        .any(|(own, _, active)| *active && *own == code)
 }
 
 fn bad_value(field: &Field, value: &str) -> Refusal {

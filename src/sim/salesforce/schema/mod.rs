@@ -264,6 +264,14 @@ impl Schema {
     }
 }
 
+/// Code, rate against the corporate currency, active. The first is the corporate one.
+pub(super) const CURRENCIES: &[(&str, f64, bool)] = &[
+    ("EUR", 1.0, true),
+    ("USD", 1.1, true),
+    ("GBP", 0.85, true),
+    ("CHF", 0.95, false),
+];
+
 /// Stages of an opportunity with their probability: `salesforce.md 10`.
 pub(super) const STAGES: &[(&str, f64)] = &[
     ("Prospecting", 10.0),

@@ -302,12 +302,12 @@ impl Scope<'_> {
         }
         let any = list
             .into_iter()
-            .map(|literal| match literal {
-                Literal::Text(text) => Ok(text
-                    .split(';')
-                    .map(|part| part.trim().to_lowercase())
-                    .collect()),
-                _ => Err(invalid_operator(name)),
+            .map(|literal| {
+                let Literal::Text(text) = literal else {
+                    return Err(invalid_operator(name));
+                };
+                let parts = text.split(';').map(|part| part.trim().to_lowercase());
+                Ok(parts.collect())
             })
             .collect::<Result<_, Refusal>>()?;
         Ok(Test::Includes { path, any })

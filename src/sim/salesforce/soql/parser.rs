@@ -296,10 +296,10 @@ impl Parser {
             return Ok(Expr::Compare { name, sign, to });
         }
         if self.take("LIKE") {
-            return match self.literal()? {
-                Literal::Text(pattern) => Ok(Expr::Like { name, pattern }),
-                _ => Err(malformed("LIKE needs a string")),
+            let Literal::Text(pattern) = self.literal()? else {
+                return Err(malformed("LIKE needs a string"));
             };
+            return Ok(Expr::Like { name, pattern });
         }
         if self.take("NOT") {
             self.need("IN")?;
