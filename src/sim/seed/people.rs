@@ -104,7 +104,7 @@ fn contact(
 fn trouble(sower: &mut Sower<'_>, facts: &Facts, firm: &Firm, nth: usize) -> Result<(), String> {
     let mut properties = facts.hubspot(firm);
     let mut fields = facts.salesforce(sower, firm);
-    match nth % 4 {
+    match nth % 3 {
         0 => {
             let id = contact(sower, &properties, firm)?;
             let one = sower.in_salesforce(CONTACTS.1, &fields)?;
@@ -130,15 +130,10 @@ fn trouble(sower: &mut Sower<'_>, facts: &Facts, firm: &Firm, nth: usize) -> Res
             sower.pair(CONTACTS, &both);
             sower.expect(CONTACTS, &[&id], &[&other], Trouble::TitleTooLong);
         }
-        2 => {
+        _ => {
             put(&mut properties, "lastname", String::new());
             let id = contact(sower, &properties, firm)?;
             sower.expect(CONTACTS, &[&id], &[], Trouble::NoLastName);
-        }
-        _ => {
-            fields.retain(|(name, _)| *name != "OwnerId");
-            let id = sower.in_salesforce(CONTACTS.1, &fields)?;
-            sower.expect(CONTACTS, &[], &[&id], Trouble::OwnerUnknown);
         }
     }
     Ok(())
