@@ -251,11 +251,7 @@ mod tests {
 
     #[test]
     fn one_number_written_many_ways_is_one_number() {
-        for way in [
-            "+49 30 23125123",
-            "+49 (30) 23125-123",
-            "+493023125123",
-        ] {
+        for way in ["+49 30 23125123", "+49 (30) 23125-123", "+493023125123"] {
             assert_eq!(phone(way), "493023125123", "{way}");
         }
         assert_eq!(phone("0049 30 23125123"), "493023125123");

@@ -285,7 +285,11 @@ fn linked(seeded: &Seeded) -> Vec<LinkSeen> {
                 ("contacts", "Lead") => "leads",
                 (object, _) => object,
             };
-            (mapping.to_owned(), pair.hubspot.clone(), pair.salesforce.clone())
+            (
+                mapping.to_owned(),
+                pair.hubspot.clone(),
+                pair.salesforce.clone(),
+            )
         })
         .collect()
 }
@@ -323,12 +327,18 @@ fn seeded_pairs_differ_until_somebody_syncs_them() {
     let findings = world.verify();
     let differing = |mapping: &str| {
         let found = findings.mismatches.iter();
-        found.filter(|one| one.mapping == mapping && one.rule != "(record)").count()
+        found
+            .filter(|one| one.mapping == mapping && one.rule != "(record)")
+            .count()
     };
     for mapping in ["companies", "contacts", "leads", "deals"] {
         assert!(differing(mapping) > 0, "{mapping} agree from the start");
     }
-    let alone = findings.mismatches.iter().filter(|one| one.rule == "(record)").count();
+    let alone = findings
+        .mismatches
+        .iter()
+        .filter(|one| one.rule == "(record)")
+        .count();
     assert!(alone > 60, "{alone}");
     assert!(findings.duplicates.is_empty());
 }
