@@ -112,15 +112,23 @@ impl Meaning {
                 let found = table.iter().find(|(_, salesforce)| *salesforce == first);
                 translated(&first, found.map(|(_, salesforce)| *salesforce))
             }
-            (Form::Stage(table), Side::HubSpot) => {
-                let stage = get(1);
-                let found = table.iter().find(|row| row[0] == first && row[1] == stage);
-                let unknown = format!("?{first}/{stage}");
-                found.map_or(unknown, |row| format!("{}/{}", row[2], row[3]))
-            }
-            (Form::Stage(_), Side::Salesforce) => {
+            (Form::Stage(_), Side::HubSpot) => format!("{first}/{}", get(1)),
+            (Form::Stage(table), Side::Salesforce) => {
                 let kind = self.record_types.get(&first).unwrap_or(&first);
-                format!("{kind}/{}", get(1))
+                let name = get(1);
+                let found = table.iter().find(|row| row[2] == kind && row[3] == name);
+                let unknown = format!("?{kind}/{name}");
+                found.map_or(unknown, |row| format!("{}/{}", row[0], row[1]))
+            }
+            (Form::Address, _) => {
+                let lines = (0..5).map(|at| get(at).trim().replace("\r\n", "\n"));
+                let lines: Vec<String> = lines.collect();
+                let blank = lines.iter().all(String::is_empty);
+                if blank {
+                    String::new()
+                } else {
+                    lines.join(", ")
+                }
             }
             (Form::Company { .. }, Side::Salesforce) if !first.is_empty() => {
                 let unlinked = format!("?{first}");
@@ -188,7 +196,13 @@ fn plain(form: Form, value: &str) -> String {
     }
 }
 
-/// International digits; a number without a country is a German one.
+/// Whether two shared values agree under the rule.
+pub fn agree(rule: &Rule, ours: &str, theirs: &str) -> bool {
+    let unknown = ours.starts_with('?') || theirs.starts_with('?');
+    ours == theirs || (rule.drops && unknown)
+}
+
+/// International digits; a number without a country is an American one.
 fn phone(value: &str) -> String {
     let digits: String = value.chars().filter(char::is_ascii_digit).collect();
     if digits.is_empty() {
@@ -199,7 +213,7 @@ fn phone(value: &str) -> String {
     }
     match digits.strip_prefix("00") {
         Some(rest) => rest.to_owned(),
-        None => format!("49{}", digits.trim_start_matches('0')),
+        None => format!("1{digits}"),
     }
 }
 
@@ -236,16 +250,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_number_written_five_ways_is_one_number() {
-        for way in [
-            "+49 30 23125123",
-            "+49 (30) 23125-123",
-            "+493023125123",
-            "030 23125123",
-        ] {
+    fn one_number_written_many_ways_is_one_number() {
+        for way in ["+49 30 23125123", "+49 (30) 23125-123", "+493023125123"] {
             assert_eq!(phone(way), "493023125123", "{way}");
         }
         assert_eq!(phone("0049 30 23125123"), "493023125123");
+        assert_eq!(phone("(202) 555-0143"), phone("+1 202 555 0143"));
         assert_ne!(phone("+44 20 7946 0123"), phone("+44 20 7946 0124"));
     }
 

@@ -10,7 +10,7 @@ use crate::model::Side;
 use crate::sim::seed::Heroine;
 
 use super::ledger::{Edit, EditKind, Ledger, Partners, View};
-use super::shape::{self, Creates, Form, Rule, Shape, Travels};
+use super::shape::{self, Form, Rule, Shape};
 use super::typed::{self, Typed};
 
 /// What marketing and sales type into Ada's job title at the same time.
@@ -109,6 +109,14 @@ impl<'a> Editor<'a> {
         Ok(())
     }
 
+    fn side(&mut self) -> Side {
+        if self.dice.bool() {
+            Side::HubSpot
+        } else {
+            Side::Salesforce
+        }
+    }
+
     fn target(&mut self) -> Target {
         let at = self.dice.usize(0..self.targets.len());
         self.targets[at].clone()
@@ -122,13 +130,10 @@ impl<'a> Editor<'a> {
 
     fn one_field(&mut self, ledger: &mut Ledger) -> anyhow::Result<()> {
         let target = self.target();
-        let Some(rule) = self.rule(target.shape, |rule| rule.form.is_typed()) else {
+        let Some(rule) = self.rule(target.shape, |rule| is_typed(rule)) else {
             return Ok(());
         };
-        let side = match rule.travels {
-            Travels::Both if self.dice.bool() => Side::Salesforce,
-            Travels::Both | Travels::ToSalesforce => Side::HubSpot,
-        };
+        let side = self.side();
         if let Some(typed) = typed::invent(rule, side, &mut self.dice, self.view.meaning) {
             self.write(target.shape, rule, target.id(side), &typed, ledger)?;
         }
@@ -138,8 +143,7 @@ impl<'a> Editor<'a> {
     /// Both sides of one pair, one after the other, before the engine can look.
     fn conflict(&mut self, ledger: &mut Ledger) -> anyhow::Result<()> {
         let target = self.target();
-        let fits = |rule: &Rule| rule.form.is_typed() && rule.travels == Travels::Both;
-        let Some(rule) = self.rule(target.shape, fits) else {
+        let Some(rule) = self.rule(target.shape, is_typed) else {
             return Ok(());
         };
         for side in Side::BOTH {
@@ -173,7 +177,7 @@ impl<'a> Editor<'a> {
             primary,
         };
         self.write(child.shape, rule, &child.hubspot, &typed, ledger)?;
-        if let Some(rule) = self.rule(child.shape, |rule| rule.form == Form::Text)
+        if let Some(rule) = self.rule(child.shape, |rule| rule.typed && rule.form == Form::Text)
             && let Some(typed) =
                 typed::invent(rule, Side::HubSpot, &mut self.dice, self.view.meaning)
         {
@@ -184,18 +188,7 @@ impl<'a> Editor<'a> {
 
     fn create(&mut self, ledger: &mut Ledger) -> anyhow::Result<()> {
         let shape = self.target().shape;
-        let side = if self.dice.bool() {
-            Side::HubSpot
-        } else {
-            Side::Salesforce
-        };
-        let creates = match side {
-            Side::HubSpot => shape.hubspot_creates,
-            Side::Salesforce => shape.salesforce_creates,
-        };
-        if creates == Creates::Never {
-            return Ok(());
-        }
+        let side = self.side();
         self.created += 1;
         let born = typed::newborn(shape, side, self.created, self.view.meaning);
         let Some(born) = born else {
@@ -229,11 +222,7 @@ impl<'a> Editor<'a> {
             return Ok(());
         }
         self.removals_left -= 1;
-        let side = if self.dice.bool() {
-            Side::HubSpot
-        } else {
-            Side::Salesforce
-        };
+        let side = self.side();
         let id = target.id(side);
         let object = target.shape.object(side);
         let done = match side {
@@ -304,4 +293,8 @@ fn borrowed<'t>(properties: &'t [(&'static str, String)]) -> Vec<(&'t str, &'t s
         .iter()
         .map(|(name, value)| (*name, value.as_str()))
         .collect()
+}
+
+fn is_typed(rule: &Rule) -> bool {
+    rule.typed && !matches!(rule.form, Form::Company { .. })
 }

@@ -17,6 +17,8 @@ mod shape;
 mod summary;
 mod typed;
 mod verify;
+#[cfg(test)]
+mod verify_tests;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

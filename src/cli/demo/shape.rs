@@ -27,13 +27,10 @@ pub struct Rule {
     pub form: Form,
     /// What Salesforce holds where HubSpot is blank.
     pub default: Option<&'static str>,
-    pub travels: Travels,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Travels {
-    Both,
-    ToSalesforce,
+    /// A value without counterpart stays where it is, and the other side keeps what it has.
+    pub drops: bool,
+    /// The demo's users change it.
+    pub typed: bool,
 }
 
 /// How a rule's raw values are compared.
@@ -46,9 +43,11 @@ pub enum Form {
     Site,
     Number,
     Day,
-    /// HubSpot's value and Salesforce's, the one written back first.
+    /// Five fields that move as a whole.
+    Address,
+    /// HubSpot's value and Salesforce's. Several of HubSpot's may share one of Salesforce's.
     Pick(&'static [(&'static str, &'static str)]),
-    /// Pipeline, stage, record type, stage name.
+    /// Pipeline, stage, record type, stage name. Several of Salesforce's may share one of HubSpot's.
     Stage(&'static [[&'static str; 4]]),
     /// Amount and currency.
     Money,
@@ -63,7 +62,6 @@ pub enum Form {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Creates {
     Always,
-    Never,
     /// HubSpot contacts whose stage is one of these.
     WhenStage(&'static [&'static str]),
     /// HubSpot contacts whose stage is none of these.
@@ -99,11 +97,38 @@ const fn rule(
         salesforce,
         form,
         default: None,
-        travels: Travels::Both,
+        drops: false,
+        typed: true,
     }
 }
 
-const LATE: &[&str] = &["opportunity", "customer"];
+impl Rule {
+    const fn default(mut self, text: &'static str) -> Self {
+        self.default = Some(text);
+        self
+    }
+
+    const fn drops(mut self) -> Self {
+        self.drops = true;
+        self
+    }
+
+    const fn left_alone(mut self) -> Self {
+        self.typed = false;
+        self
+    }
+}
+
+/// Stages of people who buy: they become Salesforce contacts, everybody else a lead.
+const BUYERS: &[&str] = &["opportunity", "customer", "evangelist"];
+
+const HUBSPOT_ADDRESS: &[&str] = &["address", "city", "state", "zip", "country"];
+const OWNER: Rule = rule(
+    "hubspot_owner_id",
+    &["hubspot_owner_id"],
+    &["OwnerId"],
+    Form::Owner,
+);
 
 pub const SHAPES: [Shape; 4] = [
     Shape {
@@ -112,8 +137,46 @@ pub const SHAPES: [Shape; 4] = [
         salesforce: "Account",
         rules: &[
             rule("name", &["name"], &["Name"], Form::Text),
+            rule("domain", &["domain"], &["Website"], Form::Site).left_alone(),
             rule("phone", &["phone"], &["Phone"], Form::Phone),
-            rule("city", &["city"], &["BillingCity"], Form::Text),
+            rule(
+                "address",
+                HUBSPOT_ADDRESS,
+                &[
+                    "BillingStreet",
+                    "BillingCity",
+                    "BillingState",
+                    "BillingPostalCode",
+                    "BillingCountry",
+                ],
+                Form::Address,
+            ),
+            rule(
+                "numberofemployees",
+                &["numberofemployees"],
+                &["NumberOfEmployees"],
+                Form::Number,
+            ),
+            rule(
+                "annualrevenue",
+                &["annualrevenue"],
+                &["AnnualRevenue"],
+                Form::Number,
+            ),
+            rule(
+                "description",
+                &["description"],
+                &["Description"],
+                Form::Text,
+            ),
+            rule(
+                "industry",
+                &["industry"],
+                &["Industry"],
+                Form::Pick(INDUSTRIES),
+            )
+            .drops(),
+            OWNER,
         ],
         hubspot_creates: Creates::Always,
         salesforce_creates: Creates::Always,
@@ -123,24 +186,39 @@ pub const SHAPES: [Shape; 4] = [
         hubspot: "contacts",
         salesforce: "Contact",
         rules: &[
-            rule("email", &["email"], &["Email"], Form::Email),
+            rule("email", &["email"], &["Email"], Form::Email).left_alone(),
+            rule("firstname", &["firstname"], &["FirstName"], Form::Text),
+            rule("lastname", &["lastname"], &["LastName"], Form::Text).default("(unknown)"),
             rule("jobtitle", &["jobtitle"], &["Title"], Form::Text),
             rule("phone", &["phone"], &["Phone"], Form::Phone),
-            rule("city", &["city"], &["MailingCity"], Form::Text),
             rule(
-                "hubspot_owner_id",
-                &["hubspot_owner_id"],
-                &["OwnerId"],
-                Form::Owner,
+                "mobilephone",
+                &["mobilephone"],
+                &["MobilePhone"],
+                Form::Phone,
             ),
             rule(
-                "companies",
-                &[],
+                "address",
+                HUBSPOT_ADDRESS,
+                &[
+                    "MailingStreet",
+                    "MailingCity",
+                    "MailingState",
+                    "MailingPostalCode",
+                    "MailingCountry",
+                ],
+                Form::Address,
+            ),
+            LIFECYCLE,
+            OWNER,
+            rule(
+                PARENT,
+                &[PARENT],
                 &["AccountId"],
                 Form::Company { primary: 1 },
             ),
         ],
-        hubspot_creates: Creates::WhenStage(LATE),
+        hubspot_creates: Creates::WhenStage(BUYERS),
         salesforce_creates: Creates::Always,
     },
     Shape {
@@ -148,12 +226,35 @@ pub const SHAPES: [Shape; 4] = [
         hubspot: "contacts",
         salesforce: "Lead",
         rules: &[
-            rule("email", &["email"], &["Email"], Form::Email),
+            rule("email", &["email"], &["Email"], Form::Email).left_alone(),
+            rule("firstname", &["firstname"], &["FirstName"], Form::Text),
+            rule("lastname", &["lastname"], &["LastName"], Form::Text).default("(unknown)"),
+            rule("company", &["company"], &["Company"], Form::Text).default("(unknown)"),
             rule("jobtitle", &["jobtitle"], &["Title"], Form::Text),
+            rule("website", &["website"], &["Website"], Form::Text).left_alone(),
             rule("phone", &["phone"], &["Phone"], Form::Phone),
-            rule("city", &["city"], &["City"], Form::Text),
+            rule(
+                "mobilephone",
+                &["mobilephone"],
+                &["MobilePhone"],
+                Form::Phone,
+            ),
+            rule(
+                "address",
+                HUBSPOT_ADDRESS,
+                &["Street", "City", "State", "PostalCode", "Country"],
+                Form::Address,
+            ),
+            rule(
+                "hs_lead_status",
+                &["hs_lead_status"],
+                &["Status"],
+                Form::Pick(STATUSES),
+            ),
+            LIFECYCLE,
+            OWNER,
         ],
-        hubspot_creates: Creates::UnlessStage(LATE),
+        hubspot_creates: Creates::UnlessStage(BUYERS),
         salesforce_creates: Creates::Always,
     },
     Shape {
@@ -163,11 +264,12 @@ pub const SHAPES: [Shape; 4] = [
         rules: &[
             rule("dealname", &["dealname"], &["Name"], Form::Text),
             rule(
-                "amount",
-                &["amount", "deal_currency_code"],
-                &["Amount", "CurrencyIsoCode"],
-                Form::Money,
+                "description",
+                &["description"],
+                &["Description"],
+                Form::Text,
             ),
+            rule("hs_next_step", &["hs_next_step"], &["NextStep"], Form::Text),
             rule("closedate", &["closedate"], &["CloseDate"], Form::Day),
             rule(
                 "stage",
@@ -176,8 +278,16 @@ pub const SHAPES: [Shape; 4] = [
                 Form::Stage(STAGES),
             ),
             rule(
-                "companies",
-                &[],
+                "amount",
+                &["amount", "deal_currency_code"],
+                &["Amount", "CurrencyIsoCode"],
+                Form::Money,
+            ),
+            rule("dealtype", &["dealtype"], &["Type"], Form::Pick(DEAL_TYPES)).drops(),
+            OWNER,
+            rule(
+                PARENT,
+                &[PARENT],
                 &["AccountId"],
                 Form::Company { primary: 5 },
             ),
@@ -185,6 +295,46 @@ pub const SHAPES: [Shape; 4] = [
         hubspot_creates: Creates::Always,
         salesforce_creates: Creates::Always,
     },
+];
+
+const PARENT: &str = "companies/primary";
+
+/// Nobody falls back to an earlier stage, so an edit may rightly be without effect.
+const LIFECYCLE: Rule = rule(
+    "lifecyclestage",
+    &["lifecyclestage"],
+    &["HubSpot_Lifecycle__c"],
+    Form::Text,
+)
+.left_alone();
+
+const INDUSTRIES: &[(&str, &str)] = &[
+    ("ACCOUNTING", "Finance"),
+    ("BANKING", "Banking"),
+    ("BIOTECHNOLOGY", "Biotechnology"),
+    ("COMPUTER_SOFTWARE", "Technology"),
+    ("CONSTRUCTION", "Construction"),
+    ("HOSPITAL_HEALTH_CARE", "Healthcare"),
+    ("INSURANCE", "Insurance"),
+    ("LOGISTICS_AND_SUPPLY_CHAIN", "Transportation"),
+    ("MACHINERY", "Manufacturing"),
+    ("AUTOMOTIVE", "Manufacturing"),
+    ("RETAIL", "Retail"),
+];
+
+const STATUSES: &[(&str, &str)] = &[
+    ("NEW", "Open - Not Contacted"),
+    ("OPEN", "Open - Not Contacted"),
+    ("IN_PROGRESS", "Working - Contacted"),
+    ("ATTEMPTED_TO_CONTACT", "Working - Contacted"),
+    ("CONNECTED", "Working - Contacted"),
+    ("UNQUALIFIED", "Closed - Not Converted"),
+    ("BAD_TIMING", "Closed - Not Converted"),
+];
+
+const DEAL_TYPES: &[(&str, &str)] = &[
+    ("newbusiness", "New Customer"),
+    ("existingbusiness", "Existing Customer"),
 ];
 
 const STAGES: &[[&str; 4]] = &[
@@ -203,12 +353,38 @@ const STAGES: &[[&str; 4]] = &[
     ],
     [
         "default",
+        "presentationscheduled",
+        "New_Business",
+        "Value Proposition",
+    ],
+    [
+        "default",
+        "presentationscheduled",
+        "New_Business",
+        "Id. Decision Makers",
+    ],
+    [
+        "default",
+        "decisionmakerboughtin",
+        "New_Business",
+        "Proposal/Price Quote",
+    ],
+    [
+        "default",
+        "decisionmakerboughtin",
+        "New_Business",
+        "Perception Analysis",
+    ],
+    [
+        "default",
         "contractsent",
         "New_Business",
         "Negotiation/Review",
     ],
     ["default", "closedwon", "New_Business", "Closed Won"],
     ["default", "closedlost", "New_Business", "Closed Lost"],
+    ["8423117", "214587501", "Renewal", "Renewal Due"],
+    ["8423117", "214587501", "Renewal", "Proposal/Price Quote"],
     ["8423117", "214587502", "Renewal", "Negotiation/Review"],
     ["8423117", "214587503", "Renewal", "Closed Won"],
     ["8423117", "214587504", "Renewal", "Closed Lost"],

@@ -29,17 +29,6 @@ impl Typed {
     }
 }
 
-impl Form {
-    /// Users type into such fields; match keys and references are changed in other ways.
-    pub const fn is_typed(self) -> bool {
-        match self {
-            Self::Text | Self::Phone | Self::Number | Self::Day => true,
-            Self::Pick(_) | Self::Stage(_) | Self::Money | Self::Owner => true,
-            Self::Email | Self::Site | Self::Company { .. } => false,
-        }
-    }
-}
-
 const TITLES: [&str; 8] = [
     "Regional Director",
     "Chief of Staff",
@@ -65,6 +54,7 @@ pub fn invent(
         Form::Phone => vec![format!("+49 30 23125{:03}", dice.u32(0..1_000))],
         Form::Number => vec![dice.u32(5..9_000).to_string()],
         Form::Day => vec![day(rule, side, dice)],
+        Form::Address => return Some(city(rule, side, dice)),
         Form::Pick(table) => {
             let (hubspot, salesforce) = dice.choice(table)?;
             let word = if side == Side::HubSpot {
@@ -111,11 +101,21 @@ pub fn invent(
     })
 }
 
+/// People correct a city; the other lines of the address stay as they are.
+fn city(rule: &Rule, side: Side, dice: &mut fastrand::Rng) -> Typed {
+    let city = CITIES[dice.usize(0..CITIES.len())];
+    match side {
+        Side::HubSpot => Typed::HubSpot(vec![(rule.hubspot[1], city.to_owned())]),
+        Side::Salesforce => Typed::Salesforce(vec![(rule.salesforce[1], json!(city))]),
+    }
+}
+
 fn words(rule: &str, dice: &mut fastrand::Rng) -> String {
     let number = dice.u32(10..1_000);
     match rule {
         "jobtitle" => format!("{} {}", TITLES[dice.usize(0..TITLES.len())], number % 7 + 1),
-        "city" => CITIES[dice.usize(0..CITIES.len())].to_owned(),
+        "firstname" => format!("Robin {number}"),
+        "lastname" => format!("Sommer-{number}"),
         _ => format!("Changed by hand {number}"),
     }
 }

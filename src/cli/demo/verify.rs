@@ -9,6 +9,7 @@ use std::fmt;
 use crate::model::Side;
 use crate::sim::seed::Seeded;
 
+use super::canon::agree;
 use super::doubles::{self, Duplicate};
 use super::ledger::{Edit, EditKind, Ledger, Partners, View};
 use super::outcome::{ConflictSeen, LinkSeen, Open};
@@ -161,7 +162,7 @@ impl Judge<'_> {
                 let of = |side, id| self.view.value(shape, rule, side, id).unwrap_or_default();
                 let ours = of(Side::HubSpot, hubspot);
                 let theirs = of(Side::Salesforce, salesforce);
-                if ours == theirs {
+                if agree(rule, &ours, &theirs) {
                     continue;
                 }
                 let excused = self
@@ -360,7 +361,6 @@ fn should_have_counterpart(shape: &Shape, side: Side, stage: &str) -> bool {
     };
     match creates {
         Creates::Always => true,
-        Creates::Never => false,
         Creates::WhenStage(stages) => stages.contains(&stage),
         Creates::UnlessStage(stages) => !stages.contains(&stage),
     }

@@ -121,15 +121,12 @@ fn trouble(sower: &mut Sower<'_>, facts: &Facts, firm: &Firm, nth: usize) -> Res
             Trouble::NoCloseDate
         }
         1 => {
-            let mut fields = facts.salesforce(sower, firm);
-            set(
-                &mut fields,
-                "RecordTypeId",
-                record_type(sower, "New_Business"),
-            );
-            set(&mut fields, "StageName", json!("Perception Analysis"));
-            let id = sower.in_salesforce(OBJECTS.1, &fields)?;
-            sower.expect(OBJECTS, &[], &[&id], Trouble::StageWithoutCounterpart);
+            let id = deal(sower, &properties, firm)?;
+            let fields = facts.salesforce(sower, firm);
+            let one = sower.in_salesforce(OBJECTS.1, &fields)?;
+            let two = sower.in_salesforce(OBJECTS.1, &fields)?;
+            let trouble = Trouble::SeveralOpportunitiesOneName;
+            sower.expect(OBJECTS, &[&id], &[&one, &two], trouble);
             return Ok(());
         }
         2 => {
@@ -138,8 +135,13 @@ fn trouble(sower: &mut Sower<'_>, facts: &Facts, firm: &Firm, nth: usize) -> Res
             Trouble::CurrencyWithoutCounterpart
         }
         _ => {
-            put(&mut properties, "hubspot_owner_id", OWNERS[3].0);
-            Trouble::OwnerHasLeft
+            let name = format!("{}, with {}", facts.name, "all the trimmings, ".repeat(8));
+            put(
+                &mut properties,
+                "dealname",
+                name.trim_end_matches([',', ' ']),
+            );
+            Trouble::NameTooLong
         }
     };
     let id = deal(sower, &properties, firm)?;

@@ -34,6 +34,9 @@ const INDUSTRIES: [(&str, &str); 5] = [
     ("RETAIL", "Retail"),
 ];
 
+/// A real place, of 58 letters; Salesforce takes 40.
+const LONG_CITY: &str = "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch";
+
 /// Returns the firms that nothing is wrong with: troubled ones have no children, so that one
 /// trouble is one case for a person and not ten.
 pub(super) fn sow(sower: &mut Sower<'_>) -> Result<Vec<Firm>, String> {
@@ -79,11 +82,11 @@ fn trouble(sower: &mut Sower<'_>, facts: &Facts, nth: usize) -> Result<(), Strin
         let trouble = Trouble::SeveralCompaniesOneDomain;
         sower.expect(OBJECTS, &[&first, &second], &[&account], trouble);
     } else {
-        let mut fields = facts.salesforce(sower);
-        set(&mut fields, "Industry", json!("Agriculture"));
-        let account = sower.in_salesforce(OBJECTS.1, &fields)?;
-        let trouble = Trouble::IndustryWithoutCounterpart;
-        sower.expect(OBJECTS, &[], &[&account], trouble);
+        let mut properties = facts.hubspot();
+        properties.retain(|(name, _)| *name != "city");
+        properties.push(("city", LONG_CITY.to_owned()));
+        let company = sower.in_hubspot(OBJECTS.0, &properties)?;
+        sower.expect(OBJECTS, &[&company], &[], Trouble::CityTooLong);
     }
     Ok(())
 }
@@ -127,7 +130,6 @@ impl Facts {
         vec![
             ("Name", json!(self.name)),
             ("Website", json!(format!("https://www.{}", self.domain))),
-            ("Domain__c", json!(self.domain)),
             ("Phone", json!(words::phone(self.place.1, self.line, 0))),
             ("BillingCity", json!(self.place.0)),
             ("BillingCountry", json!(self.place.1)),

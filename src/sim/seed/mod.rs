@@ -30,12 +30,14 @@ pub const OWNERS: [(&str, &str); 4] = [
 /// How a troubled record is expected to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fate {
-    /// One field waits, the rest of the record travels.
+    /// One value waits, the rest of the record travels.
     Held,
     /// The record cannot be created on the other side.
     DeadLettered,
     /// Several records may be meant; a person decides.
     Ambiguous,
+    /// It travels after all, with a stand-in for what is missing.
+    Travels,
 }
 
 impl Fate {
@@ -44,6 +46,7 @@ impl Fate {
             Self::Held => "held",
             Self::DeadLettered => "dead-lettered",
             Self::Ambiguous => "ambiguous",
+            Self::Travels => "travels",
         }
     }
 }
@@ -53,11 +56,11 @@ impl Fate {
 pub enum Trouble {
     SeveralContactsOneEmail,
     SeveralCompaniesOneDomain,
+    SeveralOpportunitiesOneName,
     TitleTooLong,
+    CityTooLong,
+    NameTooLong,
     NoLastName,
-    OwnerHasLeft,
-    IndustryWithoutCounterpart,
-    StageWithoutCounterpart,
     NoCloseDate,
     CurrencyWithoutCounterpart,
 }
@@ -65,14 +68,12 @@ pub enum Trouble {
 impl Trouble {
     pub const fn fate(self) -> Fate {
         match self {
-            Self::SeveralContactsOneEmail | Self::SeveralCompaniesOneDomain => Fate::Ambiguous,
-            Self::TitleTooLong
-            | Self::OwnerHasLeft
-            | Self::IndustryWithoutCounterpart
-            | Self::CurrencyWithoutCounterpart => Fate::Held,
-            Self::NoLastName | Self::StageWithoutCounterpart | Self::NoCloseDate => {
-                Fate::DeadLettered
-            }
+            Self::SeveralContactsOneEmail
+            | Self::SeveralCompaniesOneDomain
+            | Self::SeveralOpportunitiesOneName => Fate::Ambiguous,
+            Self::TitleTooLong | Self::CityTooLong | Self::CurrencyWithoutCounterpart => Fate::Held,
+            Self::NameTooLong | Self::NoCloseDate => Fate::DeadLettered,
+            Self::NoLastName => Fate::Travels,
         }
     }
 
@@ -81,11 +82,11 @@ impl Trouble {
         match self {
             Self::SeveralContactsOneEmail => "two Salesforce contacts share one e-mail",
             Self::SeveralCompaniesOneDomain => "two HubSpot companies share one domain",
-            Self::TitleTooLong => "the job title is longer than Salesforce takes",
+            Self::SeveralOpportunitiesOneName => "two opportunities share one name",
+            Self::TitleTooLong => "a job title longer than Salesforce takes",
+            Self::CityTooLong => "a city longer than Salesforce takes",
+            Self::NameTooLong => "a deal name longer than Salesforce takes",
             Self::NoLastName => "no last name, which Salesforce requires",
-            Self::OwnerHasLeft => "the owner has left the company",
-            Self::IndustryWithoutCounterpart => "an industry that HubSpot does not know",
-            Self::StageWithoutCounterpart => "a stage that no pipeline has",
             Self::NoCloseDate => "no close date, which Salesforce requires",
             Self::CurrencyWithoutCounterpart => "a currency that the org does not use",
         }

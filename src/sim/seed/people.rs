@@ -37,9 +37,10 @@ pub(super) fn sow(sower: &mut Sower<'_>, firms: &[Firm]) -> Result<Vec<Standing>
     let mut people = Vec::with_capacity(records);
     for index in 0..records {
         let firm = &firms[index % firms.len()];
-        let facts = Facts::invent(sower, index, firm);
+        let mut facts = Facts::invent(sower, index, firm);
         let place = place(index, records);
         if let Place::Troubled(nth) = place {
+            facts.is_lead = false;
             trouble(sower, &facts, firm, nth)?;
             continue;
         }
@@ -103,7 +104,7 @@ fn contact(
 fn trouble(sower: &mut Sower<'_>, facts: &Facts, firm: &Firm, nth: usize) -> Result<(), String> {
     let mut properties = facts.hubspot(firm);
     let mut fields = facts.salesforce(sower, firm);
-    match nth % 4 {
+    match nth % 3 {
         0 => {
             let id = contact(sower, &properties, firm)?;
             let one = sower.in_salesforce(CONTACTS.1, &fields)?;
@@ -129,15 +130,10 @@ fn trouble(sower: &mut Sower<'_>, facts: &Facts, firm: &Firm, nth: usize) -> Res
             sower.pair(CONTACTS, &both);
             sower.expect(CONTACTS, &[&id], &[&other], Trouble::TitleTooLong);
         }
-        2 => {
+        _ => {
             put(&mut properties, "lastname", String::new());
             let id = contact(sower, &properties, firm)?;
             sower.expect(CONTACTS, &[&id], &[], Trouble::NoLastName);
-        }
-        _ => {
-            put(&mut properties, "hubspot_owner_id", OWNERS[3].0.to_owned());
-            let id = contact(sower, &properties, firm)?;
-            sower.expect(CONTACTS, &[&id], &[], Trouble::OwnerHasLeft);
         }
     }
     Ok(())
