@@ -405,3 +405,18 @@ async fn a_wrong_token_is_for_a_person() {
         ErrorKind::TokenExpired
     );
 }
+
+#[tokio::test]
+async fn the_same_calls_work_over_a_socket() {
+    let portal = prompt();
+    let ann = portal.contact("ann@acme.test");
+    let running = tandem::sim::serve(portal.sim.router(), 0).await.unwrap();
+    let token = SecretString::from(HubSpotOptions::default().token);
+    let transport = Transport::network().unwrap();
+    let client = HubSpot::new(transport, &running.url(), token, portal.clock.clone());
+    let read = client
+        .batch_read("contacts", &[ann], &names(&["email"]))
+        .await
+        .unwrap();
+    assert_eq!(read[0].fields["email"], Raw::text("ann@acme.test"));
+}

@@ -402,3 +402,38 @@ async fn a_hidden_field_is_an_unknown_one() {
         (ErrorKind::UnknownField, names(&["Email"]))
     );
 }
+
+#[tokio::test]
+async fn the_assertion_of_either_key_form_logs_in() {
+    use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+    use aws_lc_rs::signature::KeyPair;
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
+    let pair = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
+    let pkcs8: Pkcs8V1Der = pair.as_der().unwrap();
+    let org = org_with(SalesforceOptions {
+        jwt_public_key_der: Some(pair.public_key().as_ref().to_vec()),
+        ..SalesforceOptions::default()
+    })
+    .await;
+    let transport = Transport::InProcess(org.sim.router());
+    // A PKCS#8 key of this size is a PKCS#1 key behind 26 bytes.
+    let forms = [
+        ("PRIVATE KEY", pkcs8.as_ref()),
+        ("RSA PRIVATE KEY", &pkcs8.as_ref()[26..]),
+    ];
+    for (name, der) in forms {
+        let body = STANDARD.encode(der);
+        let pem = format!("-----BEGIN {name}-----\n{body}\n-----END {name}-----\n");
+        let login = Login::Jwt {
+            url: "http://org.test".to_owned(),
+            client_id: "sim-client-id".to_owned(),
+            username: "integration@example.com".to_owned(),
+            private_key: SecretString::from(pem),
+            audience: "https://login.salesforce.com".to_owned(),
+        };
+        let session = log_in(&transport, &login, &org.clock).await.unwrap();
+        assert_eq!(session.organization_id, org.sim.organization_id());
+    }
+}

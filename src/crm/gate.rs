@@ -57,13 +57,14 @@ impl Window {
             .retain(|&(start, _)| start <= now_ms && start + width + span > now_ms);
         let start = now_ms - now_ms.rem_euclid(width);
         match self.0.last_mut() {
-            Some((last, count)) if *last == start => *count += calls,
+            Some((last, count)) if *last == start => *count = count.saturating_add(calls),
             _ => self.0.push((start, calls)),
         }
     }
 
     fn sum(&self, now_ms: i64, width: i64, span: i64) -> u64 {
-        self.live(now_ms, width, span).map(|(_, calls)| calls).sum()
+        let live = self.live(now_ms, width, span);
+        live.fold(0, |sum, (_, calls)| sum.saturating_add(calls))
     }
 
     fn live(&self, now_ms: i64, width: i64, span: i64) -> impl Iterator<Item = (i64, u64)> {
@@ -80,10 +81,10 @@ impl Window {
         let mut used = self.sum(now_ms, width, limit.span_ms);
         let mut at = now_ms;
         for (start, count) in self.live(now_ms, width, limit.span_ms) {
-            if used + calls <= room {
+            if used.saturating_add(calls) <= room {
                 break;
             }
-            used -= count;
+            used = used.saturating_sub(count);
             at = start + width + limit.span_ms;
         }
         at
@@ -226,8 +227,9 @@ impl GateState {
         let bound = bounds.burst?;
         let calls = self.burst_limit.unwrap_or(bound.calls);
         Some(Limit {
-            calls: (calls * BURST_PERCENT / 100).max(1),
-            span_ms: self.burst_span_ms.unwrap_or(bound.span_ms),
+            calls: (calls.saturating_mul(BURST_PERCENT) / 100).max(1),
+            // A stored state may hold anything.
+            span_ms: self.burst_span_ms.unwrap_or(bound.span_ms).clamp(1, 60_000),
         })
     }
 

@@ -327,3 +327,78 @@ async fn nothing_listens_is_a_connect_error_that_sent_nothing() {
     assert_eq!((error.kind, error.sent), (ErrorKind::Connect, Sent::No));
     assert_eq!(error.class(), ErrorClass::Transient);
 }
+
+#[tokio::test]
+async fn a_reply_cut_anywhere_never_counts_as_written() {
+    let whole =
+        json!({"results": [{"id": "1", "objectWriteTraceId": "a", "new": true}]}).to_string();
+    for end in 0..whole.len() {
+        let script = Script::new(vec![text_reply(201, "application/json", &whole[..end])]);
+        let answers = script
+            .hubspot(&clock())
+            .create("contacts", &rows(&["a"]))
+            .await;
+        assert_eq!(answers[0].1.as_ref().unwrap_err().sent, Sent::Unknown);
+    }
+}
+
+#[tokio::test]
+async fn absurd_figures_in_replies_do_no_harm() {
+    let minimum = i64::MIN.to_string();
+    let body = json!({"results": [{"id": "1", "updatedAt": minimum, "createdAt": "x",
+        "properties": {"a": 1, "b": true, "c": {"d": []}}, "archived": null}]});
+    let reply = json_reply(200, body)
+        .with("x-hubspot-ratelimit-max", "18446744073709551615")
+        .with("x-hubspot-ratelimit-remaining", "0")
+        .with(
+            "x-hubspot-ratelimit-interval-milliseconds",
+            "9223372036854775807",
+        )
+        .with("x-hubspot-ratelimit-daily", "18446744073709551615")
+        .with("x-hubspot-ratelimit-daily-remaining", "-5");
+    let script = Script::new(vec![reply]);
+    let hubspot = script.hubspot(&clock());
+    let page = hubspot.list("contacts", &[], None, false).await.unwrap();
+    assert_eq!(page.records[0].modified_at, None);
+    hubspot.ready_at(u32::MAX, u32::MAX);
+    let worst = json!({"burst": [[i64::MIN, u64::MAX], [i64::MAX, u64::MAX]],
+        "burst_span_ms": i64::MAX, "daily_limit": u64::MAX, "daily_used": u64::MAX,
+        "daily_read_ms": i64::MIN, "not_before_ms": i64::MAX, "day": [[START, u64::MAX]]});
+    hubspot.restore_gate(&worst);
+    assert!(hubspot.ready_at(u32::MAX, u32::MAX).is_some());
+}
+
+/// Takes one request and answers with `reply`, then hangs up.
+async fn hang_up_after(reply: &'static [u8]) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut got = [0; 4_096];
+        stream.read(&mut got).await.unwrap();
+        stream.write_all(reply).await.unwrap();
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn a_connection_cut_midway_leaves_a_write_unknown_and_a_read_transient() {
+    let half: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"results\":";
+    for reply in [b"".as_slice(), half] {
+        let client = |url: String| {
+            let token = SecretString::from("x");
+            HubSpot::new(Transport::network().unwrap(), &url, token, Clock::System)
+        };
+        let answers = client(hang_up_after(reply).await)
+            .create("contacts", &rows(&["a"]))
+            .await;
+        let error = answers[0].1.as_ref().unwrap_err();
+        assert_eq!(error.class(), ErrorClass::UnknownOutcome, "{error:?}");
+        let error = client(hang_up_after(reply).await)
+            .account()
+            .await
+            .unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Transient, "{error:?}");
+    }
+}

@@ -124,6 +124,6 @@ pub(super) fn stamp(text: &str) -> Option<Timestamp> {
     Timestamp::parse(text).or_else(|| {
         let millis = text.parse::<i64>().ok()?;
         // Beyond the year 9999 it is no time, and would overflow as microseconds.
-        (millis.abs() < 253_402_300_800_000).then(|| Timestamp::from_millis(millis))
+        (millis.unsigned_abs() < 253_402_300_800_000).then(|| Timestamp::from_millis(millis))
     })
 }
