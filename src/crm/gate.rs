@@ -41,8 +41,6 @@ pub enum Bucket {
     Plain,
     Search,
     Associations,
-    /// Logging in: outside every allowance.
-    Unmetered,
 }
 
 /// Calls counted in bins, oldest first: (start of the bin in ms, calls).
@@ -168,7 +166,6 @@ impl GateState {
         let now_ms = now.millis();
         let burst_span = self.burst_bound(bounds).map_or(0, |limit| limit.span_ms);
         match bucket {
-            Bucket::Unmetered => return,
             Bucket::Plain => self.burst.add(now_ms, BURST_BIN_MS, burst_span, 1),
             Bucket::Associations => {
                 self.burst.add(now_ms, BURST_BIN_MS, burst_span, 1);
@@ -217,7 +214,7 @@ impl GateState {
         let until = Some(until.millis());
         match bucket {
             Bucket::Search => self.search_not_before_ms = self.search_not_before_ms.max(until),
-            Bucket::Plain | Bucket::Associations | Bucket::Unmetered => {
+            Bucket::Plain | Bucket::Associations => {
                 self.not_before_ms = self.not_before_ms.max(until);
             }
         }
@@ -267,7 +264,6 @@ impl Want {
             Bucket::Plain => (1, 0, 0),
             Bucket::Search => (0, 1, 0),
             Bucket::Associations => (1, 0, 1),
-            Bucket::Unmetered => (0, 0, 0),
         };
         Self {
             plain,

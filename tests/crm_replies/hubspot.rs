@@ -376,7 +376,7 @@ async fn hang_up_after(reply: &'static [u8]) -> String {
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut got = [0; 4_096];
-        stream.read(&mut got).await.unwrap();
+        assert!(stream.read(&mut got).await.unwrap() > 0);
         stream.write_all(reply).await.unwrap();
     });
     format!("http://{address}")
@@ -401,4 +401,31 @@ async fn a_connection_cut_midway_leaves_a_write_unknown_and_a_read_transient() {
             .unwrap_err();
         assert_eq!(error.class(), ErrorClass::Transient, "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn a_value_that_cannot_be_read_is_absent_and_not_blank() {
+    let body = r#"{"results":[{"id":"1","properties":{"a":"\ud800","b":["x"],"c":null,"d":"é"}}]}"#;
+    let script = Script::new(vec![text_reply(200, "application/json", body)]);
+    let page = script
+        .hubspot(&clock())
+        .list("contacts", &[], None, false)
+        .await
+        .unwrap();
+    let fields = &page.records[0].fields;
+    assert!(!fields.contains_key("a") && !fields.contains_key("b"));
+    assert!(fields["c"].is_blank());
+    assert_eq!(fields["d"].as_text(), Some("é"));
+}
+
+#[tokio::test]
+async fn secrets_do_not_show_in_debug_output() {
+    let url = url::Url::parse("https://x.test/token?assertion=hush").unwrap();
+    let request = tandem::crm::Request::new(http::Method::POST, url, false)
+        .form(&[("client_secret", "hush")])
+        .bearer(&SecretString::from("hush"))
+        .unwrap();
+    assert!(!format!("{request:?}").contains("hush"));
+    let client = Script::new(vec![]).salesforce(&clock(), Some(crate::script::login()));
+    assert!(!format!("{client:?}").contains("hush"));
 }
