@@ -41,8 +41,6 @@ pub enum Bucket {
     Plain,
     Search,
     Associations,
-    /// Logging in: outside every allowance.
-    Unmetered,
 }
 
 /// Calls counted in bins, oldest first: (start of the bin in ms, calls).
@@ -57,13 +55,14 @@ impl Window {
             .retain(|&(start, _)| start <= now_ms && start + width + span > now_ms);
         let start = now_ms - now_ms.rem_euclid(width);
         match self.0.last_mut() {
-            Some((last, count)) if *last == start => *count += calls,
+            Some((last, count)) if *last == start => *count = count.saturating_add(calls),
             _ => self.0.push((start, calls)),
         }
     }
 
     fn sum(&self, now_ms: i64, width: i64, span: i64) -> u64 {
-        self.live(now_ms, width, span).map(|(_, calls)| calls).sum()
+        let live = self.live(now_ms, width, span);
+        live.fold(0, |sum, (_, calls)| sum.saturating_add(calls))
     }
 
     fn live(&self, now_ms: i64, width: i64, span: i64) -> impl Iterator<Item = (i64, u64)> {
@@ -80,10 +79,10 @@ impl Window {
         let mut used = self.sum(now_ms, width, limit.span_ms);
         let mut at = now_ms;
         for (start, count) in self.live(now_ms, width, limit.span_ms) {
-            if used + calls <= room {
+            if used.saturating_add(calls) <= room {
                 break;
             }
-            used -= count;
+            used = used.saturating_sub(count);
             at = start + width + limit.span_ms;
         }
         at
@@ -167,7 +166,6 @@ impl GateState {
         let now_ms = now.millis();
         let burst_span = self.burst_bound(bounds).map_or(0, |limit| limit.span_ms);
         match bucket {
-            Bucket::Unmetered => return,
             Bucket::Plain => self.burst.add(now_ms, BURST_BIN_MS, burst_span, 1),
             Bucket::Associations => {
                 self.burst.add(now_ms, BURST_BIN_MS, burst_span, 1);
@@ -216,7 +214,7 @@ impl GateState {
         let until = Some(until.millis());
         match bucket {
             Bucket::Search => self.search_not_before_ms = self.search_not_before_ms.max(until),
-            Bucket::Plain | Bucket::Associations | Bucket::Unmetered => {
+            Bucket::Plain | Bucket::Associations => {
                 self.not_before_ms = self.not_before_ms.max(until);
             }
         }
@@ -226,8 +224,9 @@ impl GateState {
         let bound = bounds.burst?;
         let calls = self.burst_limit.unwrap_or(bound.calls);
         Some(Limit {
-            calls: (calls * BURST_PERCENT / 100).max(1),
-            span_ms: self.burst_span_ms.unwrap_or(bound.span_ms),
+            calls: (calls.saturating_mul(BURST_PERCENT) / 100).max(1),
+            // A stored state may hold anything.
+            span_ms: self.burst_span_ms.unwrap_or(bound.span_ms).clamp(1, 60_000),
         })
     }
 
@@ -265,7 +264,6 @@ impl Want {
             Bucket::Plain => (1, 0, 0),
             Bucket::Search => (0, 1, 0),
             Bucket::Associations => (1, 0, 1),
-            Bucket::Unmetered => (0, 0, 0),
         };
         Self {
             plain,

@@ -4,6 +4,7 @@
 //! and size and turns each failure of the transport into a [`CrmError`]; what a status or a body
 //! means is the business of the platform's own client. Bodies and tokens are never logged.
 
+use std::fmt;
 use std::time::Duration;
 
 use axum::Router;
@@ -34,8 +35,9 @@ pub enum Transport {
     InProcess(Router),
 }
 
-/// A request that is complete, token included.
-#[derive(Clone, Debug)]
+/// A request that is complete, token included. Its `Debug` shows no body and no query: a login
+/// carries its secret there.
+#[derive(Clone)]
 pub struct Request {
     pub method: Method,
     pub url: Url,
@@ -45,13 +47,26 @@ pub struct Request {
     pub writes: bool,
 }
 
-#[derive(Clone, Debug)]
+/// An answer of any status. Its `Debug` shows no body: a login's holds the token.
+#[derive(Clone)]
 pub struct Reply {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Bytes,
     /// What a reply that cannot be read means for what was asked.
     pub unreadable: Sent,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.url.path())
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with {} bytes", self.status, self.body.len())
+    }
 }
 
 impl Request {
@@ -166,6 +181,7 @@ impl Transport {
             .timeout(TIME_OUT)
             .connect_timeout(CONNECT_TIME_OUT)
             .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
             .gzip(true)
             .tcp_nodelay(true)
             .user_agent(concat!("tandem/", env!("CARGO_PKG_VERSION")))

@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 
 use crate::model::Raw;
 
-/// A JSON scalar as the CRM wrote it. Objects and arrays are kept as `None`: no mapped field is one.
+/// A JSON scalar as the CRM wrote it. `None` is an object, an array or text that is no text: no
+/// mapped field is one, and it must not be taken for a blank.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scalar(pub Option<Raw>);
 

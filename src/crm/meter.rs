@@ -87,15 +87,13 @@ impl Line {
     fn admit(&self, family: Family) -> Result<(), CrmError> {
         let now = self.clock.now();
         let mut inner = self.lock();
-        if family.bucket != Bucket::Unmetered {
-            let at = inner
-                .gate
-                .free_at(&self.bounds, now, Want::one(family.bucket));
-            if at > now {
-                let message = "our own rate gate is closed, so nothing was sent";
-                let error = CrmError::new(ErrorKind::NotBefore, "not-before", message, Sent::No);
-                return Err(error.not_before(Some(at)));
-            }
+        let at = inner
+            .gate
+            .free_at(&self.bounds, now, Want::one(family.bucket));
+        if at > now {
+            let message = "our own rate gate is closed, so nothing was sent";
+            let error = CrmError::new(ErrorKind::NotBefore, "not-before", message, Sent::No);
+            return Err(error.not_before(Some(at)));
         }
         inner.gate.count(&self.bounds, now, family.bucket);
         inner.calls.total += 1;

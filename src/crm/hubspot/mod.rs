@@ -60,6 +60,15 @@ const BOUNDS: Bounds = Bounds {
     daily_share_percent: super::gate::DAILY_SHARE_PERCENT,
 };
 
+/// The property that holds a record's last change. The wrong one gives an empty search and no
+/// error (hubspot.md 5.2).
+pub fn stamp_property(object: &str) -> &'static str {
+    match object {
+        "contacts" | "0-1" => "lastmodifieddate",
+        _ => "hs_lastmodifieddate",
+    }
+}
+
 /// What a call is counted as, and whether a lost reply leaves a write in doubt.
 #[derive(Clone, Copy, Debug)]
 struct Op {

@@ -317,7 +317,7 @@ fn entries(versions: Vec<wire::Version>) -> Vec<HistoryEntry> {
         .into_iter()
         .filter_map(|version| {
             Some(HistoryEntry {
-                value: version.value.map_or(Raw::Null, wire::as_text),
+                value: version.value.map_or(Some(Raw::Null), wire::as_text)?,
                 at: version.timestamp.0.as_deref().and_then(wire::stamp)?,
                 source_type: version.source_type.0.unwrap_or_default(),
                 source_id: version.source_id.0,

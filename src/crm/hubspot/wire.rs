@@ -82,7 +82,7 @@ impl Object {
         let mut fields: Fields = self
             .properties
             .into_iter()
-            .map(|(name, value)| (name, as_text(value)))
+            .filter_map(|(name, value)| Some((name, as_text(value)?)))
             .collect();
         fields.insert(ID.to_owned(), Raw::text(id.as_str()));
         let stamped = stamp_property
@@ -105,13 +105,14 @@ impl Object {
     }
 }
 
-/// HubSpot's values are text or null whatever JSON type a reply uses.
-pub(super) fn as_text(value: Scalar) -> Raw {
-    match value.0 {
-        Some(Raw::Text(text) | Raw::Number(text)) => Raw::Text(text),
-        Some(Raw::Bool(truth)) => Raw::Text(truth.to_string()),
-        Some(Raw::Null) | None => Raw::Null,
-    }
+/// HubSpot's values are text or null whatever JSON type a reply uses. What is no scalar was not
+/// read, which is not the same as blank.
+pub(super) fn as_text(value: Scalar) -> Option<Raw> {
+    Some(match value.0? {
+        Raw::Text(text) | Raw::Number(text) => Raw::Text(text),
+        Raw::Bool(truth) => Raw::Text(truth.to_string()),
+        Raw::Null => Raw::Null,
+    })
 }
 
 /// The text HubSpot expects for a value: blank clears, everything else is its own text.
@@ -124,6 +125,6 @@ pub(super) fn stamp(text: &str) -> Option<Timestamp> {
     Timestamp::parse(text).or_else(|| {
         let millis = text.parse::<i64>().ok()?;
         // Beyond the year 9999 it is no time, and would overflow as microseconds.
-        (millis.abs() < 253_402_300_800_000).then(|| Timestamp::from_millis(millis))
+        (millis.unsigned_abs() < 253_402_300_800_000).then(|| Timestamp::from_millis(millis))
     })
 }

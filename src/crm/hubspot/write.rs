@@ -242,7 +242,7 @@ fn is_for(kind: Kind<'_>, row: &WriteRow, object: &Object) -> bool {
         Kind::Update => row.id.as_ref().map(RecordId::as_str) == object.id.0.as_deref(),
         Kind::Upsert { id_property } => {
             let stored = object.properties.get(id_property).cloned();
-            let stored = stored.map(wire::as_text);
+            let stored = stored.and_then(wire::as_text);
             let sent = row.fields.get(id_property);
             sent.is_some_and(|sent| !sent.is_blank())
                 && stored.as_ref().map(wire::to_text) == sent.map(wire::to_text)

@@ -43,12 +43,13 @@ struct WriteInput {
     types: Vec<SentType>,
 }
 
-/// One target, or for an archive a list of them.
+/// One target, or for an archive a list of them. The list is tried first, because a struct can
+/// also be read from a list.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Targets {
-    One(SentId),
     Many(Vec<SentId>),
+    One(SentId),
 }
 
 impl Default for Targets {
