@@ -273,3 +273,62 @@ async fn an_assertion_is_signed_so_that_its_public_key_verifies_it() {
     assert_eq!(claims["sub"], "sync@acme.test");
     assert_eq!(claims["exp"], START / 1_000 + 120);
 }
+
+#[tokio::test]
+async fn two_requests_that_meet_a_dead_token_log_in_once() {
+    let rows = || json_reply(200, json!({"done": true, "records": []}));
+    let script = Script::new(vec![
+        expired(),
+        expired(),
+        token_reply("new"),
+        rows(),
+        rows(),
+    ]);
+    let client = script.salesforce(&clock(), Some(login()));
+    let ask = || client.query("SELECT Id FROM Contact");
+    let (first, second) = tokio::join!(ask(), ask());
+    assert!(first.is_ok() && second.is_ok());
+    let got = script.got();
+    let logins = got.iter().filter(|got| got.path.contains("oauth2")).count();
+    assert_eq!((logins, got.len()), (1, 5));
+    assert_eq!(got[4].headers["authorization"], "Bearer new");
+}
+
+#[tokio::test]
+async fn a_query_that_goes_round_in_a_circle_ends() {
+    let page = || {
+        let next = "/services/data/v67.0/query/0r8-2000";
+        json_reply(
+            200,
+            json!({"done": false, "nextRecordsUrl": next, "records": []}),
+        )
+    };
+    let script = Script::new(vec![page(), page(), page()]);
+    let error = script.salesforce(&clock(), None).users().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::BrokenReply);
+}
+
+#[tokio::test]
+async fn an_unusable_private_key_is_explained_before_anything_is_sent() {
+    let script = Script::new(vec![]);
+    let keys = [
+        "",
+        "not a key",
+        "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----",
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----",
+    ];
+    for key in keys {
+        let login = Login::Jwt {
+            url: "http://login.test".to_owned(),
+            client_id: "key".to_owned(),
+            username: "sync@acme.test".to_owned(),
+            private_key: SecretString::from(key),
+            audience: "https://login.salesforce.com".to_owned(),
+        };
+        let error = log_in(&script.transport(), &login, &clock())
+            .await
+            .unwrap_err();
+        assert_eq!(error.code, "bad-private-key");
+        assert_eq!((error.class(), error.sent), (ErrorClass::Auth, Sent::No));
+    }
+}

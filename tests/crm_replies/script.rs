@@ -73,6 +73,8 @@ impl Script {
             let script = script.clone();
             async move {
                 let form = String::from_utf8_lossy(&body).into_owned();
+                // Gives others a turn, as a network would.
+                tokio::task::yield_now().await;
                 script.got.lock().unwrap().push(Got {
                     path: uri.to_string(),
                     headers,

@@ -42,18 +42,26 @@ impl Salesforce {
 
     /// All pages of a query over live rows; for lists that are known to be short.
     pub(super) async fn query_whole(&self, soql: &str) -> Result<Vec<Record>, CrmError> {
-        let mut page = self.query(soql).await?;
-        let mut records = page.records;
+        let page = self.query(soql).await?;
+        self.with_the_rest(page).await
+    }
+
+    /// The rows of a page and of all pages behind it.
+    pub(super) async fn with_the_rest(&self, page: QueryPage) -> Result<Vec<Record>, CrmError> {
+        let QueryPage {
+            mut records,
+            mut next,
+            ..
+        } = page;
         let mut met = BTreeSet::new();
-        while let Some(next) = page.next {
-            if !met.insert(next.clone()) {
-                return Err(CrmError::broken(
-                    "the query goes round in a circle",
-                    QUERY.sent(),
-                ));
+        while let Some(cursor) = next {
+            let page = self.query_more(&cursor).await?;
+            if !met.insert(cursor) {
+                let message = "the query goes round in a circle";
+                return Err(CrmError::broken(message, QUERY.sent()));
             }
-            page = self.query_more(&next).await?;
             records.extend(page.records);
+            next = page.next;
         }
         Ok(records)
     }

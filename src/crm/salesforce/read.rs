@@ -102,12 +102,8 @@ impl Salesforce {
                 continue;
             }
             let rest = format!("WHERE {ID} IN ({})", literals.join(","));
-            let mut page = self.query_all(&statement(object, &[], &rest)?).await?;
-            records.append(&mut page.records);
-            while let Some(next) = page.next {
-                page = self.query_more(&next).await?;
-                records.append(&mut page.records);
-            }
+            let page = self.query_all(&statement(object, &[], &rest)?).await?;
+            records.extend(self.with_the_rest(page).await?);
         }
         // A live row here was hidden from the retrieve or came back meanwhile; it proves nothing.
         records.retain(|record| record.presence != Presence::Live);
@@ -129,12 +125,8 @@ impl Salesforce {
         let mut records = Vec::new();
         for literals in literal_lists(values) {
             let rest = format!("WHERE {key} IN ({literals})");
-            let mut page = self.select("query", object, &wanted, &rest).await?;
-            records.append(&mut page.records);
-            while let Some(next) = page.next {
-                page = self.query_more(&next).await?;
-                records.append(&mut page.records);
-            }
+            let page = self.select("query", object, &wanted, &rest).await?;
+            records.extend(self.with_the_rest(page).await?);
         }
         Ok(records)
     }
