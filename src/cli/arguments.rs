@@ -63,3 +63,34 @@ pub struct MappingsArgs {
     #[arg(long, value_name = "DIR")]
     pub mappings: Option<PathBuf>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn json_may_stand_before_or_after_the_command() {
+        for line in [
+            "tandem --json sim",
+            "tandem sim --json",
+            "tandem --json sim --json",
+        ] {
+            let found = Arguments::try_parse_from(line.split(' ')).expect("it parses");
+            match found.command {
+                Command::Sim(args) => assert!(found.json && args.json, "{line}"),
+                other => panic!("{other:?}"),
+            }
+        }
+        let found = Arguments::try_parse_from(["tandem", "demo", "--json"]).expect("it parses");
+        match found.command {
+            Command::Demo(args) => assert!(found.json && args.json),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -5,7 +5,11 @@ use std::process::ExitCode;
 use clap::Args;
 
 #[derive(Debug, Args)]
-pub struct DemoArgs {}
+pub struct DemoArgs {
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
 
 pub async fn run(_: DemoArgs) -> anyhow::Result<ExitCode> {
     anyhow::bail!("not built yet")
