@@ -76,21 +76,16 @@ mod tests {
 
     #[test]
     fn json_may_stand_before_or_after_the_command() {
-        for line in [
-            "tandem --json sim",
-            "tandem sim --json",
-            "tandem --json sim --json",
-        ] {
-            let found = Arguments::try_parse_from(line.split(' ')).expect("it parses");
-            match found.command {
-                Command::Sim(args) => assert!(found.json && args.json, "{line}"),
-                other => panic!("{other:?}"),
+        for command in ["sim", "demo", "schema"] {
+            for line in [["--json", command], [command, "--json"]] {
+                let words = ["tandem", line[0], line[1]];
+                let found = Arguments::command().try_get_matches_from(words);
+                let found = found.expect("it parses");
+                let (_, of_command) = found.subcommand().expect("a command was named");
+                assert!(of_command.get_flag("json"), "{line:?}");
+                let typed = Arguments::try_parse_from(words).expect("it parses");
+                assert!(typed.json, "{line:?}");
             }
-        }
-        let found = Arguments::try_parse_from(["tandem", "demo", "--json"]).expect("it parses");
-        match found.command {
-            Command::Demo(args) => assert!(found.json && args.json),
-            other => panic!("{other:?}"),
         }
     }
 }

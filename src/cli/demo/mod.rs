@@ -5,11 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 #[derive(Debug, Args)]
-pub struct DemoArgs {
-    /// Print one JSON object.
-    #[arg(long)]
-    pub json: bool,
-}
+pub struct DemoArgs {}
 
 pub async fn run(_: DemoArgs) -> anyhow::Result<ExitCode> {
     anyhow::bail!("not built yet")
