@@ -119,7 +119,8 @@ fn help_and_version_are_answers() {
 fn a_wrong_command_line_is_refused_in_one_line_and_never_with_exit_code_2() {
     let here = folder();
     tandem(here.path(), &["snyc"]).refused(&["snyc", "'sync'", "--help"]);
-    tandem(here.path(), &[]).refused(&["no command", "--help"]);
+    tandem(here.path(), &[]).refused(&["not complete", "--help"]);
+    tandem(here.path(), &["dead-letters"]).refused(&["not complete", "--help"]);
     tandem(here.path(), &["links", "pair", "contacts"]).refused(&["HUBSPOT_ID", "--help"]);
     tandem(here.path(), &["links", "list", "--state", "lost"]).refused(&["lost", "suspended"]);
     tandem(here.path(), &["plan", "--max-creates", "-1"]).refused(&["-1"]);

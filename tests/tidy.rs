@@ -319,6 +319,8 @@ fn tests_at_the_bottom_of_a_file_may_unwrap() {
     assert_eq!(broken("src/sync/mod.rs", &code), Vec::<&str>::new());
     let code = with_doc("#[cfg(test)]\nmod tests {}\nfn f() { Some(1).unwrap(); }\n");
     assert_eq!(broken("src/sync/mod.rs", &code), ["unwrap"]);
+    let code = with_doc("fn f() { Some(1).unwrap(); }");
+    assert_eq!(broken("src/sync/load_tests.rs", &code), Vec::<&str>::new());
     let reason = "#[allow(clippy::x, reason = \"the lint is wrong here: see below\")]\nfn f() {}";
     assert_eq!(
         broken("src/sync/mod.rs", &with_doc(reason)),

@@ -63,3 +63,29 @@ pub struct MappingsArgs {
     #[arg(long, value_name = "DIR")]
     pub mappings: Option<PathBuf>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn json_may_stand_before_or_after_the_command() {
+        for command in ["sim", "demo", "schema"] {
+            for line in [["--json", command], [command, "--json"]] {
+                let words = ["tandem", line[0], line[1]];
+                let found = Arguments::command().try_get_matches_from(words);
+                let found = found.expect("it parses");
+                let (_, of_command) = found.subcommand().expect("a command was named");
+                assert!(of_command.get_flag("json"), "{line:?}");
+                let typed = Arguments::try_parse_from(words).expect("it parses");
+                assert!(typed.json, "{line:?}");
+            }
+        }
+    }
+}

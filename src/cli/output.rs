@@ -64,8 +64,8 @@ impl Advice {
                 None => what = format!("{what} {line}"),
             }
         }
-        if first.starts_with("Keeps a HubSpot portal") {
-            what = "no command was given".to_owned();
+        if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            "the command is not complete".clone_into(&mut what);
             tips.clear();
         }
         tips.push("`tandem --help` and `tandem COMMAND --help` list what is accepted".to_owned());
