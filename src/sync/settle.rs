@@ -77,15 +77,37 @@ fn judge(
             Settled::Overtaken
         };
     };
-    let mut sent = intended.before.clone();
+    let before = whole(rule, side, &intended.before);
+    let mut sent = before.clone();
     sent.extend(intended.after.clone());
+    if intended.after.is_empty() {
+        return untouched(bound, rule, side, stored);
+    }
     merge::settle(
         &value(bound, rule, side, &sent),
-        &value(bound, rule, side, &intended.before),
+        &value(bound, rule, side, &before),
         &value(bound, rule, side, stored),
         acknowledged,
         &rule.policy.tolerances,
     )
+}
+
+/// A record that does not exist yet holds nothing in each of a rule's fields.
+fn whole(rule: &Rule, side: Side, fields: &Fields) -> Fields {
+    let names = rule.sides.get(side).iter();
+    names
+        .map(|name| (name.clone(), fields.get(name).cloned().unwrap_or_default()))
+        .collect()
+}
+
+/// A created record was given no value for this rule. If the platform filled one in, that is news
+/// which the next plan decides about.
+fn untouched(bound: &Bound, rule: &Rule, side: Side, stored: &Fields) -> Settled {
+    if value(bound, rule, side, stored).is_blank() {
+        Settled::Applied
+    } else {
+        Settled::Overtaken
+    }
 }
 
 /// References are compared by the ids as they stand: both halves are on one side here.

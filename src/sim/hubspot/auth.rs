@@ -172,7 +172,7 @@ impl State {
         let mut body = json!({"active": active, "token": token, "token_type": "bearer",
             "token_use": if refresh { "refresh_token" } else { "access_token" },
             "client_id": self.options.client_id, "app_id": APP_ID, "hub_id": self.portal_id,
-            "hub_domain": "simulated.example.com", "user": "ada.berg@example.com",
+            "hub_domain": "simulated.example.com", "user": "ada.owner@example.com",
             "user_id": PERSON, "scopes": SCOPES});
         if let Some(left) = expires {
             body["expires_in"] = json!(left.max(0));
