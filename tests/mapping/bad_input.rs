@@ -100,12 +100,18 @@ fn extends_in_a_circle_is_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(2_000)
+    })]
 
     #[test]
     fn a_damaged_file_never_panics(
         which in 0..4_usize,
-        cuts in prop::collection::vec((0..3_000_usize, "[\\[\\]{}:,#&*!|>'\"%@`~ \n\ta-z0-9$]{0,6}"), 1..5),
+        cuts in prop::collection::vec(
+            (0..3_000_usize, "[\\[\\]{}:,#&*!|>'\"%@`~ \n\ta-z0-9$]{0,6}"),
+            1..5,
+        ),
     ) {
         let mut text = files()[which].text.clone();
         for (at, put) in cuts {

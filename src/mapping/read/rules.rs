@@ -75,7 +75,10 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let spelled = self.sides(name, entry, &entries);
+        let (spelled, fields_at) = (
+            self.sides(name, entry, &entries),
+            fields_at(entry, &entries),
+        );
         let mut policy = self.policy(&entry.at, name, &entries, defaults);
         let spelled = spelled?;
         let shape = self.shape(&entry.at, &entries, &spelled, &policy)?;
@@ -110,6 +113,7 @@ impl Reader<'_> {
             shape,
             spelled,
             at: entry.at.clone(),
+            fields_at,
         })
     }
 
@@ -172,6 +176,8 @@ impl Reader<'_> {
             return None;
         };
         let value = self.expression(value, "`value`")?;
+        let mut fields_at = BySide::<Vec<At>>::default();
+        *fields_at.get_mut(side) = vec![to.at.clone()];
         // A computed field names its own side; the mapping's direction says nothing here.
         let one_way = Defaults {
             direction: Direction::To(side),
@@ -196,6 +202,7 @@ impl Reader<'_> {
             written,
             spelled,
             at: item.at.clone(),
+            fields_at,
         })
     }
 
@@ -235,6 +242,12 @@ impl Reader<'_> {
             },
             None => ReferenceEnd::Lookup { field: target },
         };
+        let place = |key: &str| {
+            find(&entries, key)
+                .map_or(&item.at, |node| &node.at)
+                .clone()
+        };
+        let places = BySide::new(vec![place("hubspot")], vec![place("salesforce")]);
         let reference = Reference {
             mapping: MappingName::new(mapping?),
             hubspot: ReferenceEnd::Association { object, label },
@@ -252,7 +265,27 @@ impl Reader<'_> {
             shape: Shape::Reference(reference),
             written: BySide::new(1, 1),
             at: item.at.clone(),
+            fields_at: places,
         })
+    }
+}
+
+/// Where the fields of a rule stand: its name and `to`, or the lists of both sides.
+fn fields_at(entry: &Entry, entries: &[&Entry]) -> BySide<Vec<At>> {
+    let listed = |key: &str| -> Vec<At> {
+        match find(entries, key) {
+            Some(Node {
+                body: Body::List(items),
+                ..
+            }) => items.iter().map(|item| item.at.clone()).collect(),
+            Some(node) => vec![node.at.clone()],
+            None => Vec::new(),
+        }
+    };
+    match (entry.value.as_text(), find(entries, "to")) {
+        (Some(_), _) => BySide::new(vec![entry.at.clone()], vec![entry.value.at.clone()]),
+        (None, Some(to)) => BySide::new(vec![entry.at.clone()], vec![to.at.clone()]),
+        (None, None) => BySide::new(listed("hubspot"), listed("salesforce")),
     }
 }
 
