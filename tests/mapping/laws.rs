@@ -49,7 +49,10 @@ rules:
       - [default, qualifiedtobuy, New_Business, Qualification]
       - [default, closedwon, New_Business, Closed Won]
       - [Renewals, Churned, Renewal, Closed Lost]
-  amount: { hubspot: [amount, deal_currency_code], salesforce: [Amount, CurrencyIsoCode], as: money }
+  amount:
+    hubspot: [amount, deal_currency_code]
+    salesforce: [Amount, CurrencyIsoCode]
+    as: money
 "#;
 
 fn words() -> impl Strategy<Value = String> {

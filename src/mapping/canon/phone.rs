@@ -106,6 +106,9 @@ fn e164(text: &str, country: Option<Country>) -> Option<String> {
         return None;
     }
     let written = number.format().mode(Mode::E164).to_string();
+    if written == text {
+        return Some(written);
+    }
     let again = |country| {
         let number = phonenumber::parse(country, &written).ok()?;
         let valid = phonenumber::is_valid(&number) && number.extension().is_none();

@@ -47,13 +47,16 @@ pub(super) fn all(
             "`rules:` is missing; a mapping without rules moves nothing",
         );
     }
-    let objects = ["hubspot", "salesforce"].map(|key| find(entries, key).map(Node::flow));
+    let objects: Vec<String> = ["hubspot", "salesforce"]
+        .into_iter()
+        .filter_map(|key| find(entries, key).map(Node::flow))
+        .collect();
+    let objects = objects.join("|");
     let mut seen: BTreeMap<String, At> = BTreeMap::new();
     for rule in &mut rules {
-        rule.hash = hash(&format!(
-            "{}|{:?}|{:?}|{objects:?}",
-            rule.hash, rule.policy, rule.sides
-        ));
+        let fields = rule.sides.as_ref().map(|fields| fields.join(","));
+        let (hubspot, salesforce) = (fields.hubspot, fields.salesforce);
+        rule.hash = hash(&format!("{}|{hubspot}|{salesforce}|{objects}", rule.hash));
         if let Some(first) = seen.insert(rule.name.clone(), rule.at.clone()) {
             let message = format!("a rule of this name stands in line {}", first.line);
             reader.error(&rule.at, &rule.name, message);
@@ -105,7 +108,7 @@ impl Reader<'_> {
             .map(|fields| fields.iter().map(|f| raw_name(f)).collect());
         Some(Rule {
             name: name.clone(),
-            hash: format!("{name}={}", node.flow()),
+            hash: format!("{name}={}{}", node.flow(), defaults.inherited(&entries)),
             written: BySide::new(spelled.hubspot.len(), spelled.salesforce.len()),
             sides,
             policy,
@@ -183,6 +186,7 @@ impl Reader<'_> {
             direction: Direction::To(side),
             conflict: Some(Conflict::Wins(side.other())),
             first_sync: Some(FirstSync::Wins(side.other())),
+            texts: Vec::new(),
         };
         let policy = self.policy(&item.at, &target, &entries, &one_way);
         let mut sides = BySide::<Vec<String>>::default();
@@ -256,7 +260,7 @@ impl Reader<'_> {
         };
         let sides = BySide::new(vec![name.clone()], vec![far]);
         Some(Rule {
-            hash: format!("{name}={}", item.flow()),
+            hash: format!("{name}={}{}", item.flow(), defaults.inherited(&entries)),
             name,
             spelled: sides.clone(),
             sides,
