@@ -6,6 +6,8 @@ mod bad_input;
 mod cases;
 #[path = "mapping/laws.rs"]
 mod laws;
+#[path = "mapping/records.rs"]
+mod records;
 #[path = "mapping/schema.rs"]
 mod schema;
 #[path = "mapping/schemas.rs"]

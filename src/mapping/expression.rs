@@ -254,7 +254,7 @@ mod tests {
         ] {
             assert!(compile(text).is_err(), "{text}");
         }
-        let deep = "(".repeat(200) + "1" + &")".repeat(200);
+        let deep = format!("{}1{}", "(".repeat(200), ")".repeat(200));
         assert!(compile(&deep).is_err());
         let long = (0..10_000).map(|_| "1+").collect::<String>() + "1";
         assert!(compile(&long).is_err());

@@ -84,20 +84,35 @@ impl Fault {
     }
 }
 
-/// The name that was probably meant: a third of its letters may differ.
+/// The name that was probably meant: two letters in five may differ.
 fn closest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let wanted = text.to_lowercase();
     names
         .into_iter()
         .map(|name| {
-            (
-                strsim::damerau_levenshtein(&wanted, &name.to_lowercase()),
-                name,
-            )
+            let lower = name.to_lowercase();
+            let distance = strsim::damerau_levenshtein(&wanted, &lower);
+            (distance, usize::MAX - shared_ends(&wanted, &lower), name)
         })
-        .filter(|(distance, name)| *distance <= (name.len().max(wanted.len()) / 3).max(1))
+        .filter(|(distance, _, name)| *distance <= (name.len().max(wanted.len()) * 2 / 5).max(1))
         .min()
-        .map(|(_, name)| name.to_owned())
+        .map(|(_, _, name)| name.to_owned())
+}
+
+/// How many letters two words share at their ends; decides between equally close names.
+fn shared_ends(left: &str, right: &str) -> usize {
+    let begin = left
+        .chars()
+        .zip(right.chars())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let end = left
+        .chars()
+        .rev()
+        .zip(right.chars().rev())
+        .take_while(|(a, b)| a == b)
+        .count();
+    begin + end
 }
 
 /// The first line, and of that no more than a person needs to find it.

@@ -26,9 +26,15 @@ pub struct Rule {
     /// The written fields as the file spells them, e.g. `RecordType.DeveloperName`.
     pub(super) spelled: BySide<Vec<String>>,
     pub(super) at: At,
+    /// Where the written fields stand in the file; the rule's own place where they do not.
+    pub(super) fields_at: BySide<Vec<At>>,
 }
 
 impl Rule {
+    pub(super) fn at_field(&self, side: Side, index: usize) -> &At {
+        self.fields_at.get(side).get(index).unwrap_or(&self.at)
+    }
+
     /// The fields a write to this side may touch.
     pub fn writes(&self, side: Side) -> &[String] {
         let fields = self.sides.get(side);

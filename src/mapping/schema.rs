@@ -94,8 +94,13 @@ fn definitions() -> Json {
         "first-sync": { "anyOf": [winners, newest, only_key("fill-blanks", &winners)] },
         "match": { "type": "array", "items": { "anyOf": [
             object(keys::MATCH, &["hubspot", "salesforce"]),
-            { "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": text,
-              "not": { "anyOf": [{ "required": ["hubspot"] }, { "required": ["salesforce"] }] } },
+            {
+                "type": "object",
+                "minProperties": 1,
+                "maxProperties": 1,
+                "additionalProperties": text,
+                "not": { "anyOf": [{ "required": ["hubspot"] }, { "required": ["salesforce"] }] },
+            },
         ] } },
         "create": { "anyOf": [{ "enum": ["both", "never"] }, by_side(&text)] },
         "delete": by_side(&deletes),
@@ -108,7 +113,9 @@ fn definitions() -> Json {
         "rules": {
             "type": "object",
             "minProperties": 1,
-            "additionalProperties": { "anyOf": [text, object(keys::RULE, &[]), { "type": "null" }] },
+            "additionalProperties": {
+                "anyOf": [text, object(keys::RULE, &[]), { "type": "null" }],
+            },
         },
         "values": {
             "type": "object",

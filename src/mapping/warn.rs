@@ -64,9 +64,11 @@ fn newest(rule: &Rule, faults: &mut Vec<Fault>) {
     }
 }
 
+type Writer<'m> = (&'m Mapping, &'m Rule);
+
 /// Two rules that write one field, in one mapping or in two.
 pub(super) fn across(mappings: &[Mapping], faults: &mut Vec<Fault>) {
-    let mut writers: BTreeMap<(Side, &str, &str), Vec<(&Mapping, &Rule)>> = BTreeMap::new();
+    let mut writers: BTreeMap<(Side, &str, &str), Vec<Writer<'_>>> = BTreeMap::new();
     for mapping in mappings {
         for (side, rule) in Side::BOTH
             .into_iter()

@@ -90,6 +90,32 @@ fn faults_of_all_files_come_together() {
 }
 
 #[test]
+fn files_made_to_exhaust_the_reader_are_refused() {
+    let bomb = "a: &a [x, x]\nb: &b [*a, *a]\nmapping: [*b, *b]\n".to_owned();
+    let deep = format!("mapping: {}", "[".repeat(100_000));
+    let deep_block = (0..2_000)
+        .map(|i| format!("{}k:\n", " ".repeat(i)))
+        .collect::<String>();
+    let large = "#".repeat(2 << 20);
+    let long = format!(
+        "mapping: m\nonly: {{ hubspot: '{}1' }}",
+        "1+".repeat(100_000)
+    );
+    for text in [
+        bomb,
+        deep,
+        deep_block,
+        large,
+        long,
+        String::new(),
+        "\u{0}".to_owned(),
+    ] {
+        let faults = read(&text).unwrap_err();
+        assert!(faults.len() < 20, "{}", shown(&faults));
+    }
+}
+
+#[test]
 fn extends_in_a_circle_is_refused() {
     let file = |name: &str, parent: &str| SourceFile {
         path: format!("{name}.yaml"),
@@ -100,12 +126,18 @@ fn extends_in_a_circle_is_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(2_000)
+    })]
 
     #[test]
     fn a_damaged_file_never_panics(
         which in 0..4_usize,
-        cuts in prop::collection::vec((0..3_000_usize, "[\\[\\]{}:,#&*!|>'\"%@`~ \n\ta-z0-9$]{0,6}"), 1..5),
+        cuts in prop::collection::vec(
+            (0..3_000_usize, "[\\[\\]{}:,#&*!|>'\"%@`~ \n\ta-z0-9$]{0,6}"),
+            1..5,
+        ),
     ) {
         let mut text = files()[which].text.clone();
         for (at, put) in cuts {

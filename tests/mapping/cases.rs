@@ -4,7 +4,6 @@
 //! `carry` (by destination), `render` (by destination, with the other side's record as source).
 //! A problem is written `reason: part of the detail`.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Map, Value as Json};
@@ -137,85 +136,4 @@ fn values_travel_as_the_case_files_say() {
         }
     }
     assert!(count > 60, "only {count} cases");
-}
-
-#[test]
-fn records_are_matched_filtered_created_and_validated() {
-    let bound = bound(
-        "mapping: m\nhubspot: contacts\nsalesforce: Lead\nconflict: ask\n\
-         match: [{ hubspot: salesforceleadid, salesforce: Id }, email: Email, { hubspot: website, salesforce: Website, as: domain }]\n\
-         only: { hubspot: 'email != () && !email.ends_with(\"@test.com\")' }\n\
-         create: { salesforce: 'lifecyclestage in [\"lead\"]', hubspot: never }\n\
-         rules: { email: Email, lastname: { to: LastName, default: \"(unknown)\" }, company: { to: Company, default: none }, lifecyclestage: HubSpot_Lifecycle__c }\n",
-    );
-    let record = |pairs: &[(&str, &str)]| -> Fields {
-        pairs
-            .iter()
-            .map(|(name, text)| ((*name).to_owned(), Raw::text(*text)))
-            .collect()
-    };
-    let hubspot = record(&[
-        ("salesforceleadid", "005xx000001X83a"),
-        ("email", "Ann@X.com "),
-        ("website", "https://www.Acme.com/x"),
-        ("lifecyclestage", "lead"),
-    ]);
-    let salesforce = record(&[
-        ("Id", "005xx000001X83aAAC"),
-        ("Email", "ann@x.com"),
-        ("Website", "acme.com"),
-    ]);
-    let keys = bound.match_keys(Side::HubSpot, &hubspot);
-    assert_eq!(keys, bound.match_keys(Side::Salesforce, &salesforce));
-    assert_eq!(keys[0].as_deref(), Some("005xx000001X83aAAC"));
-    assert_eq!(
-        bound.match_keys(Side::HubSpot, &record(&[("email", "")]))[1],
-        None
-    );
-
-    assert_eq!(bound.takes_part(Side::HubSpot, &hubspot), Ok(true));
-    assert_eq!(
-        bound.takes_part(Side::HubSpot, &record(&[("email", "a@test.com")])),
-        Ok(false)
-    );
-    assert_eq!(
-        bound.takes_part(Side::HubSpot, &record(&[("email", "")])),
-        Ok(false)
-    );
-    assert_eq!(bound.takes_part(Side::Salesforce, &salesforce), Ok(true));
-    assert_eq!(bound.may_create(Side::Salesforce, &hubspot), Ok(true));
-    assert_eq!(
-        bound.may_create(Side::Salesforce, &record(&[("email", "x")])),
-        Ok(false)
-    );
-    assert_eq!(bound.may_create(Side::HubSpot, &salesforce), Ok(false));
-
-    let mut send = record(&[("Email", "ann@x.com"), ("LastName", "")]);
-    assert_eq!(
-        bound.missing_for_create(Side::Salesforce, &send),
-        ["Company", "LastName"]
-    );
-    bound.fill_defaults(Side::Salesforce, &mut send);
-    assert!(bound.missing_for_create(Side::Salesforce, &send).is_empty());
-    assert_eq!(send["LastName"], Raw::text("(unknown)"));
-    assert_eq!(
-        bound.missing_for_create(Side::HubSpot, &record(&[("phone", "1")])),
-        ["email or firstname or lastname"]
-    );
-
-    let bad = record(&[
-        ("Email", "ann at x"),
-        ("FirstName", &"x".repeat(41)),
-        ("HubSpot_Lifecycle__c", "gone"),
-        ("Interests__c", "Events;Nope"),
-        ("Title", "fine"),
-    ]);
-    let refused: BTreeMap<String, String> =
-        bound.refusals(Side::Salesforce, &bad).into_iter().collect();
-    let names: Vec<&str> = refused.keys().map(String::as_str).collect();
-    assert_eq!(
-        names,
-        ["Email", "FirstName", "HubSpot_Lifecycle__c", "Interests__c"]
-    );
-    assert!(refused["FirstName"].contains("truncate(40)"));
 }

@@ -8,11 +8,13 @@ use tandem::model::{
     RecordType, Schemas,
 };
 
-const STAGES: &str = "subscriber,lead,marketingqualifiedlead,salesqualifiedlead,opportunity,customer,evangelist,other";
+const STAGES: &str = "subscriber,lead,marketingqualifiedlead,\
+    salesqualifiedlead,opportunity,customer,evangelist,other";
 const SOURCES: &str = "ORGANIC_SEARCH,PAID_SEARCH,EMAIL_MARKETING,REFERRALS,DIRECT_TRAFFIC,OFFLINE";
 const LEAD_STATUS: &str =
     "NEW,OPEN,IN_PROGRESS,OPEN_DEAL,UNQUALIFIED,ATTEMPTED_TO_CONTACT,CONNECTED,BAD_TIMING";
-const INDUSTRIES: &str = "ACCOUNTING,AUTOMOTIVE,BANKING,BIOTECHNOLOGY,COMPUTER_SOFTWARE,CONSTRUCTION,HOSPITAL_HEALTH_CARE,INSURANCE,LOGISTICS_AND_SUPPLY_CHAIN,MACHINERY,RETAIL";
+const INDUSTRIES: &str = "ACCOUNTING,AUTOMOTIVE,BANKING,BIOTECHNOLOGY,COMPUTER_SOFTWARE,\
+    CONSTRUCTION,HOSPITAL_HEALTH_CARE,INSURANCE,LOGISTICS_AND_SUPPLY_CHAIN,MACHINERY,RETAIL";
 
 fn options(list: &str) -> Vec<PickOption> {
     list.split(',')
@@ -113,7 +115,8 @@ fn deals() -> ObjectSchema {
          hs_next_step text
          closedate datetime
          pipeline pick!(default,8423117)
-         dealstage pick!(appointmentscheduled,qualifiedtobuy,presentationscheduled,decisionmakerboughtin,contractsent,closedwon,closedlost,2145,2146,2147,2148)
+         dealstage pick!(appointmentscheduled,qualifiedtobuy,presentationscheduled,\
+         decisionmakerboughtin,contractsent,closedwon,closedlost,2145,2146,2147,2148)
          amount number
          deal_currency_code pick!(USD,EUR,JPY)
          dealtype pick!(newbusiness,existingbusiness)
@@ -155,20 +158,21 @@ fn deals() -> ObjectSchema {
 fn opportunity() -> ObjectSchema {
     let mut opportunity = object(
         "Opportunity",
-        &"Id id readonly
+        "Id id readonly
          Name text(120) required
          Description text(32000)
          NextStep text(255)
          CloseDate date required
          RecordTypeId reference(RecordType)
-         StageName pick!(Prospecting,Qualification,Needs_Analysis,Value_Proposition,Id._Decision_Makers,Perception_Analysis,Proposal/Price_Quote,Negotiation/Review,Renewal_Due,Closed_Won,Closed_Lost) required
+         StageName pick!(Prospecting,Qualification,Needs_Analysis,Value_Proposition,\
+         Id._Decision_Makers,Perception_Analysis,Proposal/Price_Quote,Negotiation/Review,\
+         Renewal_Due,Closed_Won,Closed_Lost) required
          Amount money(2)
          CurrencyIsoCode pick!(USD,EUR,GBP)
          Type pick(New_Customer,Existing_Customer)
          OwnerId owner
          AccountId reference(Account)
-         Tandem_Link_Id__c text(255) unique"
-            .to_owned(),
+         Tandem_Link_Id__c text(255) unique",
     );
     for field in opportunity.fields.values_mut() {
         if let FieldKind::Picklist { options, .. } = &mut field.kind {
@@ -190,8 +194,8 @@ fn opportunity() -> ObjectSchema {
     opportunity
 }
 
-fn people() -> [ObjectSchema; 3] {
-    let contacts = object(
+fn contacts() -> ObjectSchema {
+    object(
         "contacts",
         &format!(
             "hs_object_id id readonly
@@ -223,7 +227,11 @@ fn people() -> [ObjectSchema; 3] {
              salesforceleadid text
              tandem_link_id text unique"
         ),
-    );
+    )
+}
+
+/// Contact and Lead, which share most of their fields.
+fn people() -> [ObjectSchema; 2] {
     let person = format!(
         "Id id readonly
          SystemModstamp datetime readonly
@@ -274,7 +282,7 @@ fn people() -> [ObjectSchema; 3] {
              Status pick(Open,Working)"
         ),
     );
-    [contacts, contact, lead]
+    [contact, lead]
 }
 
 fn companies() -> [ObjectSchema; 2] {
@@ -322,9 +330,9 @@ fn companies() -> [ObjectSchema; 2] {
 
 pub fn schemas() -> Schemas {
     let mut schemas = Schemas::default();
-    let [contacts, contact, lead] = people();
+    let [contact, lead] = people();
     let [companies, account] = companies();
-    for object in [contacts, companies, deals()] {
+    for object in [contacts(), companies, deals()] {
         schemas.objects.hubspot.insert(object.name.clone(), object);
     }
     for object in [contact, lead, account, opportunity()] {
@@ -344,7 +352,7 @@ pub fn schemas() -> Schemas {
             owner("005000000000001AAA", "ANN@example.com.invalid", "Ann", true),
             owner("005000000000002AAA", "bob@example.com", "Bob", false),
             owner("005000000000003AAA", "ops@example.com", "Ops", true),
-            owner("00G000000000004AAA", "", "Inside Sales", true),
+            owner("00G000000000004EAA", "", "Inside Sales", true),
         ],
     );
     schemas.currency = BySide::new(Some("USD".into()), Some("EUR".into()));

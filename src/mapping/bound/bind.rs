@@ -192,13 +192,13 @@ fn values(
     objects: &BySide<ObjectSchema>,
     faults: &mut Vec<Fault>,
 ) -> Values {
-    let mut out = Values::default();
+    let (mut out, mut found) = (Values::default(), Vec::new());
     let mut one = |side: Side, text: &str, written: bool| -> String {
         let Some((field, record_type)) = schema(rule, objects, side, 0) else {
             return text.to_owned();
         };
         resolve(objects.get(side), field, record_type, None, text).unwrap_or_else(|known| {
-            faults.push(no_option(&rule.at, side, field, text, &known, written));
+            found.push(no_option(&rule.at, side, field, text, &known, written));
             text.to_owned()
         })
     };
@@ -208,7 +208,19 @@ fn values(
             out.to.get_mut(to).insert(from, result);
         }
     }
+    faults.extend(without_echo(found));
     out
+}
+
+/// One report for one text: an error makes a warning about the same needless.
+fn without_echo(found: Vec<Fault>) -> Vec<Fault> {
+    let errors: Vec<String> = found
+        .iter()
+        .filter(|fault| fault.severity == Severity::Error)
+        .map(|fault| fault.message.clone())
+        .collect();
+    let needed = |f: &Fault| f.severity == Severity::Error || !errors.contains(&f.message);
+    found.into_iter().filter(needed).collect()
 }
 
 /// An error only where the value would be written and refused.

@@ -60,8 +60,9 @@ pub(super) fn rule(bound: &Bound, rule: &Rule, plan: &Plan, faults: &mut Vec<Fau
             // A field that a conversion only reads may be missing: it then counts as blank.
             if index < written || matches!(rule.shape, Shape::Computed(_)) {
                 let spelled = rule.spelled.get(side).get(index).unwrap_or(name);
+                let at = rule.at_field(side, index);
                 unknown(bound, side, spelled, faults, |message| {
-                    rule.at.error(spelled, message)
+                    at.error(spelled, message)
                 });
             }
         }
@@ -117,6 +118,11 @@ fn is_pseudo(rule: &Rule, side: Side) -> bool {
 
 fn writable(rule: &Rule, slot: &Slot, faults: &mut Vec<Fault>) {
     let (title, name) = (slot.side.title(), &slot.field);
+    let index = rule
+        .writes(slot.side)
+        .iter()
+        .position(|field| field == name);
+    let at = rule.at_field(slot.side, index.unwrap_or_default());
     let schema = &slot.schema;
     if schema.calculated || (!schema.createable && !schema.updateable) {
         let message = format!(
@@ -128,11 +134,11 @@ fn writable(rule: &Rule, slot: &Slot, faults: &mut Vec<Fault>) {
             },
             slot.side.other()
         );
-        faults.push(rule.at.error(name, message));
+        faults.push(at.error(name, message));
     } else if !schema.updateable {
         let message =
             format!("{title} `{name}` can be set when a record is made, but never changed");
-        faults.push(rule.at.warning(name, message));
+        faults.push(at.warning(name, message));
     }
 }
 
@@ -144,7 +150,7 @@ fn pairs(rule: &Rule, shape: &FieldRule, plan: &Plan, faults: &mut Vec<Fault>) {
             }
             if let Some(message) = clash(shape, from, to) {
                 faults.push(rule.at.error(&to.field, message));
-                continue;
+                break;
             }
             options(rule, shape, from, to, faults);
             length(rule, from, to, faults);
@@ -276,9 +282,12 @@ fn options(rule: &Rule, shape: &FieldRule, from: &Slot, to: &Slot, faults: &mut 
 }
 
 fn length(rule: &Rule, from: &Slot, to: &Slot, faults: &mut Vec<Fault>) {
-    let limit = |slot: &Slot| match slot.schema.kind {
-        FieldKind::Text { length } => length,
-        _ => None,
+    let limit = |slot: &Slot| {
+        if let FieldKind::Text { length } = slot.schema.kind {
+            length
+        } else {
+            None
+        }
     };
     let cut = rule
         .policy

@@ -4,7 +4,7 @@
 
 use super::super::canon::{self, Form};
 use super::super::rule::{Computed, Conversion, FieldRule, MoneyRule, Rule, Shape, Unmatched};
-use super::fields::fit;
+use super::fields::{fit, rounding};
 use super::slot::{Plan, Slot};
 use super::{Bound, References, problem};
 use crate::model::{Fields, HoldReason, Problem, Raw, Side, Tolerance, Value};
@@ -40,8 +40,8 @@ impl Bound {
     }
 
     /// The same value in the other side's terms: what would be written there, canonical there.
-    /// The record it was read from and the links are part of the value already. Blank under `blank: keep` (owners always)
-    /// means there is nothing to write.
+    /// The record it was read from and the links are part of the value already. Blank under
+    /// `blank: keep` (owners always) means there is nothing to write.
     pub fn carry(
         &self,
         rule: &Rule,
@@ -178,9 +178,10 @@ impl Bound {
             let detail = format!("{} `{}` was not read", slot.side.title(), slot.field);
             return Err(problem(HoldReason::Unreadable, detail));
         };
-        let country = match (&rule.shape, slot.form) {
-            (Shape::Fields(shape), Form::Phone) => self.country(shape, slot.side, fields)?,
-            _ => None,
+        let country = if let (Shape::Fields(shape), Form::Phone) = (&rule.shape, slot.form) {
+            self.country(shape, slot.side, fields)?
+        } else {
+            None
         };
         let value = canon::parse(slot.form, raw, slot.side, country).map_err(|expected| {
             let text = raw.as_text().unwrap_or_default();
@@ -330,14 +331,7 @@ impl Bound {
             );
             return Err(problem(HoldReason::Unmapped, detail));
         }
-        let digits = rule
-            .policy
-            .tolerances
-            .iter()
-            .find_map(|tolerance| match tolerance {
-                Tolerance::Round(digits) => Some(*digits),
-                _ => None,
-            });
+        let digits = rounding(&rule.policy.tolerances);
         let amount = digits.map_or(*amount, |digits| canon::tidy(amount.round_dp(digits)));
         Ok(Value::Money {
             amount,

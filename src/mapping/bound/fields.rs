@@ -51,7 +51,8 @@ fn carry_one(
     };
     let zone = match &shape.conversion {
         Some(Conversion::Date(zone)) => Some(*zone),
-        _ => None,
+        Some(Conversion::Text | Conversion::Email | Conversion::Phone(_) | Conversion::Domain)
+        | None => None,
     };
     let value = retype(value, to, zone)?;
     // With a table of values, what it does not name was dealt with above.
@@ -144,15 +145,7 @@ pub(super) fn fit(
     let value = match value {
         Value::Text(text) => shorten(to, tolerances, text),
         Value::Number(number) => {
-            let digits = tolerances.iter().find_map(|tolerance| match tolerance {
-                Tolerance::Round(digits) => Some(*digits),
-                Tolerance::Trim
-                | Tolerance::Case
-                | Tolerance::Truncate(_)
-                | Tolerance::Seconds
-                | Tolerance::Phone
-                | Tolerance::Html => None,
-            });
+            let digits = rounding(tolerances);
             Value::Number(digits.map_or(number, |digits| canon::tidy(number.round_dp(digits))))
         }
         value => value,
@@ -172,6 +165,19 @@ pub(super) fn fit(
     translate(&value, to, otherwise, active)
 }
 
+/// The digits that a rule declares it may round to.
+pub(super) fn rounding(tolerances: &[Tolerance]) -> Option<u32> {
+    tolerances.iter().find_map(|tolerance| match tolerance {
+        Tolerance::Round(digits) => Some(*digits),
+        Tolerance::Trim
+        | Tolerance::Case
+        | Tolerance::Truncate(_)
+        | Tolerance::Seconds
+        | Tolerance::Phone
+        | Tolerance::Html => None,
+    })
+}
+
 fn shorten(to: &Slot, tolerances: &[Tolerance], text: String) -> Value {
     let mut text = text;
     for tolerance in tolerances {
@@ -181,7 +187,7 @@ fn shorten(to: &Slot, tolerances: &[Tolerance], text: String) -> Value {
             text.truncate(end);
         }
     }
-    // Salesforce drops outer blanks of texts (salesforce.md 9).
+    // A cut may leave a blank at the end, which Salesforce would drop.
     if to.side == Side::Salesforce && to.form == Form::Text && text.trim().len() != text.len() {
         text = text.trim().to_owned();
     }

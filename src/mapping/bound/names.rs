@@ -4,7 +4,7 @@
 use rhai::{Dynamic, Map};
 
 use super::super::canon;
-use super::slot::Slot;
+use super::slot::{Slot, options_of};
 use super::{Bound, problem};
 use crate::model::{
     FieldKind, FieldSchema, Fields, HoldReason, ObjectSchema, Problem, Raw, Side, Value,
@@ -160,14 +160,12 @@ pub(super) fn resolve(
             .flat_map(|held| &held.stages);
         return by_value_or_label(stages.map(|s| (s.value.as_str(), s.label.as_str())), text);
     }
-    match &field.kind {
-        FieldKind::Picklist { options, .. } | FieldKind::MultiPicklist { options, .. } => {
-            by_value_or_label(
-                options.iter().map(|o| (o.value.as_str(), o.label.as_str())),
-                text,
-            )
-        }
-        _ => Ok(text.to_owned()),
+    match options_of(&field.kind) {
+        Some((options, _)) => by_value_or_label(
+            options.iter().map(|o| (o.value.as_str(), o.label.as_str())),
+            text,
+        ),
+        None => Ok(text.to_owned()),
     }
 }
 

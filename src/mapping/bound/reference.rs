@@ -55,7 +55,8 @@ impl Bound {
         match (value, to, is_single(reference)) {
             (Value::Links(links), Side::Salesforce, true) => {
                 let detail = format!(
-                    "{} records are associated, {} takes one; choose one by a label",
+                    "{} records of mapping `{}` are associated, Salesforce refers to one; \
+                     choose it by a label",
                     links.len(),
                     reference.mapping
                 );

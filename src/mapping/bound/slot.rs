@@ -35,30 +35,36 @@ pub(super) struct Slot {
 impl Slot {
     /// The options a value must be one of, when the platform insists and says which.
     pub fn restricted(&self) -> Option<&[PickOption]> {
-        match &self.schema.kind {
-            FieldKind::Picklist {
-                options,
-                restricted,
-            }
-            | FieldKind::MultiPicklist {
-                options,
-                restricted,
-            } => (*restricted && !options.is_empty()).then_some(options.as_slice()),
-            FieldKind::Text { .. }
-            | FieldKind::Email
-            | FieldKind::Phone
-            | FieldKind::Url
-            | FieldKind::Number { .. }
-            | FieldKind::Money { .. }
-            | FieldKind::Integer
-            | FieldKind::Bool
-            | FieldKind::Date
-            | FieldKind::DateTime
-            | FieldKind::Reference { .. }
-            | FieldKind::Owner
-            | FieldKind::Id
-            | FieldKind::Other(_) => None,
+        let (options, restricted) = options_of(&self.schema.kind)?;
+        (restricted && !options.is_empty()).then_some(options)
+    }
+}
+
+/// The options of a list field, and whether others are refused.
+pub(super) fn options_of(kind: &FieldKind) -> Option<(&[PickOption], bool)> {
+    match kind {
+        FieldKind::Picklist {
+            options,
+            restricted,
         }
+        | FieldKind::MultiPicklist {
+            options,
+            restricted,
+        } => Some((options, *restricted)),
+        FieldKind::Text { .. }
+        | FieldKind::Email
+        | FieldKind::Phone
+        | FieldKind::Url
+        | FieldKind::Number { .. }
+        | FieldKind::Money { .. }
+        | FieldKind::Integer
+        | FieldKind::Bool
+        | FieldKind::Date
+        | FieldKind::DateTime
+        | FieldKind::Reference { .. }
+        | FieldKind::Owner
+        | FieldKind::Id
+        | FieldKind::Other(_) => None,
     }
 }
 

@@ -46,9 +46,17 @@ pub(super) fn parse(
     country: Option<Country>,
 ) -> Result<Value, String> {
     let Some(text) = raw.as_text() else {
-        return Ok(Value::Null);
+        // Salesforce knows no blank checkbox (salesforce.md 9).
+        let unchecked = form == Form::Bool && side == Side::Salesforce;
+        return Ok(if unchecked {
+            Value::Bool(false)
+        } else {
+            Value::Null
+        });
     };
     let value = match form {
+        // Salesforce keeps no outer blanks (salesforce.md 9).
+        Form::Text if side == Side::Salesforce => Value::text(nfc(text).trim()),
         Form::Text => Value::Text(nfc(text)),
         Form::Email => Value::Text(nfc(text).trim().to_lowercase()),
         Form::Phone => Value::Text(phone::canonical(text, country)),

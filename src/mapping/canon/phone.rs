@@ -89,13 +89,14 @@ pub(in crate::mapping) fn country(text: &str) -> Option<Country> {
 pub(super) fn canonical(text: &str, country: Option<Country>) -> String {
     let text = nfc(text);
     let text = text.trim();
-    // Longer texts are notes, not numbers.
-    if text.len() <= 64
-        && let Some(number) = e164(text, country)
-    {
-        return number;
+    // Longer texts are notes, and letters are words: "555 CALL" is not dialled for anybody.
+    if text.len() > 64 || text.chars().any(char::is_alphabetic) {
+        return digits(text);
     }
-    digits(text)
+    let abroad = text.strip_prefix("00").map(|rest| format!("+{rest}"));
+    e164(text, country)
+        .or_else(|| e164(&abroad?, country))
+        .unwrap_or_else(|| digits(text))
 }
 
 /// Only what reads back as itself without a country counts.
@@ -105,6 +106,9 @@ fn e164(text: &str, country: Option<Country>) -> Option<String> {
         return None;
     }
     let written = number.format().mode(Mode::E164).to_string();
+    if written == text {
+        return Some(written);
+    }
     let again = |country| {
         let number = phonenumber::parse(country, &written).ok()?;
         let valid = phonenumber::is_valid(&number) && number.extension().is_none();

@@ -142,7 +142,10 @@ impl Reader<'_> {
 
     /// `property: Field`, or `{ hubspot: …, salesforce: …, as: … }`.
     fn match_rule<'n>(&mut self, item: &'n Node) -> Option<(MatchRule, [&'n Node; 2])> {
-        let entries = self.entries(item, "a match rule");
+        let entries = self.entries(item, "a match rule, such as `email: Email`,");
+        if !matches!(item.body, Body::Map(_)) {
+            return None;
+        }
         if let [only] = entries
             && only.key != "hubspot"
             && only.key != "salesforce"

@@ -11,6 +11,20 @@ pub(in crate::mapping) struct Defaults {
     /// `None` when the mapping names no winner; then every two-way rule must.
     pub conflict: Option<Conflict>,
     pub first_sync: Option<FirstSync>,
+    /// The keys above as they are written, for the hashes of the rules that inherit them.
+    pub texts: Vec<(String, String)>,
+}
+
+impl Defaults {
+    /// What a rule takes from its mapping. Text, not types: a new release must not make every
+    /// rule look edited.
+    pub(super) fn inherited(&self, own: &[&Entry]) -> String {
+        let decides = |key: &str| {
+            find(own, key).is_some() || (key == "conflict" && find(own, "ratchet").is_some())
+        };
+        let taken = self.texts.iter().filter(|(key, _)| !decides(key));
+        taken.map(|(key, text)| format!("|{key}={text}")).collect()
+    }
 }
 
 pub(super) fn defaults(reader: &mut Reader<'_>, tree: &Node, entries: &[&Entry]) -> Defaults {
@@ -33,10 +47,15 @@ pub(super) fn defaults(reader: &mut Reader<'_>, tree: &Node, entries: &[&Entry])
         reader.error(&tree.at, "", message);
     }
     let first_sync = find(entries, "first-sync").and_then(|node| reader.first_sync(node));
+    let texts = ["direction", "conflict", "first-sync"]
+        .into_iter()
+        .filter_map(|key| Some((key.to_owned(), find(entries, key)?.flow())))
+        .collect();
     Defaults {
         direction,
         conflict,
         first_sync,
+        texts,
     }
 }
 

@@ -47,13 +47,16 @@ pub(super) fn all(
             "`rules:` is missing; a mapping without rules moves nothing",
         );
     }
-    let objects = ["hubspot", "salesforce"].map(|key| find(entries, key).map(Node::flow));
+    let objects: Vec<String> = ["hubspot", "salesforce"]
+        .into_iter()
+        .filter_map(|key| find(entries, key).map(Node::flow))
+        .collect();
+    let objects = objects.join("|");
     let mut seen: BTreeMap<String, At> = BTreeMap::new();
     for rule in &mut rules {
-        rule.hash = hash(&format!(
-            "{}|{:?}|{:?}|{objects:?}",
-            rule.hash, rule.policy, rule.sides
-        ));
+        let fields = rule.sides.as_ref().map(|fields| fields.join(","));
+        let (hubspot, salesforce) = (fields.hubspot, fields.salesforce);
+        rule.hash = hash(&format!("{}|{hubspot}|{salesforce}|{objects}", rule.hash));
         if let Some(first) = seen.insert(rule.name.clone(), rule.at.clone()) {
             let message = format!("a rule of this name stands in line {}", first.line);
             reader.error(&rule.at, &rule.name, message);
@@ -75,7 +78,10 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let spelled = self.sides(name, entry, &entries);
+        let (spelled, fields_at) = (
+            self.sides(name, entry, &entries),
+            fields_at(entry, &entries),
+        );
         let mut policy = self.policy(&entry.at, name, &entries, defaults);
         let spelled = spelled?;
         let shape = self.shape(&entry.at, &entries, &spelled, &policy)?;
@@ -102,7 +108,7 @@ impl Reader<'_> {
             .map(|fields| fields.iter().map(|f| raw_name(f)).collect());
         Some(Rule {
             name: name.clone(),
-            hash: format!("{name}={}", node.flow()),
+            hash: format!("{name}={}{}", node.flow(), defaults.inherited(&entries)),
             written: BySide::new(spelled.hubspot.len(), spelled.salesforce.len()),
             sides,
             policy,
@@ -110,6 +116,7 @@ impl Reader<'_> {
             shape,
             spelled,
             at: entry.at.clone(),
+            fields_at,
         })
     }
 
@@ -172,11 +179,14 @@ impl Reader<'_> {
             return None;
         };
         let value = self.expression(value, "`value`")?;
+        let mut fields_at = BySide::<Vec<At>>::default();
+        *fields_at.get_mut(side) = vec![to.at.clone()];
         // A computed field names its own side; the mapping's direction says nothing here.
         let one_way = Defaults {
             direction: Direction::To(side),
             conflict: Some(Conflict::Wins(side.other())),
             first_sync: Some(FirstSync::Wins(side.other())),
+            texts: Vec::new(),
         };
         let policy = self.policy(&item.at, &target, &entries, &one_way);
         let mut sides = BySide::<Vec<String>>::default();
@@ -196,6 +206,7 @@ impl Reader<'_> {
             written,
             spelled,
             at: item.at.clone(),
+            fields_at,
         })
     }
 
@@ -235,6 +246,12 @@ impl Reader<'_> {
             },
             None => ReferenceEnd::Lookup { field: target },
         };
+        let place = |key: &str| {
+            find(&entries, key)
+                .map_or(&item.at, |node| &node.at)
+                .clone()
+        };
+        let places = BySide::new(vec![place("hubspot")], vec![place("salesforce")]);
         let reference = Reference {
             mapping: MappingName::new(mapping?),
             hubspot: ReferenceEnd::Association { object, label },
@@ -243,7 +260,7 @@ impl Reader<'_> {
         };
         let sides = BySide::new(vec![name.clone()], vec![far]);
         Some(Rule {
-            hash: format!("{name}={}", item.flow()),
+            hash: format!("{name}={}{}", item.flow(), defaults.inherited(&entries)),
             name,
             spelled: sides.clone(),
             sides,
@@ -252,7 +269,27 @@ impl Reader<'_> {
             shape: Shape::Reference(reference),
             written: BySide::new(1, 1),
             at: item.at.clone(),
+            fields_at: places,
         })
+    }
+}
+
+/// Where the fields of a rule stand: its name and `to`, or the lists of both sides.
+fn fields_at(entry: &Entry, entries: &[&Entry]) -> BySide<Vec<At>> {
+    let listed = |key: &str| -> Vec<At> {
+        match find(entries, key) {
+            Some(Node {
+                body: Body::List(items),
+                ..
+            }) => items.iter().map(|item| item.at.clone()).collect(),
+            Some(node) => vec![node.at.clone()],
+            None => Vec::new(),
+        }
+    };
+    match (entry.value.as_text(), find(entries, "to")) {
+        (Some(_), _) => BySide::new(vec![entry.at.clone()], vec![entry.value.at.clone()]),
+        (None, Some(to)) => BySide::new(vec![entry.at.clone()], vec![to.at.clone()]),
+        (None, None) => BySide::new(listed("hubspot"), listed("salesforce")),
     }
 }
 
