@@ -127,7 +127,7 @@ impl Meaning {
                 if blank {
                     String::new()
                 } else {
-                    lines.join(", ")
+                    lines.join(" | ")
                 }
             }
             (Form::Company { .. }, Side::Salesforce) if !first.is_empty() => {
@@ -192,7 +192,11 @@ fn plain(form: Form, value: &str) -> String {
         }
         Form::Number => number(value),
         Form::Day => day(value),
-        _ => value.replace("\r\n", "\n"),
+        Form::Text | Form::Address => value.replace("\r\n", "\n"),
+        // Two fields or an id: compared in their own way, by `Meaning::shared`.
+        Form::Pick(_) | Form::Stage(_) | Form::Money | Form::Owner | Form::Company { .. } => {
+            value.to_owned()
+        }
     }
 }
 
