@@ -186,9 +186,8 @@ fn plain(form: Form, value: &str) -> String {
             let bare = lower
                 .trim_start_matches("https://")
                 .trim_start_matches("http://");
-            bare.trim_start_matches("www.")
-                .trim_end_matches('/')
-                .to_owned()
+            let host = bare.split(['/', '?', '#']).next().unwrap_or_default();
+            host.trim_start_matches("www.").to_owned()
         }
         Form::Number => number(value),
         Form::Day => day(value),
