@@ -130,7 +130,8 @@ impl Simulators {
     pub fn curl_examples(&self, salesforce_token: &str) -> [String; 2] {
         [
             format!(
-                "curl -H 'Authorization: Bearer {}' \\\n    '{}/crm/objects/2026-03/contacts?limit=5'",
+                "curl -H 'Authorization: Bearer {}' \\\n    \
+                 '{}/crm/objects/2026-03/contacts?limit=5'",
                 self.hubspot_token, self.hubspot_url
             ),
             format!(
@@ -149,8 +150,8 @@ impl Simulators {
              Salesforce\n  url            {}\n  token          {salesforce_token}\n  \
              organization   {}\n  username       {}\n  client id      {}\n  \
              client secret  {}\n\n  {salesforce_curl}\n\n  \
-             A fresh token:\n  curl '{}/services/oauth2/token' -d grant_type=client_credentials \\\n    \
-             -d client_id={} -d client_secret={}\n",
+             A fresh token:\n  curl '{}/services/oauth2/token' \\\n    \
+             -d grant_type=client_credentials -d client_id={} -d client_secret={}\n",
             self.hubspot_url,
             self.hubspot_token,
             self.hubspot.portal_id(),

@@ -127,7 +127,7 @@ impl Meaning {
                 if blank {
                     String::new()
                 } else {
-                    lines.join(", ")
+                    lines.join(" | ")
                 }
             }
             (Form::Company { .. }, Side::Salesforce) if !first.is_empty() => {
@@ -186,13 +186,16 @@ fn plain(form: Form, value: &str) -> String {
             let bare = lower
                 .trim_start_matches("https://")
                 .trim_start_matches("http://");
-            bare.trim_start_matches("www.")
-                .trim_end_matches('/')
-                .to_owned()
+            let host = bare.split(['/', '?', '#']).next().unwrap_or_default();
+            host.trim_start_matches("www.").to_owned()
         }
         Form::Number => number(value),
         Form::Day => day(value),
-        _ => value.replace("\r\n", "\n"),
+        Form::Text | Form::Address => value.replace("\r\n", "\n"),
+        // Two fields or an id: compared in their own way, by `Meaning::shared`.
+        Form::Pick(_) | Form::Stage(_) | Form::Money | Form::Owner | Form::Company { .. } => {
+            value.to_owned()
+        }
     }
 }
 

@@ -136,6 +136,12 @@ fn add(
         Side::HubSpot => (salesforce.1, hubspot),
         Side::Salesforce => (hubspot.1, salesforce),
     };
+    let Some(ids) = counterparts.get_mut(&family(hubspot.0, source)) else {
+        return;
+    };
+    if ids.iter().any(|id| id == counterpart) {
+        return;
+    }
     let live = match side {
         Side::HubSpot => {
             let record = view.hubspot.record(hubspot.0, counterpart);
@@ -146,10 +152,7 @@ fn add(
             record.is_some_and(|record| !record.deleted)
         }
     };
-    if let Some(ids) = counterparts.get_mut(&family(hubspot.0, source))
-        && live
-        && !ids.iter().any(|id| id == counterpart)
-    {
+    if live {
         ids.push(counterpart.to_owned());
     }
 }

@@ -130,7 +130,7 @@ impl<'a> Editor<'a> {
 
     fn one_field(&mut self, ledger: &mut Ledger) -> anyhow::Result<()> {
         let target = self.target();
-        let Some(rule) = self.rule(target.shape, |rule| is_typed(rule)) else {
+        let Some(rule) = self.rule(target.shape, is_typed) else {
             return Ok(());
         };
         let side = self.side();

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Side, Timestamp};
-use crate::sim::hubspot::HubSpotSim;
-use crate::sim::salesforce::SalesforceSim;
+use crate::sim::hubspot::{self, HubSpotSim};
+use crate::sim::salesforce::{self, SalesforceSim};
 
 use super::canon::Meaning;
 use super::outcome::LinkSeen;
@@ -88,6 +88,18 @@ impl View<'_> {
                 (!record.deleted).then(|| self.meaning.of_salesforce(rule, &record))
             }
         }
+    }
+
+    /// Both records of a pair; `None` unless both are there.
+    pub fn pair(
+        &self,
+        shape: &Shape,
+        hubspot: &str,
+        salesforce: &str,
+    ) -> Option<(hubspot::SimRecord, salesforce::SimRecord)> {
+        let ours = self.hubspot.record(shape.hubspot, hubspot)?;
+        let theirs = self.salesforce.record(shape.salesforce, salesforce)?;
+        (!ours.archived && !theirs.deleted).then_some((ours, theirs))
     }
 
     /// The record is there and not in the bin.

@@ -7,6 +7,7 @@ mod canon;
 mod doubles;
 mod edits;
 mod engine;
+mod findings;
 mod ledger;
 mod outcome;
 mod place;

@@ -4,8 +4,8 @@ use serde_json::{Value as Json, json};
 
 use crate::model::BySide;
 
+use super::findings::Findings;
 use super::outcome::Outcome;
-use super::verify::Findings;
 
 /// How many findings of each kind are spelled out.
 pub const LISTED: usize = 50;

@@ -16,15 +16,15 @@ use crate::sim::seed::{self, Seeded};
 use super::super::sim::Simulators;
 use super::DemoArgs;
 use super::canon::Meaning;
-use super::edits::{Editor, Target};
+use super::edits::{ADA_RULE, Editor, Target};
 use super::engine::Session;
 use super::ledger::{Ledger, Partners, View};
 use super::outcome::{Outcome, SalesforceAccess, Stepped};
 use super::progress::Bar;
 use super::report::{Calls, Report, max_rss_bytes};
-use super::summary::{self, Story};
+use super::shape;
+use super::summary::{self, Scene, Story};
 use super::verify::{Claims, verify};
-use super::{shape, summary::Scene};
 
 /// How late HubSpot's search shows a change in the demo. Real portals take seconds; the engine's
 /// late pass covers that, ten minutes later, and nobody watches a demo that long.
@@ -257,7 +257,7 @@ impl<'a> Run<'a> {
             summary::print(&report.json().to_string())?;
             return Ok(());
         }
-        let story = Story::of(report, &learned.seeded, learned.ada_base.as_deref());
+        let story = self.story(report, learned);
         let token = self.simulators.salesforce.issue_token();
         let scene = Scene {
             data: self.data,
@@ -266,6 +266,24 @@ impl<'a> Run<'a> {
             seeded: &learned.seeded,
         };
         summary::print(&summary::text(report, story.as_ref(), &scene))
+    }
+
+    /// Ada's conflict with what both simulators hold now; `None` when she had none.
+    fn story(&self, report: &Report, learned: &Learned) -> Option<Story> {
+        let ada = learned.seeded.heroine.as_ref()?;
+        let base = learned.ada_base.as_deref()?;
+        let shape = shape::of("contacts")?;
+        let rule = shape.rule(ADA_RULE)?;
+        let meaning = Meaning::read(&self.simulators.salesforce, &[]);
+        let view = self.view(&meaning);
+        let now = BySide::from_fn(|side| {
+            let id = match side {
+                Side::HubSpot => &ada.hubspot,
+                Side::Salesforce => &ada.salesforce,
+            };
+            view.value(shape, rule, side, id).unwrap_or_default()
+        });
+        Some(Story::of(report, ada, base, now))
     }
 
     /// Keeps both sides in step until Ctrl-C, and says what it does.

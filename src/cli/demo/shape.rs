@@ -47,7 +47,7 @@ pub enum Form {
     Address,
     /// HubSpot's value and Salesforce's. Several of HubSpot's may share one of Salesforce's.
     Pick(&'static [(&'static str, &'static str)]),
-    /// Pipeline, stage, record type, stage name. Several of Salesforce's may share one of HubSpot's.
+    /// Pipeline, stage, record type, stage name. Several stage names may share one stage.
     Stage(&'static [[&'static str; 4]]),
     /// Amount and currency.
     Money,

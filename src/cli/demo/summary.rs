@@ -9,8 +9,8 @@ use std::path::Path;
 
 use console::style;
 
-use crate::model::Side;
-use crate::sim::seed::{ADA_NAME, Fate, Seeded};
+use crate::model::{BySide, Side};
+use crate::sim::seed::{ADA_NAME, Fate, Heroine, Seeded};
 
 use super::edits::{ADA_IN_HUBSPOT, ADA_IN_SALESFORCE, ADA_RULE};
 use super::outcome::{ConflictSeen, Open};
@@ -19,24 +19,25 @@ use super::report::{LISTED, Report};
 /// Ada's conflict, as the engine recorded it.
 #[derive(Clone, Debug)]
 pub struct Story {
-    base: String,
+    /// What both CRMs held before, and what each holds now.
+    pub base: String,
+    pub now: BySide<String>,
     conflict: Option<ConflictSeen>,
 }
 
 impl Story {
-    /// `None` when she had no conflict in this run.
-    pub fn of(report: &Report, seeded: &Seeded, base: Option<&str>) -> Option<Self> {
-        let ada = seeded.heroine.as_ref()?;
+    pub fn of(report: &Report, ada: &Heroine, base: &str, now: BySide<String>) -> Self {
         let hers = |conflict: &&ConflictSeen| {
             conflict.mapping == "contacts"
                 && conflict.rule == ADA_RULE
                 && conflict.hubspot_id == ada.hubspot
         };
-        let conflicts = report.outcome.conflicts.iter().rev();
-        Some(Self {
-            base: base?.to_owned(),
-            conflict: conflicts.into_iter().find(hers).cloned(),
-        })
+        let mut conflicts = report.outcome.conflicts.iter().rev();
+        Self {
+            base: base.to_owned(),
+            now,
+            conflict: conflicts.find(hers).cloned(),
+        }
     }
 }
 
@@ -152,14 +153,24 @@ fn waiting(page: &mut String, report: &Report, seeded: &Seeded) {
     );
 }
 
+/// At most this many kinds of reasons are shown of each sort.
+const KINDS: usize = 8;
+
 fn reasons(page: &mut String, opens: &[Open]) {
-    let mut by_reason: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut by_reason: BTreeMap<(&str, String), usize> = BTreeMap::new();
     for open in opens {
-        let rule = open.rule.as_deref().unwrap_or("(record)");
-        *by_reason.entry((&open.mapping, rule)).or_default() += 1;
+        let whole = || open.why.chars().take(60).collect();
+        let reason = open.rule.clone().unwrap_or_else(whole);
+        *by_reason.entry((&open.mapping, reason)).or_default() += 1;
     }
-    for ((mapping, rule), count) in by_reason {
-        line(page, format_args!("    {count:>5}  {mapping} {rule}"));
+    for ((mapping, reason), count) in by_reason.iter().take(KINDS) {
+        line(page, format_args!("    {count:>5}  {mapping}: {reason}"));
+    }
+    if by_reason.len() > KINDS {
+        line(
+            page,
+            format_args!("           and {} more kinds", by_reason.len() - KINDS),
+        );
     }
 }
 
@@ -188,18 +199,31 @@ fn tell(page: &mut String, story: &Story) {
             format!("rule `{rule}` asks a person; both stay as they are"),
         ),
         Some(winner) => {
-            let (kept, lost) = match winner {
-                Side::HubSpot => (ADA_IN_HUBSPOT, ADA_IN_SALESFORCE),
-                Side::Salesforce => (ADA_IN_SALESFORCE, ADA_IN_HUBSPOT),
+            let lost = match winner {
+                Side::HubSpot => ADA_IN_SALESFORCE,
+                Side::Salesforce => ADA_IN_HUBSPOT,
             };
-            let decided = format!(
-                "rule `{rule}` of mappings/contacts.yaml: {} wins",
-                winner.title()
+            let name = winner.title();
+            row(
+                page,
+                "decided",
+                format!("rule `{rule}` of mappings/contacts.yaml: {name} wins"),
             );
-            row(page, "decided", decided);
-            row(page, "both CRMs hold now", style(kept).green());
-            let kept_where = format!("{lost:?}, in the journal and under `tandem conflicts`");
-            row(page, "kept, not lost", kept_where);
+            let BySide {
+                hubspot,
+                salesforce,
+            } = &story.now;
+            if hubspot == salesforce {
+                row(page, "both CRMs hold now", style(hubspot).green());
+            } else {
+                row(page, "HubSpot holds now", style(hubspot).red());
+                row(page, "Salesforce holds now", style(salesforce).red());
+            }
+            row(
+                page,
+                "kept, not lost",
+                format!("{lost}, under `tandem conflicts`"),
+            );
         }
     }
 }

@@ -4,13 +4,13 @@
 //! difference only for the record and the rule it names, and only while it is listed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use crate::model::Side;
-use crate::sim::seed::Seeded;
+use crate::sim::seed::{Fate, Seeded};
 
 use super::canon::agree;
-use super::doubles::{self, Duplicate};
+use super::doubles;
+use super::findings::{Findings, LostEdit, Mismatch};
 use super::ledger::{Edit, EditKind, Ledger, Partners, View};
 use super::outcome::{ConflictSeen, LinkSeen, Open};
 use super::shape::{self, Creates, SHAPES, Shape};
@@ -26,64 +26,6 @@ pub struct Claims<'a> {
     pub ledger: &'a Ledger,
 }
 
-/// One value that differs without an open reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mismatch {
-    pub mapping: String,
-    pub hubspot_id: String,
-    pub salesforce_id: String,
-    /// The rule; `(record)` when a whole record is missing.
-    pub rule: String,
-    pub hubspot: String,
-    pub salesforce: String,
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mapping, rule, .. } = self;
-        let side = |id: &str, value: &str| match id {
-            "" => value.to_owned(),
-            id => format!("{id} has {value:?}"),
-        };
-        let ours = side(&self.hubspot_id, &self.hubspot);
-        let theirs = side(&self.salesforce_id, &self.salesforce);
-        write!(f, "{mapping} {rule}: HubSpot {ours}, Salesforce {theirs}")
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LostEdit {
-    pub edit: String,
-    pub why: String,
-}
-
-impl fmt::Display for LostEdit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.edit, self.why)
-    }
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct Findings {
-    pub pairs: usize,
-    pub mismatches: Vec<Mismatch>,
-    /// Differences that a listed hold or dead letter explains.
-    pub excused: usize,
-    pub duplicates: Vec<Duplicate>,
-    pub lost: Vec<LostEdit>,
-    /// Holds and dead letters that nothing in the seed explains.
-    pub unexpected: Vec<Open>,
-}
-
-impl Findings {
-    pub fn is_clean(&self) -> bool {
-        self.mismatches.is_empty()
-            && self.duplicates.is_empty()
-            && self.lost.is_empty()
-            && self.unexpected.is_empty()
-    }
-}
-
 /// Reads both simulators and judges.
 pub fn verify(view: View<'_>, claims: Claims<'_>) -> Findings {
     let partners = Partners::new(claims.links);
@@ -92,11 +34,13 @@ pub fn verify(view: View<'_>, claims: Claims<'_>) -> Findings {
         claims,
         removed: removed(claims.ledger, &partners),
         opens: Opens::new(claims),
+        cases: ambiguous(claims.seeded),
         partners,
         findings: Findings::default(),
     };
     judge.pairs();
     judge.singles();
+    judge.resurrections();
     judge.edits();
     judge.findings.duplicates = doubles::find(view, claims.links, claims.seeded);
     judge.findings.unexpected = unexpected(claims);
@@ -130,7 +74,7 @@ impl<'a> Opens<'a> {
         let found = self.0.get(&(side, mapping, id));
         found.is_some_and(|opens| {
             let fits = |open: &&Open| open.rule.as_deref().is_none_or(|held| held == rule);
-            opens.iter().any(|open| fits(open))
+            opens.iter().any(fits)
         })
     }
 }
@@ -140,6 +84,8 @@ struct Judge<'a> {
     claims: Claims<'a>,
     partners: Partners,
     opens: Opens<'a>,
+    /// Which seeded case an ambiguous record belongs to.
+    cases: BTreeMap<Key, usize>,
     /// Records that a user removed, and their counterparts.
     removed: BTreeSet<Key>,
     findings: Findings,
@@ -152,16 +98,15 @@ impl Judge<'_> {
                 continue;
             };
             self.findings.pairs += 1;
-            let live = self.view.is_live(shape, Side::HubSpot, hubspot)
-                && self.view.is_live(shape, Side::Salesforce, salesforce);
-            if !live {
+            let records = self.view.pair(shape, hubspot, salesforce);
+            let Some((left, right)) = records else {
                 self.one_is_gone(shape, hubspot, salesforce);
                 continue;
-            }
+            };
             for rule in shape.rules {
-                let of = |side, id| self.view.value(shape, rule, side, id).unwrap_or_default();
-                let ours = of(Side::HubSpot, hubspot);
-                let theirs = of(Side::Salesforce, salesforce);
+                let meaning = self.view.meaning;
+                let ours = meaning.of_hubspot(self.view.hubspot, shape, rule, &left);
+                let theirs = meaning.of_salesforce(rule, &right);
                 if agree(rule, &ours, &theirs) {
                     continue;
                 }
@@ -256,7 +201,8 @@ impl Judge<'_> {
             return;
         };
         let mut mappings = shapes().map(|shape| shape.mapping);
-        if mappings.any(|mapping| self.opens.excuse(mapping, side, id, "")) {
+        let listed = mappings.any(|mapping| self.opens.excuse(mapping, side, id, ""));
+        if listed || self.meant_by_a_listed_one(side, object, id) {
             self.findings.excused += 1;
             return;
         }
@@ -279,6 +225,57 @@ impl Judge<'_> {
             }
         }
         self.findings.mismatches.push(missing);
+    }
+
+    /// Ambiguous records are one case for a person; it is enough that one of them is listed.
+    fn meant_by_a_listed_one(&self, side: Side, object: &str, id: &str) -> bool {
+        let Some(&case) = self.cases.get(&(side, object.to_owned(), id.to_owned())) else {
+            return false;
+        };
+        let case = &self.claims.seeded.expected[case];
+        let listed = |side: Side, object: &str, id: &str| {
+            let mut shapes = SHAPES.iter().filter(|shape| shape.object(side) == object);
+            shapes.any(|shape| self.opens.excuse(shape.mapping, side, id, ""))
+        };
+        let mut ours = case.hubspot.iter();
+        let mut theirs = case.salesforce.iter();
+        ours.any(|id| listed(Side::HubSpot, case.hubspot_object, id))
+            || theirs.any(|id| listed(Side::Salesforce, case.salesforce_object, id))
+    }
+
+    /// A record that a user removed and that stands there again, linked with its old counterpart.
+    fn resurrections(&mut self) {
+        for edit in &self.claims.ledger.edits {
+            let (EditKind::Remove, Some(partner)) = (&edit.kind, &edit.partner) else {
+                continue;
+            };
+            let other = edit.side.other();
+            let again = self.partners.of(edit.shape.mapping, other, partner);
+            let Some(again) = again.filter(|id| self.view.is_live(edit.shape, edit.side, id))
+            else {
+                continue;
+            };
+            let told = |side| {
+                if side == edit.side {
+                    (
+                        again.to_owned(),
+                        "made again after it was removed".to_owned(),
+                    )
+                } else {
+                    (partner.clone(), "there".to_owned())
+                }
+            };
+            let (hubspot_id, hubspot) = told(Side::HubSpot);
+            let (salesforce_id, salesforce) = told(Side::Salesforce);
+            self.findings.mismatches.push(Mismatch {
+                mapping: edit.shape.mapping.to_owned(),
+                hubspot_id,
+                salesforce_id,
+                rule: "(record)".to_owned(),
+                hubspot,
+                salesforce,
+            });
+        }
     }
 
     fn edits(&mut self) {
@@ -305,8 +302,10 @@ impl Judge<'_> {
         let rule = edit.rule();
         let excused = self.opens.excuse(mapping, side, id, rule)
             || partner.is_some_and(|id| self.opens.excuse(mapping, side.other(), id, rule));
+        if excused {
+            return None;
+        }
         match &edit.kind {
-            _ if excused => None,
             EditKind::Remove => None,
             EditKind::Create if partner.is_some() => None,
             EditKind::Create => Some("has no counterpart".to_owned()),
@@ -381,6 +380,28 @@ fn removed(ledger: &Ledger, partners: &Partners) -> BTreeSet<Key> {
         removed.extend(edit.partner.iter().map(|id| key(edit.side.other(), id)));
     }
     removed
+}
+
+fn ambiguous(seeded: &Seeded) -> BTreeMap<Key, usize> {
+    let mut cases = BTreeMap::new();
+    for (at, case) in seeded.expected.iter().enumerate() {
+        if case.trouble.fate() != Fate::Ambiguous {
+            continue;
+        }
+        for id in &case.hubspot {
+            let key = (Side::HubSpot, case.hubspot_object.to_owned(), id.clone());
+            cases.insert(key, at);
+        }
+        for id in &case.salesforce {
+            let key = (
+                Side::Salesforce,
+                case.salesforce_object.to_owned(),
+                id.clone(),
+            );
+            cases.insert(key, at);
+        }
+    }
+    cases
 }
 
 /// Open reasons that name no record with a seeded trouble.

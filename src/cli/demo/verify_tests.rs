@@ -4,16 +4,17 @@ use serde_json::json;
 
 use super::canon::Meaning;
 use super::edits::{Editor, Target};
-use super::ledger::{Ledger, Partners, View};
+use super::findings::Findings;
+use super::ledger::{Edit, EditKind, Ledger, Partners, View};
 use super::outcome::{ConflictSeen, LinkSeen, Open};
 use super::shape;
-use super::verify::{Claims, Findings, verify};
+use super::verify::{Claims, verify};
 use crate::clock::Clock;
 use crate::model::{Side, Timestamp};
 use crate::sim::SimClock;
 use crate::sim::hubspot::{HubSpotOptions, HubSpotSim};
 use crate::sim::salesforce::{SalesforceOptions, SalesforceSim};
-use crate::sim::seed::{Heroine, OWNERS, Seeded, seed};
+use crate::sim::seed::{Expected, Heroine, OWNERS, Seeded, Trouble, seed};
 
 /// Two CRMs with one person who is linked and the same on both sides.
 struct World {
@@ -341,4 +342,59 @@ fn seeded_pairs_differ_until_somebody_syncs_them() {
         .count();
     assert!(alone > 60, "{alone}");
     assert!(findings.duplicates.is_empty());
+}
+
+#[test]
+fn one_listed_record_covers_the_others_it_is_confused_with() {
+    let mut world = World::new();
+    let name = [("name", "Twin"), ("domain", "twin.example.org")];
+    let one = world.hubspot.create("companies", &name).unwrap();
+    let two = world.hubspot.create("companies", &name).unwrap();
+    world.seeded.expected = vec![Expected {
+        hubspot_object: "companies",
+        salesforce_object: "Account",
+        hubspot: vec![one, two.clone()],
+        salesforce: Vec::new(),
+        trouble: Trouble::SeveralCompaniesOneDomain,
+    }];
+    assert_eq!(world.verify().mismatches.len(), 2);
+    world.holds = vec![Open {
+        mapping: "companies".to_owned(),
+        hubspot_id: two,
+        why: "two companies share one domain".to_owned(),
+        ..Open::default()
+    }];
+    let findings = world.verify();
+    assert!(findings.is_clean(), "{findings:?}");
+    assert_eq!(findings.excused, 2);
+}
+
+#[test]
+fn a_removed_record_that_is_made_again_is_caught() {
+    let mut world = World::new();
+    let (ours, theirs) = world.ada();
+    let (ours, theirs) = (ours.to_owned(), theirs.to_owned());
+    world.hubspot.archive("contacts", &ours).unwrap();
+    world.ledger.enter(Edit {
+        shape: shape::of("contacts").unwrap(),
+        side: Side::HubSpot,
+        id: ours,
+        partner: Some(theirs.clone()),
+        kind: EditKind::Remove,
+        at: world.clock.now(),
+    });
+    let links = std::mem::take(&mut world.links);
+    assert!(world.verify().is_clean());
+    let again = [
+        ("email", "ada@example.com"),
+        ("lastname", "Lindqvist"),
+        ("jobtitle", TITLE),
+        ("lifecyclestage", "customer"),
+        ("hubspot_owner_id", OWNERS[0].0),
+    ];
+    let again = world.hubspot.create("contacts", &again).unwrap();
+    world.links = vec![(links[0].0.clone(), again, theirs)];
+    let findings = world.verify();
+    assert_eq!(findings.mismatches.len(), 1, "{findings:?}");
+    assert!(findings.mismatches[0].to_string().contains("made again"));
 }

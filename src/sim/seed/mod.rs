@@ -183,8 +183,8 @@ impl Place {
     }
 }
 
-/// Where record `index` of `records` stands: of twenty clean ones twelve on both sides and four on
-/// one side each; one in twenty has something wrong, fewer in large sets, where people have cleaned.
+/// Where record `index` of `records` stands: of twenty clean ones twelve on both sides, four on
+/// each side alone; one in twenty has something wrong, fewer in large sets, which people clean.
 fn place(index: usize, records: usize) -> Place {
     let troubled = (records / 20).min(40 + records / 500);
     let clean = records - troubled;
