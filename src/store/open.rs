@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use super::Store;
 use super::db::{Db, Pool};
 use super::error::{Result, StoreError, classify};
+use super::planner::Growth;
 use super::rows::{CountDb, GateDb};
 use super::sql::setup as sql;
 
@@ -77,8 +78,10 @@ impl Store {
             db,
             clock,
             lock: None,
+            growth: Growth::new(),
         };
         store.migrate().await?;
+        store.brief_planner().await?;
         Ok(store)
     }
 
@@ -96,9 +99,11 @@ impl Store {
             db,
             clock,
             lock: Some(lock),
+            growth: Growth::new(),
         };
         store.refuse_foreign_tables().await?;
         store.migrate().await?;
+        store.brief_planner().await?;
         // Nobody else has the file, so whoever leased a lane is dead.
         store.db.run(&sql::LANES_FREE_ALL, &[]).await?;
         Ok(store)
@@ -125,6 +130,7 @@ impl Store {
             db,
             clock,
             lock: None,
+            growth: Growth::new(),
         };
         store.migrate_alone().await?;
         Ok(store)
