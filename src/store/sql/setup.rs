@@ -81,7 +81,8 @@ statements! {
             ('holds', 'sqlite_autoindex_holds_1', '100000 100000 2 1'), \
             ('intents', 'sqlite_autoindex_intents_1', '10000 10000 1'), \
             ('intents', 'intents_open', '10000 10000 2 1'), \
-            ('match_keys', 'sqlite_autoindex_match_keys_1', '2000000 2000000 500000 250000 2 2 1'), \
+            ('match_keys', 'sqlite_autoindex_match_keys_1', \
+             '2000000 2000000 500000 250000 2 2 1'), \
             ('match_keys', 'match_keys_record', '2000000 2000000 500000 250000 2'), \
             ('aliases', 'sqlite_autoindex_aliases_1', '100000 100000 25000 12500 1'), \
             ('tombstones', 'sqlite_autoindex_tombstones_1', '100000 100000 25000 12500 1'), \
