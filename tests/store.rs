@@ -1,5 +1,7 @@
 //! The store's promises, each kept on SQLite and on PostgreSQL alike.
 
+#[path = "store/approvals.rs"]
+mod approvals;
 #[path = "store/faults.rs"]
 mod faults;
 #[path = "store/findings.rs"]

@@ -37,18 +37,23 @@ impl Store {
             changes.lane_state.as_deref()
         ];
         let steps = Steps::of(lease, self.clock.now()).all(changes);
-        again(async || self.apply(lease, &fence, &steps).await).await
+        let rows = again(|| self.apply(lease, &fence, &steps)).await?;
+        self.survey_after(rows).await;
+        Ok(())
     }
 
-    async fn apply(&self, lease: &Lease, fence: &[Arg], steps: &[Step]) -> Result<()> {
+    /// The number of rows touched.
+    async fn apply(&self, lease: &Lease, fence: &[Arg], steps: &[Step]) -> Result<u64> {
         let mut tx = self.db.begin().await?;
         if tx.run(&sql::lanes::LANE_FENCE, fence).await? == 0 {
             return Err(lease.lost());
         }
+        let mut rows = 0;
         for (statement, args) in steps {
-            tx.run(statement, args).await?;
+            rows += tx.run(statement, args).await?;
         }
-        tx.commit().await
+        tx.commit().await?;
+        Ok(rows)
     }
 }
 

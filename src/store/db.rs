@@ -136,7 +136,7 @@ where
 impl Db {
     /// Runs one reading statement on its own, again when the connection was lost.
     pub async fn fetch<T: FromEither>(&self, sql: &Dialected, args: &[Arg]) -> Result<Vec<T>> {
-        again(async || self.fetch_once(sql, args).await).await
+        again(|| self.fetch_once(sql, args)).await
     }
 
     async fn fetch_once<T: FromEither>(&self, sql: &Dialected, args: &[Arg]) -> Result<Vec<T>> {
@@ -164,7 +164,7 @@ impl Db {
 
     /// Runs one writing statement in a transaction of its own; returns the rows it touched.
     pub async fn run(&self, sql: &Dialected, args: &[Arg]) -> Result<u64> {
-        again(async || self.run_once(sql, args).await).await
+        again(|| self.run_once(sql, args)).await
     }
 
     async fn run_once(&self, sql: &Dialected, args: &[Arg]) -> Result<u64> {
@@ -259,13 +259,13 @@ impl Tx {
 
 /// Repeats what failed only because of the moment: a serialisation failure, a deadlock, a dropped
 /// connection, a busy file. Whatever it wraps must be safe to run twice.
-pub(super) async fn again<T>(work: impl AsyncFn() -> Result<T>) -> Result<T> {
+pub(super) async fn again<T, F>(work: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
     let schedule = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(20))
         .with_max_delay(Duration::from_millis(500))
         .with_max_times(4);
-    (|| work())
-        .retry(schedule)
-        .when(StoreError::is_passing)
-        .await
+    work.retry(schedule).when(StoreError::is_passing).await
 }

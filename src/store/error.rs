@@ -24,8 +24,8 @@ pub enum StoreError {
     Newer { found: i64, known: i64 },
     #[error("the store {place} cannot be reached: {why}")]
     Unreachable { place: String, why: String },
-    /// The database asked to try again, and trying again did not help.
-    #[error("the store {place} is too busy: {why}; try again")]
+    /// The database asked to try again or the connection was lost, and trying again did not help.
+    #[error("the store {place} could not finish: {why}; try again")]
     Busy { place: String, why: String },
     /// A uniqueness rule said no; nothing of the commit was applied.
     #[error("{0}; nothing was stored")]
@@ -66,13 +66,16 @@ impl fmt::Display for Taken {
 }
 
 impl StoreError {
-    /// Trying the same again shortly may succeed.
+    /// Trying the same again at once may succeed.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Unreachable { .. })
+        matches!(self, Self::Busy { .. })
     }
 }
 
-/// Turns what sqlx reports into our own error. `during` is the statement's name.
+/// What [`classify`] is told while there is no connection yet: failing then is not passing.
+pub(super) const OPENING: &str = "opening";
+
+/// Turns what sqlx reports into our own error. `during` is the statement's name or [`OPENING`].
 pub(super) fn classify(error: sqlx::Error, place: &str, during: &str) -> StoreError {
     let place = place.to_owned();
     match error {
@@ -93,9 +96,14 @@ pub(super) fn classify(error: sqlx::Error, place: &str, during: &str) -> StoreEr
                 from_postgres(&code, place, during, why)
             }
         }
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) if during != OPENING => {
+            let why = error.to_string();
+            StoreError::Busy { place, why }
+        }
         sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
         | sqlx::Error::Protocol(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Configuration(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => {
@@ -151,13 +159,14 @@ fn from_sqlite(code: &str, place: String, during: &str, why: String) -> StoreErr
     }
 }
 
-/// SQLSTATE classes: 40 rolled back, 08 connection, 57P shutting down, 53 out of resources,
-/// 28 and 3D refused at the door.
+/// SQLSTATE: 40001 and 40P01 were rolled back; classes 08 lost the connection, 53 ran out of
+/// resources, 57P is shutting down, 28 and 3D were refused at the door.
 fn from_postgres(code: &str, place: String, during: &str, why: String) -> StoreError {
     let class = code.get(..2).unwrap_or_default();
-    if code == "40001" || code == "40P01" {
+    let lost = matches!(class, "08" | "53") || code.starts_with("57P");
+    if code == "40001" || code == "40P01" || (lost && during != OPENING) {
         StoreError::Busy { place, why }
-    } else if matches!(class, "08" | "53" | "28" | "3D") || code.starts_with("57P") {
+    } else if lost || matches!(class, "28" | "3D") {
         StoreError::Unreachable { place, why }
     } else if matches!(code, "XX001" | "XX002") {
         StoreError::Corrupt { place, why }

@@ -148,7 +148,7 @@ impl Store {
         let touch = args![ws.as_str(), lane];
         let rows = doc::rows(&MarkRow::all(marks));
         let put = args![ws.as_str(), lane, self.clock.now(), rows];
-        again(async || {
+        again(|| async {
             let mut tx = self.db.begin().await?;
             tx.run(&sql::LANE_TOUCH, &touch).await?;
             tx.run(&sql::MARKS_PUT, &put).await?;

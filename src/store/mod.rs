@@ -12,6 +12,7 @@ mod error;
 mod lanes;
 mod links;
 mod open;
+mod planner;
 mod records;
 mod review;
 mod rows;
@@ -42,6 +43,7 @@ pub struct Store {
     clock: Clock,
     /// Held for as long as the store is open; a SQLite file belongs to one process.
     lock: Option<std::fs::File>,
+    growth: planner::Growth,
 }
 
 impl Store {

@@ -17,13 +17,14 @@ use crate::clock::Clock;
 
 use super::Store;
 use super::db::{Db, Pool};
-use super::error::{Result, StoreError, classify};
+use super::error::{OPENING, Result, StoreError, classify};
+use super::planner::Growth;
 use super::rows::{CountDb, GateDb};
 use super::sql::setup as sql;
 
 const STATEMENTS_CACHED: usize = 200;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const POSTGRES_CONNECTIONS: u32 = 5;
 /// The first bytes of every SQLite file (sqlite.org/fileformat2.html).
 const SQLITE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -71,14 +72,16 @@ impl Store {
     async fn open_memory(clock: Clock) -> Result<Self> {
         let place = ":memory:".to_owned();
         let options = SqliteConnectOptions::from_str("sqlite::memory:")
-            .map_err(|error| classify(error, &place, "open"))?;
+            .map_err(|error| classify(error, &place, OPENING))?;
         let db = connect_sqlite(options, place).await?;
         let store = Self {
             db,
             clock,
             lock: None,
+            growth: Growth::new(),
         };
         store.migrate().await?;
+        store.brief_planner().await?;
         Ok(store)
     }
 
@@ -96,9 +99,11 @@ impl Store {
             db,
             clock,
             lock: Some(lock),
+            growth: Growth::new(),
         };
         store.refuse_foreign_tables().await?;
         store.migrate().await?;
+        store.brief_planner().await?;
         // Nobody else has the file, so whoever leased a lane is dead.
         store.db.run(&sql::LANES_FREE_ALL, &[]).await?;
         Ok(store)
@@ -106,9 +111,8 @@ impl Store {
 
     async fn open_postgres(url: &str, clock: Clock) -> Result<Self> {
         let place = without_credentials(url);
-        let unreachable = |error| classify(error, &place, "connect");
         let options = PgConnectOptions::from_str(url)
-            .map_err(unreachable)?
+            .map_err(|error| classify(error, &place, OPENING))?
             .application_name("tandem")
             .statement_cache_capacity(STATEMENTS_CACHED);
         let pool = PgPoolOptions::new()
@@ -116,7 +120,7 @@ impl Store {
             .acquire_timeout(CONNECT_TIMEOUT)
             .connect_with(options)
             .await
-            .map_err(|error| classify(error, &place, "connect"))?;
+            .map_err(|error| classify(error, &place, OPENING))?;
         let db = Db {
             pool: Pool::Postgres(pool),
             place,
@@ -125,6 +129,7 @@ impl Store {
             db,
             clock,
             lock: None,
+            growth: Growth::new(),
         };
         store.migrate_alone().await?;
         Ok(store)
@@ -210,7 +215,7 @@ async fn connect_sqlite(options: SqliteConnectOptions, place: String) -> Result<
         .test_before_acquire(false)
         .connect_with(options)
         .await
-        .map_err(|error| classify(error, &place, "open"))?;
+        .map_err(|error| classify(error, &place, OPENING))?;
     Ok(Db {
         pool: Pool::Sqlite(pool),
         place,

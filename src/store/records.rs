@@ -66,7 +66,7 @@ impl Store {
         Ok(answer)
     }
 
-    /// The keys of records as stored: match rule and [`match_hash`]. Records without any are absent.
+    /// The keys of records as stored: match rule and [`match_hash`]. A record without is absent.
     pub async fn match_keys_of(
         &self,
         ws: &WorkspaceId,

@@ -16,8 +16,12 @@ use super::error::Result;
 use super::rows::{ApprovalDb, ConflictDb, Counted, DeadLetterDb, JournalDb, RunDb};
 use super::sql::review as sql;
 
+/// A closed set of words, as the store and the command line write them.
 macro_rules! word {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+    (
+        $(#[$doc:meta])*
+        $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),+ $(,)? }
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum $name { $($(#[$variant_doc])* $variant),+ }

@@ -110,7 +110,7 @@ impl Store {
             .collect();
         let put = args![ws.as_str(), doc::rows(&rows)];
         let clear = args![ws.as_str()];
-        again(async || {
+        again(|| async {
             let mut tx = self.db.begin().await?;
             tx.run(&sql::ACTIVE_CLEAR, &clear).await?;
             tx.run(&sql::ACTIVE_PUT, &put).await?;

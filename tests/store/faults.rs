@@ -19,7 +19,7 @@ fn path_in(dir: &tempfile::TempDir) -> (PathBuf, String) {
 
 async fn refused(url: &str) -> StoreError {
     let opened = Store::open(url, Clock::manual(START)).await;
-    opened.err().expect("the place is refused")
+    opened.expect_err("the place is refused")
 }
 
 async fn filled(url: &str) -> Fixture {
@@ -163,6 +163,24 @@ async fn a_newer_store_is_refused() {
         "{error}"
     );
     assert!(error.to_string().contains("newer version"));
+}
+
+#[tokio::test]
+async fn a_newer_postgres_store_is_refused() {
+    let Some(url) = crate::postgres::database().await else {
+        return;
+    };
+    open(&url).await.store.close().await;
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    let later = "INSERT INTO _sqlx_migrations \
+        (version, description, success, checksum, execution_time) \
+        VALUES (9999, 'later', TRUE, '', 1)";
+    sqlx::raw_sql(later).execute(&mut connection).await.unwrap();
+    let error = refused(&url).await;
+    assert!(
+        matches!(error, StoreError::Newer { found: 9999, .. }),
+        "{error}"
+    );
 }
 
 #[tokio::test]

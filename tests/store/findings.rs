@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use tandem::model::{
-    ApprovalId, ConflictId, DeadLetterId, ErrorClass, HoldReason, JournalId, LinkId, LinkState,
-    Revision, RunId, Side, Task, Timestamp,
+    ConflictId, DeadLetterId, ErrorClass, HoldReason, JournalId, LinkId, LinkState, Revision,
+    RunId, Side, Task,
 };
 use tandem::store::{
-    Approval, ApprovalState, Changes, ConflictClose, ConflictFilter, ConflictRow, ConflictState,
-    DeadLetter, DeadLetterClose, DeadLetterFilter, DeadLetterOf, DeadLetterState, JournalEntry,
-    JournalFilter, RuleScope, RunRow,
+    Changes, ConflictClose, ConflictFilter, ConflictRow, ConflictState, DeadLetter,
+    DeadLetterClose, DeadLetterFilter, DeadLetterOf, DeadLetterState, JournalEntry, JournalFilter,
+    RuleScope,
 };
 
 use crate::fixture::{Fixture, START, contacts, fields, hold, key, link, on_both, record, sides};
@@ -20,9 +20,8 @@ on_both!(
     a_closed_conflict_can_be_met_again,
     a_dead_letter_is_one_per_record_and_rule,
     dead_letters_close_by_link_by_task_and_by_rule,
+    a_discarded_letter_keeps_its_note_and_swallows_no_new_one,
     dead_letters_can_be_filtered_and_paged,
-    an_approval_is_asked_granted_and_used_once,
-    a_run_keeps_its_summary,
     the_summary_counts_everything,
 );
 
@@ -291,22 +290,43 @@ async fn a_dead_letter_is_one_per_record_and_rule(f: Fixture) {
     assert_eq!(counts["record"].dead, 2);
 }
 
+fn close(of: DeadLetterOf, rules: RuleScope, state: DeadLetterState) -> Changes {
+    let why = "done".to_owned();
+    let dead_letters_closed = vec![DeadLetterClose {
+        of,
+        rules,
+        state,
+        why,
+    }];
+    Changes {
+        dead_letters_closed,
+        ..Changes::default()
+    }
+}
+
+async fn open_ids(f: &Fixture) -> Vec<String> {
+    let state = Some(DeadLetterState::Open);
+    let found = letters(
+        f,
+        &DeadLetterFilter {
+            state,
+            ..Default::default()
+        },
+    )
+    .await;
+    found.iter().map(|letter| letter.id.to_string()).collect()
+}
+
 async fn dead_letters_close_by_link_by_task_and_by_rule(f: Fixture) {
     let lease = f.lease().await;
-    let chore = Task::Poll {
-        mapping: contacts(),
-        side: Side::HubSpot,
-    };
-    let polling = DeadLetter {
-        task: chore.clone(),
-        link: None,
-        ..letter("dl_4", "", None)
-    };
     let dead_letters = vec![
         letter("dl_1", "1", None),
         letter("dl_2", "1", Some("email")),
         letter("dl_3", "2", Some("phone")),
-        polling,
+        DeadLetter {
+            link: None,
+            ..letter("dl_4", "4", None)
+        },
     ];
     f.apply(
         &lease,
@@ -316,71 +336,55 @@ async fn dead_letters_close_by_link_by_task_and_by_rule(f: Fixture) {
         },
     )
     .await;
-    let close = |of, rules, state| Changes {
-        dead_letters_closed: vec![DeadLetterClose {
-            of,
-            rules,
-            state,
-            why: "done".to_owned(),
-        }],
-        ..Changes::default()
-    };
-    let open = DeadLetterFilter {
-        state: Some(DeadLetterState::Open),
-        ..Default::default()
-    };
-    let open_ids = async || -> Vec<String> {
-        let found = letters(&f, &open).await;
-        found.iter().map(|letter| letter.id.to_string()).collect()
-    };
+    let closed = DeadLetterState::Closed;
     let by_task = DeadLetterOf::Task(record("1"));
-    f.apply(
-        &lease,
-        close(by_task, RuleScope::Record, DeadLetterState::Closed),
-    )
-    .await;
-    assert_eq!(open_ids().await, ["dl_2", "dl_3", "dl_4"]);
+    f.apply(&lease, close(by_task, RuleScope::Record, closed))
+        .await;
+    assert_eq!(open_ids(&f).await, ["dl_2", "dl_3", "dl_4"]);
     let by_link = DeadLetterOf::Link(LinkId::new("lnk_1"));
     let phone = RuleScope::Rule("phone".to_owned());
-    f.apply(
-        &lease,
-        close(by_link.clone(), phone, DeadLetterState::Closed),
-    )
-    .await;
-    assert_eq!(open_ids().await, ["dl_2", "dl_4"]);
-    f.apply(
-        &lease,
-        close(by_link, RuleScope::All, DeadLetterState::Closed),
-    )
-    .await;
-    let by_id = DeadLetterOf::Id(DeadLetterId::new("dl_4"));
+    f.apply(&lease, close(by_link.clone(), phone, closed)).await;
+    assert_eq!(open_ids(&f).await, ["dl_2", "dl_4"]);
+    f.apply(&lease, close(by_link, RuleScope::All, closed))
+        .await;
+    assert_eq!(open_ids(&f).await, ["dl_4"]);
+}
+
+async fn a_discarded_letter_keeps_its_note_and_swallows_no_new_one(f: Fixture) {
+    let lease = f.lease().await;
+    let chore = Task::Poll {
+        mapping: contacts(),
+        side: Side::HubSpot,
+    };
+    let put = |id| {
+        let polling = DeadLetter {
+            task: chore.clone(),
+            link: None,
+            ..letter(id, "", None)
+        };
+        Changes {
+            dead_letters: vec![polling],
+            ..Changes::default()
+        }
+    };
+    f.apply(&lease, put("dl_1")).await;
+    let by_id = DeadLetterOf::Id(DeadLetterId::new("dl_1"));
     f.apply(
         &lease,
         close(by_id, RuleScope::All, DeadLetterState::Discarded),
     )
     .await;
-    assert_eq!(open_ids().await, Vec::<String>::new());
-    let discarded = f
+    assert_eq!(open_ids(&f).await, Vec::<String>::new());
+    let found = f
         .store
-        .dead_letter(&f.ws, &DeadLetterId::new("dl_4"))
+        .dead_letter(&f.ws, &DeadLetterId::new("dl_1"))
         .await
         .unwrap();
-    let discarded = discarded.unwrap();
-    assert_eq!((discarded.task, discarded.note.as_str()), (chore, "done"));
-    let again = vec![letter("dl_5", "1", None)];
-    f.apply(
-        &lease,
-        Changes {
-            dead_letters: again,
-            ..Changes::default()
-        },
-    )
-    .await;
-    assert_eq!(
-        open_ids().await,
-        ["dl_5"],
-        "a closed one does not swallow a new one"
-    );
+    let found = found.unwrap();
+    assert_eq!((&found.task, found.note.as_str()), (&chore, "done"));
+    assert_eq!(found.state, DeadLetterState::Discarded);
+    f.apply(&lease, put("dl_2")).await;
+    assert_eq!(open_ids(&f).await, ["dl_2"]);
 }
 
 async fn dead_letters_can_be_filtered_and_paged(f: Fixture) {
@@ -423,94 +427,6 @@ async fn dead_letters_can_be_filtered_and_paged(f: Fixture) {
         ..Default::default()
     };
     assert_eq!(letters(&f, &other).await, []);
-}
-
-fn question(id: &str, asked_at: Timestamp) -> Approval {
-    Approval {
-        id: ApprovalId::new(id),
-        mapping: contacts(),
-        side: Side::Salesforce,
-        kind: "delete".to_owned(),
-        set_hash: "abc".to_owned(),
-        items: 40,
-        detail: "40 contacts would be archived".to_owned(),
-        state: ApprovalState::Asked,
-        asked_at,
-        expires_at: None,
-    }
-}
-
-async fn an_approval_is_asked_granted_and_used_once(f: Fixture) {
-    let lease = f.lease().await;
-    let ask = |id, at| Changes {
-        approvals: vec![question(id, at)],
-        ..Changes::default()
-    };
-    f.apply(&lease, ask("apr_1", START)).await;
-    f.apply(&lease, ask("apr_2", START.plus_millis(1))).await;
-    assert_eq!(
-        f.store.approvals(&f.ws).await.unwrap(),
-        [question("apr_1", START)]
-    );
-    let unknown = f
-        .store
-        .grant_approval(&f.ws, &ApprovalId::new("apr_2"), START)
-        .await;
-    assert!(!unknown.unwrap());
-    let until = START.plus_millis(1_000);
-    assert!(
-        f.store
-            .grant_approval(&f.ws, &ApprovalId::new("apr_1"), until)
-            .await
-            .unwrap()
-    );
-    f.apply(&lease, ask("apr_3", START.plus_millis(2))).await;
-    let granted = f.store.approvals(&f.ws).await.unwrap().remove(0);
-    assert_eq!(
-        (granted.state, granted.expires_at),
-        (ApprovalState::Granted, Some(until))
-    );
-    let approvals_used = vec![ApprovalId::new("apr_1")];
-    f.apply(
-        &lease,
-        Changes {
-            approvals_used,
-            ..Changes::default()
-        },
-    )
-    .await;
-    assert!(
-        !f.store
-            .grant_approval(&f.ws, &ApprovalId::new("apr_1"), until)
-            .await
-            .unwrap()
-    );
-    f.apply(&lease, ask("apr_4", START.plus_millis(3))).await;
-    let asked = f.store.approvals(&f.ws).await.unwrap();
-    assert_eq!(asked, [question("apr_4", START.plus_millis(3))]);
-}
-
-async fn a_run_keeps_its_summary(f: Fixture) {
-    let lease = f.lease().await;
-    let run = |id: &str, ended_at, summary: &str| RunRow {
-        id: RunId::new(id),
-        kind: "sync".to_owned(),
-        started_at: START,
-        ended_at,
-        summary: summary.to_owned(),
-    };
-    let put = |run| Changes {
-        run: Some(run),
-        ..Changes::default()
-    };
-    f.apply(&lease, put(run("run_1", None, "{}"))).await;
-    f.apply(&lease, put(run("run_2", None, "{}"))).await;
-    let ended = run("run_1", Some(START.plus_millis(9)), "{\"writes\":3}");
-    f.apply(&lease, put(ended.clone())).await;
-    assert_eq!(
-        f.store.runs(&f.ws, 5).await.unwrap(),
-        [run("run_2", None, "{}"), ended]
-    );
 }
 
 async fn the_summary_counts_everything(f: Fixture) {

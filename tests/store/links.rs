@@ -256,7 +256,7 @@ async fn a_hold_is_one_per_rule(f: Fixture) {
     let held = f.store.holds(&f.ws, &both).await.unwrap();
     assert_eq!(held, [again.clone(), holds[2].clone()]);
     let first = f.store.holds_page(&f.ws, None, None, 1).await.unwrap();
-    assert_eq!(first, [again.clone()]);
+    assert_eq!(first, std::slice::from_ref(&again));
     let place = HoldPlace {
         link: again.link.clone(),
         rule: again.rule.clone(),

@@ -1,5 +1,7 @@
 //! Marks: nothing that changed is ever forgotten, and nothing waits that need not.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use tandem::model::{Cause, ErrorClass, Side, Task, Timestamp, Verdict};
 use tandem::store::{Changes, Claimed, Mark, Standing};
 
@@ -23,6 +25,7 @@ on_both!(
     an_edit_wakes_a_blocked_record_and_a_scan_does_not,
     the_counts_tell_how_the_lane_stands,
     marks_in_one_batch_add_up,
+    no_mark_is_lost_between_a_claim_and_its_verdict,
 );
 
 fn ids(claimed: &[Claimed]) -> Vec<&str> {
@@ -323,4 +326,35 @@ async fn marks_in_one_batch_add_up(f: Fixture) {
         (claimed[0].cause, claimed[0].not_before),
         (Cause::Person, START)
     );
+}
+
+/// Whoever claims after the last mark was made sees everything that was marked before.
+async fn no_mark_is_lost_between_a_claim_and_its_verdict(f: Fixture) {
+    const ROUNDS: u32 = 100;
+    let changed = AtomicU32::new(0);
+    let finished = AtomicU32::new(0);
+    let lease = f.lease().await;
+    let edits = async {
+        for round in 1..=ROUNDS {
+            changed.store(round, Ordering::SeqCst);
+            f.mark(&[polled("1")]).await;
+        }
+        finished.store(1, Ordering::SeqCst);
+    };
+    let work = async {
+        let mut seen = 0;
+        loop {
+            let over = finished.load(Ordering::SeqCst) == 1;
+            let claimed = f.claim(&lease).await;
+            if claimed.is_empty() && over {
+                return seen;
+            }
+            if !claimed.is_empty() {
+                seen = changed.load(Ordering::SeqCst);
+            }
+            f.judge(&lease, &claimed, &Verdict::Done).await;
+        }
+    };
+    let ((), seen) = tokio::join!(edits, work);
+    assert_eq!(seen, ROUNDS);
 }

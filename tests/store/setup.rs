@@ -183,3 +183,25 @@ async fn processes_that_start_at_once_take_turns() {
             .unwrap();
     }
 }
+
+/// Workers run on any thread; this would not compile if the store kept them from it.
+#[tokio::test]
+async fn the_store_can_be_used_from_a_spawned_task() {
+    let f = std::sync::Arc::new(crate::fixture::sqlite().await);
+    let shared = f.clone();
+    let work = tokio::spawn(async move {
+        let mut lease = shared.lease().await;
+        shared.mark(&[polled("1")]).await;
+        shared.store.renew(&mut lease, 1_000).await.unwrap();
+        shared
+            .store
+            .activate(&shared.ws, &BTreeMap::new())
+            .await
+            .unwrap();
+        let claimed = shared.claim(&lease).await;
+        shared.judge(&lease, &claimed, &Verdict::Done).await;
+        shared.store.release(lease).await.unwrap();
+    });
+    work.await.unwrap();
+    assert_eq!(f.queue().await, []);
+}

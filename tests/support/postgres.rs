@@ -9,7 +9,7 @@
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -34,8 +34,8 @@ struct Server {
     /// Ends in `/`; a database's name comes next.
     before: String,
     after: String,
-    /// Closed by the system when the tests end.
-    _pipe: Option<ChildStdin>,
+    /// The system closes its pipe when the tests end.
+    _keeper: Option<Child>,
 }
 
 static SERVER: OnceLock<Option<Server>> = OnceLock::new();
@@ -99,7 +99,7 @@ fn given(url: &str) -> Server {
         } else {
             format!("?{options}")
         },
-        _pipe: None,
+        _keeper: None,
     }
 }
 
@@ -178,17 +178,17 @@ fn start_cluster(binaries: &Path) -> Server {
         .expect("initdb can be run");
     let said = String::from_utf8_lossy(&made.stderr);
     assert!(made.status.success(), "initdb failed: {said}");
-    let pipe = keep_running(binaries, &dir, &data, user);
+    let keeper = keep_running(binaries, &dir, &data, user);
     await_socket(&dir);
     Server {
         before: "postgres://tandem@localhost/".to_owned(),
         after: format!("?host={}", dir.display()),
-        _pipe: Some(pipe),
+        _keeper: Some(keeper),
     }
 }
 
-fn keep_running(binaries: &Path, dir: &Path, data: &Path, user: Option<(u32, u32)>) -> ChildStdin {
-    let mut keeper = as_user(Path::new("/bin/sh"), user, Path::new("/"))
+fn keep_running(binaries: &Path, dir: &Path, data: &Path, user: Option<(u32, u32)>) -> Child {
+    as_user(Path::new("/bin/sh"), user, Path::new("/"))
         .process_group(0)
         .args(["-c", KEEPER, "keeper"])
         .arg(dir)
@@ -211,8 +211,7 @@ fn keep_running(binaries: &Path, dir: &Path, data: &Path, user: Option<(u32, u32
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .expect("a shell can be started");
-    keeper.stdin.take().expect("it was asked for")
+        .expect("a shell can be started")
 }
 
 fn await_socket(dir: &Path) {

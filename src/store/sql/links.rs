@@ -73,10 +73,10 @@ statements! {
          rule_hash = excluded.rule_hash, since = excluded.since"
     ];
     HOLDS_CLOSE = [
-        "DELETE FROM holds WHERE workspace_id = $1 AND link_id IN \
-         (SELECT r.link_id FROM",
+        "DELETE FROM holds WHERE workspace_id = $1 AND (link_id, rule) IN \
+         (SELECT r.link_id, r.rule FROM",
         rows("$2": link_id TEXT, rule TEXT),
-        "WHERE r.rule = holds.rule)"
+        ")"
     ];
     HOLDS = [
         "SELECT link_id, rule, reason, detail, sides, rule_hash, since FROM holds \

@@ -104,6 +104,17 @@ mod tests {
     }
 
     #[test]
+    fn the_planner_is_told_about_every_index() {
+        let schema = include_str!("../../../migrations/0001_core.sql");
+        let words: Vec<&str> = schema.split_whitespace().collect();
+        let named = words.windows(2).filter(|pair| pair[0] == "INDEX");
+        for index in named.map(|pair| pair[1]) {
+            let told = setup::STATS_PUT.sqlite.contains(&format!("'{index}'"));
+            assert!(told, "STATS_PUT does not name {index}");
+        }
+    }
+
+    #[test]
     fn no_two_statements_share_a_name() {
         let mut names: Vec<&str> = all().map(|statement| statement.name).collect();
         names.sort_unstable();

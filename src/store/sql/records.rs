@@ -64,10 +64,10 @@ statements! {
          link_id = excluded.link_id, set_at = excluded.set_at, reason = excluded.reason"
     ];
     TOMBSTONES_LIFT = [
-        "DELETE FROM tombstones WHERE workspace_id = $1 AND record_id IN \
-         (SELECT r.record_id FROM",
+        "DELETE FROM tombstones WHERE workspace_id = $1 AND (mapping, side, record_id) IN \
+         (SELECT r.mapping, r.side, r.record_id FROM",
         rows("$2": mapping TEXT, side TEXT, record_id TEXT),
-        "WHERE r.mapping = tombstones.mapping AND r.side = tombstones.side)"
+        ")"
     ];
     TOMBSTONES = [
         "SELECT t.mapping, t.side, t.record_id, t.link_id, t.set_at, t.reason FROM",

@@ -4,14 +4,19 @@ use super::statements;
 
 /// The statements that speak of no single workspace, each for its own reason: the clock, the
 /// migration gate, the contents of a file before it is known to be ours, and the release of every
-/// lane after a crash, which the file lock makes safe.
+/// lane after a crash, which the file lock makes safe; and the planners' statistics.
 #[cfg(test)]
-pub(in crate::store) const GLOBAL: [&str; 5] = [
+pub(in crate::store) const GLOBAL: [&str; 10] = [
     "NOW",
     "GATE_PUT",
     "GATE_LOCK",
     "FOREIGN_TABLES",
     "LANES_FREE_ALL",
+    "STATS_MAKE",
+    "STATS_CLEAR",
+    "STATS_PUT",
+    "STATS_LOAD",
+    "SURVEY",
 ];
 
 statements! {
@@ -57,5 +62,45 @@ statements! {
          SELECT $1, r.mapping, r.revision FROM",
         rows("$2": mapping TEXT, revision TEXT),
         "WHERE TRUE"
+    ];
+
+    /// Makes the table of statistics; what it finds in the small table named is of no use.
+    STATS_MAKE = [sqlite "ANALYZE workspaces", postgres "SELECT 1 AS one"];
+    STATS_CLEAR = [sqlite "DELETE FROM sqlite_stat1", postgres "SELECT 1 AS one"];
+    /// Rows in all, then rows per distinct value of the first column, of the first two, and so on.
+    STATS_PUT = [
+        sqlite "INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES \
+            ('marks', 'sqlite_autoindex_marks_1', '1000000 1000000 1000000 1'), \
+            ('marks', 'marks_due', '1000000 1000000 1000000 900000 300000 1000 1'), \
+            ('marks', 'marks_parent', '100000 100000 100000 50000 50000 10'), \
+            ('links', 'sqlite_autoindex_links_1', '1000000 1000000 1'), \
+            ('links', 'links_hubspot', '1000000 1000000 250000 2 1'), \
+            ('links', 'links_salesforce', '1000000 1000000 250000 2 1'), \
+            ('links', 'links_group', '1000000 1000000 250000 2 1'), \
+            ('bases', 'sqlite_autoindex_bases_1', '1000000 1000000 1'), \
+            ('holds', 'sqlite_autoindex_holds_1', '100000 100000 2 1'), \
+            ('intents', 'sqlite_autoindex_intents_1', '10000 10000 1'), \
+            ('intents', 'intents_open', '10000 10000 2 1'), \
+            ('match_keys', 'sqlite_autoindex_match_keys_1', \
+             '2000000 2000000 500000 250000 2 2 1'), \
+            ('match_keys', 'match_keys_record', '2000000 2000000 500000 250000 2'), \
+            ('aliases', 'sqlite_autoindex_aliases_1', '100000 100000 25000 12500 1'), \
+            ('tombstones', 'sqlite_autoindex_tombstones_1', '100000 100000 25000 12500 1'), \
+            ('tombstones', 'tombstones_time', '100000 100000 25000 12500 2'), \
+            ('journal', 'sqlite_autoindex_journal_1', '5000000 5000000 1'), \
+            ('journal', 'journal_link', '5000000 5000000 5 1'), \
+            ('conflicts', 'sqlite_autoindex_conflicts_1', '100000 100000 1'), \
+            ('conflicts', 'conflicts_once', '100000 100000 2 1 1'), \
+            ('dead_letters', 'sqlite_autoindex_dead_letters_1', '100000 100000 1'), \
+            ('dead_letters', 'dead_letters_once', '10000 10000 2 1'), \
+            ('dead_letters', 'dead_letters_link', '10000 10000 2'), \
+            ('approvals', 'approvals_once', '1000 1000 500 250 100 1')",
+        postgres "SELECT 1 AS one"
+    ];
+    STATS_LOAD = [sqlite "ANALYZE sqlite_schema", postgres "SELECT 1 AS one"];
+    SURVEY = [
+        sqlite "SELECT 1 AS one",
+        postgres "ANALYZE marks, links, bases, holds, intents, match_keys, aliases, tombstones, \
+            journal, conflicts, dead_letters"
     ];
 }
