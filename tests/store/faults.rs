@@ -183,6 +183,29 @@ async fn a_newer_postgres_store_is_refused() {
     );
 }
 
+/// What a restarted or failed-over server looks like.
+#[tokio::test]
+async fn cut_connections_are_made_again() {
+    let Some(url) = crate::postgres::database().await else {
+        return;
+    };
+    let f = filled(&url).await;
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    for id in ["2", "3", "4"] {
+        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+            WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        sqlx::raw_sql(cut).execute(&mut connection).await.unwrap();
+        let lease = f.lease().await;
+        let changes = Changes {
+            marks: vec![polled(id)],
+            ..Changes::default()
+        };
+        f.apply(&lease, changes).await;
+        f.store.release(lease).await.unwrap();
+    }
+    assert_eq!(f.queue().await.len(), 4);
+}
+
 #[tokio::test]
 async fn a_store_with_another_schema_of_that_number_is_refused() {
     let dir = tempfile::tempdir().unwrap();
