@@ -177,6 +177,7 @@ impl Engine {
 
     async fn work(&mut self) -> Result<Step, StoreError> {
         if let Some(at) = self.crms.ready_at(CALLS_PER_STEP, SEARCHES_PER_STEP) {
+            tracing::debug!(%at, "the platforms' limits leave no room yet");
             return Ok(Step::Wait(Some(at)));
         }
         let Some(lane) = &mut self.lane else {
@@ -202,6 +203,14 @@ impl Engine {
             }
         }
         work.writes = self.tally.writes - work.writes;
+        tracing::debug!(
+            kind = work.kind,
+            mapping = work.mapping.as_str(),
+            side = work.side.as_str(),
+            records = work.records,
+            writes = work.writes,
+            "step"
+        );
         Ok(Step::Worked(work))
     }
 

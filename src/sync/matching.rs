@@ -34,8 +34,8 @@ pub async fn find_partners(
     if !batch.open().any(|unit| unit.link.is_none()) {
         return Ok(());
     }
+    leave_linked_to_peers(desk, bound, batch).await?;
     by_key(desk, bound, batch).await?;
-    leave_to_peers(desk, bound, batch).await?;
     if !all_filled(desk, bound).await? {
         let at = desk.site.clock.now().plus_millis(UNFILLED_WAIT_MILLIS);
         for unit in batch.open().filter(|unit| unit.link.is_none()) {
@@ -50,6 +50,7 @@ pub async fn find_partners(
     for side in Side::BOTH {
         by_rules(desk, bound, batch, side).await?;
     }
+    leave_matches_to_peers(desk, bound, batch).await?;
     Ok(())
 }
 
@@ -133,9 +134,8 @@ pub fn adopt(unit: &mut Unit, mut link: Link, side: Side, id: RecordId) {
     unit.set_state(LinkState::Linked, "");
 }
 
-/// Mappings of one group never hold two open links for one HubSpot record, and a record that
-/// matches under a peer is the peer's to link.
-async fn leave_to_peers(
+/// Mappings of one group never hold two open links for one HubSpot record.
+async fn leave_linked_to_peers(
     desk: &Desk<'_>,
     bound: &Bound,
     batch: &mut Batch,
@@ -161,6 +161,41 @@ async fn leave_to_peers(
             .is_some_and(|id| linked.contains(id))
         {
             unit.finish(End::Done);
+        }
+    }
+    Ok(())
+}
+
+/// A record that matches under a peer is the peer's to link, so nothing is created for it here.
+async fn leave_matches_to_peers(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+) -> Result<(), StoreError> {
+    let side = Side::HubSpot;
+    for peer in desk.site.peers(bound) {
+        let mut keys: BTreeSet<(u16, String)> = BTreeSet::new();
+        for unit in batch
+            .open()
+            .filter(|unit| unit.link.is_none() && unit.source() == side)
+        {
+            keys.extend(keys_of(peer, unit, side));
+        }
+        if keys.is_empty() {
+            continue;
+        }
+        let keys: Vec<(u16, String)> = keys.into_iter().collect();
+        let theirs = candidates(desk, peer, side.other(), &keys).await?;
+        for unit in batch
+            .open()
+            .filter(|unit| unit.link.is_none() && unit.source() == side)
+        {
+            if keys_of(peer, unit, side)
+                .iter()
+                .any(|key| theirs.contains_key(key))
+            {
+                unit.finish(End::Done);
+            }
         }
     }
     Ok(())
@@ -274,9 +309,14 @@ async fn open_links(
         return Ok(BTreeMap::new());
     }
     let (store, ws) = (&desk.site.store, &desk.site.workspace);
-    let links = store
-        .links_by_record(ws, &bound.mapping().name, side, ids)
-        .await?;
+    let links = match &bound.mapping().group {
+        Some(group) if side == Side::HubSpot => store.links_of_group(ws, group, ids).await?,
+        Some(_) | None => {
+            store
+                .links_by_record(ws, &bound.mapping().name, side, ids)
+                .await?
+        }
+    };
     Ok(links
         .into_iter()
         .filter(|link| link.state.is_open())
@@ -359,6 +399,12 @@ pub fn verify(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit) {
         .any(|side| carries_key(desk, bound, unit, side));
     if live && (shared || keyed) {
         return;
+    }
+    if keyed {
+        // The key names a record of another object, or one that is gone: this copy stays as it is.
+        unit.link = None;
+        unit.link_dirty = false;
+        return unit.finish(End::Done);
     }
     for side in Side::BOTH {
         if let Some(record) = unit.read.get(side) {
