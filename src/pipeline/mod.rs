@@ -7,8 +7,10 @@ mod ingest;
 mod lane;
 mod rest;
 mod site;
+mod stock;
 
 pub use ingest::{Taken, keys_of, take};
 pub use lane::{CLAIM_LIMIT, LANE, Lane, Setback};
 pub use rest::{at_rest, rule_fields};
 pub use site::Site;
+pub use stock::{BACKFILL, BackfillCursor, is_filled};

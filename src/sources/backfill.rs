@@ -3,11 +3,11 @@
 //! A chunk stores match keys and marks; nothing is planned before both sides are known, because a
 //! record that looks new, or unique, may turn out not to be.
 
-use super::cursor::{BackfillCursor, PollCursor};
-use super::{BACKFILL, POLL, Produced, SourceError, put_cursor, read_cursor};
+use super::cursor::PollCursor;
+use super::{POLL, Produced, SourceError, put_cursor, read_cursor};
 use crate::crm::Crms;
 use crate::model::{Cause, MappingName, Side, Task};
-use crate::pipeline::{Site, take};
+use crate::pipeline::{BACKFILL, BackfillCursor, Site, take};
 use crate::store::{Changes, Mark};
 
 /// A full comparison follows the backfill a day later.

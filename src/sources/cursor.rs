@@ -121,14 +121,6 @@ impl PollCursor {
     }
 }
 
-/// Progress of a backfill of one object.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BackfillCursor {
-    pub after: Option<String>,
-    pub seen: u64,
-    pub done: bool,
-}
-
 /// Progress of a full scan of one object, and what past scans found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScanCursor {

@@ -8,10 +8,10 @@ mod scan;
 
 use crate::crm::{CrmError, Crms};
 use crate::model::{BySide, Cause, MappingName, Side, Task, Timestamp};
-use crate::pipeline::{LANE, Setback, Site};
+use crate::pipeline::{BACKFILL, BackfillCursor, LANE, Setback, Site, is_filled};
 use crate::store::{Changes, CursorPut, Mark, StoreError};
 
-pub use cursor::{BackfillCursor, PollCursor, ScanCursor};
+pub use cursor::{PollCursor, ScanCursor};
 
 /// What one piece of a source's work came to.
 pub struct Produced {
@@ -132,24 +132,7 @@ pub fn backfill_again(site: &Site, mapping: &MappingName) -> Vec<CursorPut> {
         .collect()
 }
 
-/// Whether every record of this mapping's object on this side has been seen at least once.
-pub async fn is_filled(site: &Site, mapping: &MappingName, side: Side) -> Result<bool, StoreError> {
-    let Some(leader) = site
-        .sharing(mapping, side)
-        .first()
-        .map(|b| &b.mapping().name)
-    else {
-        return Ok(false);
-    };
-    let text = site
-        .store
-        .cursor(&site.workspace, leader, side, BACKFILL)
-        .await?;
-    Ok(read_cursor::<BackfillCursor>(text).done)
-}
-
 const POLL: &str = "poll";
-const BACKFILL: &str = "backfill";
 const SCAN: &str = "scan";
 
 /// Sources run ahead of the records they mark, or nothing could be matched.

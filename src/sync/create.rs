@@ -6,7 +6,7 @@
 
 use super::desk::Desk;
 use super::matching::{creation_key, new_link};
-use super::plan::{parent_of, put_hold, sendable};
+use super::outcome::{parent_of, put_hold, sendable};
 use super::report;
 use super::unit::{End, Unit, Write};
 use crate::mapping::{Bound, References, Rule};

@@ -14,8 +14,7 @@ use crate::mapping::Bound;
 use crate::model::{
     BySide, ErrorClass, Failure, Link, LinkId, LinkState, Presence, RecordId, Side,
 };
-use crate::pipeline::Setback;
-use crate::sources::is_filled;
+use crate::pipeline::{Setback, is_filled};
 use crate::store::StoreError;
 
 /// While a side has not been read once, nobody knows what is new or unique.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::desk::Desk;
 use super::load::ReadError;
 use super::matching::adopt;
-use super::plan::{put_hold, set_base};
+use super::outcome::{put_hold, set_base};
 use super::report::{self, Note, journal};
 use super::unit::{Batch, End, Unit};
 use crate::mapping::{Bound, References, Rule};

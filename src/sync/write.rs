@@ -10,7 +10,7 @@ use super::create::key_for;
 use super::desk::Desk;
 use super::load::setback;
 use super::matching::adopt;
-use super::plan::put_hold;
+use super::outcome::put_hold;
 use super::report;
 use super::settle::{self, After};
 use super::unit::{Batch, End, Unit};

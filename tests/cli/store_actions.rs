@@ -114,6 +114,7 @@ fn approval(number: usize) -> Approval {
         side: Side::Salesforce,
         kind: "blank".to_owned(),
         set_hash: format!("set{number}"),
+        records: Vec::new(),
         items: 60,
         detail: "60 of 200 contacts would lose `phone`".to_owned(),
         state: ApprovalState::Asked,

@@ -17,6 +17,7 @@ fn question(id: &str, asked_at: Timestamp) -> Approval {
         side: Side::Salesforce,
         kind: "delete".to_owned(),
         set_hash: "abc".to_owned(),
+        records: Vec::new(),
         items: 40,
         detail: "40 contacts would be archived".to_owned(),
         state: ApprovalState::Asked,

@@ -215,6 +215,7 @@ pub fn intent(id: &str, link: &str, side: Side) -> Intent {
             source: fields(&[("email", "new@x.test")]),
             before: fields(&[("Email", "old@x.test")]),
             after: fields(&[("Email", "new@x.test")]),
+            reason: "hubspot-moved".to_owned(),
         }],
         send_before: START.plus_millis(20_000),
         created_at: START,

@@ -3,78 +3,24 @@
 //! One step is one attempt at one piece of work of the lane, and returns. Nothing here waits,
 //! spawns or decides; whoever drives the engine owns the loop and the clock.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod setup;
 
-use crate::clock::{Chance, Clock, Ids};
-use crate::crm::{CrmError, Crms, HubSpot, Salesforce};
-use crate::mapping::{self, Bound, Fault, Mapping};
-use crate::model::{
-    BySide, Cause, Failure, MappingName, Revision, RunId, Schemas, Side, Task, Timestamp,
-    WorkspaceId,
-};
+use std::collections::BTreeMap;
+
+use crate::clock::Ids;
+use crate::crm::Crms;
+use crate::model::{Cause, Failure, MappingName, Revision, RunId, Side, Task, Timestamp};
 use crate::pipeline::{LANE, Lane, Site};
 use crate::sources::{self, Pace};
 use crate::store::{Changes, Claimed, Mark, RunRow, Store, StoreError};
-use crate::sync::{self, Desk, Limits, Mode, Tally};
+use crate::sync::{self, Desk, Mode, Tally};
+
+pub use setup::{Options, Parts, SetupError, read_schemas};
+use setup::{bind_all, check_accounts, pace};
 
 /// Calls and searches that one attempt may need; it does not begin before they fit.
 const CALLS_PER_STEP: u32 = 45;
 const SEARCHES_PER_STEP: u32 = 1;
-
-pub struct Parts {
-    pub store: Arc<Store>,
-    pub workspace: WorkspaceId,
-    pub hubspot: HubSpot,
-    pub salesforce: Salesforce,
-    pub mappings: Vec<Mapping>,
-    pub clock: Clock,
-    pub chance: Chance,
-    pub options: Options,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    pub mode: Mode,
-    pub limits: Limits,
-    /// `None`: from the daily allowance, as `poll: auto` promises.
-    pub poll_millis: Option<i64>,
-    pub scan_millis: i64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            mode: Mode::Write,
-            limits: Limits { creates: u64::MAX },
-            poll_millis: None,
-            scan_millis: 24 * 3_600_000,
-        }
-    }
-}
-
-/// Why an engine cannot start. Nothing was written to either CRM.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("{side} did not answer as needed: {error}", side = side.title())]
-    Crm { side: Side, error: CrmError },
-    #[error("the mappings do not fit the two CRMs")]
-    Mappings(Vec<Fault>),
-    #[error(
-        "this store belongs to {side} account {found}, but the credentials are for {given}. \
-         Use another --data folder, or the credentials of {found}.",
-        side = side.title()
-    )]
-    OtherAccount {
-        side: Side,
-        found: String,
-        given: String,
-    },
-    #[error("another process is working on this workspace; wait for it or stop it")]
-    LaneBusy,
-}
 
 /// What one step came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -460,106 +406,5 @@ impl Engine {
             .flat_map(|name| sources::scan_marks(site, name))
             .collect();
         site.store.mark(&site.workspace, LANE, &marks).await
-    }
-}
-
-/// Reads what the mappings need to know about both CRMs.
-pub async fn read_schemas(crms: &Crms, mappings: &[Mapping]) -> Result<Schemas, SetupError> {
-    let at = |side: Side| move |error: CrmError| SetupError::Crm { side, error };
-    let hubspot = at(Side::HubSpot);
-    let salesforce = at(Side::Salesforce);
-    let account = crms.hubspot.account().await.map_err(hubspot)?;
-    let organization = crms.salesforce.organization().await.map_err(salesforce)?;
-    let mut schemas = Schemas {
-        accounts: BySide::new(account.portal_id, organization.id),
-        currency: BySide::new(account.currency, organization.currency),
-        ..Schemas::default()
-    };
-    for mapping in mappings {
-        let (hs, sf) = (&mapping.objects.hubspot, &mapping.objects.salesforce);
-        if !schemas.objects.hubspot.contains_key(hs) {
-            let object = crms.hubspot.object_schema(hs).await.map_err(hubspot)?;
-            schemas.objects.hubspot.insert(hs.clone(), object);
-        }
-        if !schemas.objects.salesforce.contains_key(sf) {
-            let object = crms
-                .salesforce
-                .object_schema(sf)
-                .await
-                .map_err(salesforce)?;
-            schemas.objects.salesforce.insert(sf.clone(), object);
-        }
-    }
-    schemas.owners.hubspot = crms.hubspot.owners().await.map_err(hubspot)?;
-    schemas.owners.salesforce = crms.salesforce.users().await.map_err(salesforce)?;
-    Ok(schemas)
-}
-
-/// A store remembers which accounts it was filled from; links of another one would be wrong.
-async fn check_accounts(
-    store: &Store,
-    workspace: &WorkspaceId,
-    accounts: &BySide<String>,
-) -> Result<(), SetupError> {
-    let known = store.connections(workspace).await?;
-    for side in Side::BOTH {
-        let given = accounts.get(side);
-        if let Some(connection) = known.get(side)
-            && connection.account_id != *given
-        {
-            let found = connection.account_id.clone();
-            return Err(SetupError::OtherAccount {
-                side,
-                found,
-                given: given.clone(),
-            });
-        }
-        store.put_connection(workspace, side, given, "").await?;
-    }
-    Ok(())
-}
-
-fn bind_all(
-    mappings: &[Mapping],
-    schemas: &Schemas,
-) -> Result<BTreeMap<MappingName, Bound>, SetupError> {
-    let mut bound = BTreeMap::new();
-    let mut faults = Vec::new();
-    for mapping in mappings {
-        match mapping::bind(mapping, schemas) {
-            Ok(one) => {
-                bound.insert(mapping.name.clone(), one);
-            }
-            Err(mut more) => faults.append(&mut more),
-        }
-    }
-    if faults.is_empty() {
-        Ok(bound)
-    } else {
-        Err(SetupError::Mappings(faults))
-    }
-}
-
-/// Quiet polling may take 5 % of the day's calls and is never slower than 15 minutes.
-fn pace(crms: &Crms, site: &Site, options: &Options) -> Pace {
-    const DAY_MILLIS: i64 = 24 * 3_600_000;
-    const SLOWEST_MILLIS: i64 = 15 * 60_000;
-    const FASTEST_MILLIS: i64 = 10_000;
-    let poll_millis = BySide::from_fn(|side| {
-        let daily = match side {
-            Side::HubSpot => crms.hubspot.usage().daily_limit,
-            Side::Salesforce => crms.salesforce.usage().daily_limit,
-        };
-        let share = i64::try_from(daily.unwrap_or(100_000) / 20)
-            .unwrap_or(i64::MAX)
-            .max(1);
-        let polls = i64::try_from(site.leaders(side).len()).unwrap_or(1).max(1);
-        let auto = (DAY_MILLIS * polls / share).clamp(FASTEST_MILLIS, SLOWEST_MILLIS);
-        options.poll_millis.unwrap_or(auto)
-    });
-    Pace {
-        poll_millis,
-        scan_millis: options.scan_millis,
-        scan_chunk_millis: 0,
     }
 }

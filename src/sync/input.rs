@@ -1,0 +1,175 @@
+//! Makes the merge's input of raw fields: canonical values, the base, holds and edit times.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::desk::Desk;
+use super::unit::{Batch, Unit};
+use crate::mapping::{Bound, References, Rule};
+use crate::merge::{self, Reason, RuleInput};
+use crate::model::{
+    BySide, Conflict, Fields, FirstSync, HoldReason, Policy, Problem, Raw, RecordId, Side,
+    Timestamp, Value,
+};
+use crate::pipeline::rule_fields;
+
+/// When each side's value was last edited, for rules that let the newest win.
+pub type Times = BTreeMap<(RecordId, String), Timestamp>;
+
+pub fn rule_input<'a>(
+    bound: &Bound,
+    rule: &'a Rule,
+    unit: &Unit,
+    fields: &BySide<Fields>,
+    (references, times): (&References, &Times),
+) -> RuleInput<'a> {
+    let canon = |side: Side, fields: &Fields| bound.canon(rule, side, fields, references);
+    let now = BySide::from_fn(|side| canon(side, fields.get(side)));
+    let carried = BySide::from_fn(|side| carry(bound, rule, side, fields, &now, references));
+    let base = unit.bases.get(&rule.name);
+    let halves = base.map(|base| {
+        BySide::from_fn(|side| {
+            let then = base.sides.get(side);
+            canon(side, then).unwrap_or_else(|_| opaque(rule, side, then))
+        })
+    });
+    let carried_base = halves.as_ref().and_then(|halves| {
+        let sides = BySide::from_fn(|side| {
+            let from = side.other();
+            let raw = base
+                .map(|base| base.sides.get(from).clone())
+                .unwrap_or_default();
+            bound
+                .carry(rule, from, &raw, halves.get(from), references)
+                .ok()
+        });
+        Some(BySide::new(sides.hubspot?, sides.salesforce?))
+    });
+    let stamp = |side: Side| {
+        let id = unit.records.get(side).clone()?;
+        times.get(&(id, rule.name.clone())).copied()
+    };
+    RuleInput {
+        base: halves,
+        carried_base,
+        rule_changed: base.is_some_and(|base| base.rule_hash != rule.hash),
+        held: held(bound, rule, unit, fields, references),
+        modified: BySide::from_fn(stamp),
+        ..RuleInput::new(rule.name.clone(), &rule.policy, now, carried)
+    }
+}
+
+/// The other side's value in this side's terms.
+fn carry(
+    bound: &Bound,
+    rule: &Rule,
+    into: Side,
+    fields: &BySide<Fields>,
+    now: &BySide<Result<Value, Problem>>,
+    references: &References,
+) -> Result<Value, Problem> {
+    let from = into.other();
+    match now.get(from) {
+        Ok(value) => bound.carry(rule, from, fields.get(from), value, references),
+        Err(problem) => Err(problem.clone()),
+    }
+}
+
+/// A half of the base that can no longer be read still differs from everything that can.
+fn opaque(rule: &Rule, side: Side, fields: &Fields) -> Value {
+    Value::Text(format!("{:?}", rule_fields(rule, side, fields)))
+}
+
+/// A hold applies until one of its values or the rule changes. What waits for a parent is always
+/// looked at again, because the parent's link changes neither.
+fn held(
+    bound: &Bound,
+    rule: &Rule,
+    unit: &Unit,
+    fields: &BySide<Fields>,
+    references: &References,
+) -> Option<HoldReason> {
+    let hold = unit.hold(&rule.name)?;
+    if hold.reason == HoldReason::Unresolved {
+        return None;
+    }
+    let unmoved = Side::BOTH.into_iter().all(|side| {
+        let (now, then) = (fields.get(side), hold.sides.get(side));
+        rule_fields(rule, side, now) == *then
+            || matches!(
+                (bound.canon(rule, side, now, references), bound.canon(rule, side, then, references)),
+                (Ok(now), Ok(then)) if now == then
+            )
+    });
+    (unmoved && hold.rule_hash == rule.hash).then_some(hold.reason)
+}
+
+fn compares_times(policy: &Policy) -> bool {
+    matches!(policy.conflict, Conflict::Newest { .. })
+        || matches!(policy.first_sync, FirstSync::Newest { .. })
+}
+
+/// HubSpot's property history, read only for rules that are about to compare times. A history that
+/// cannot be read leaves the times unknown, and the named tie winner decides.
+pub async fn edit_times(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &Batch,
+    references: &References,
+) -> Times {
+    let mut times = Times::new();
+    let mut ids = BTreeSet::new();
+    let mut properties = BTreeSet::new();
+    for unit in batch.units.iter().filter(|unit| unit.open()) {
+        let (Some(hubspot), Some(salesforce)) = (&unit.read.hubspot, &unit.read.salesforce) else {
+            continue;
+        };
+        let fields = BySide::new(hubspot.fields.clone(), salesforce.fields.clone());
+        for rule in bound
+            .mapping()
+            .rules
+            .iter()
+            .filter(|rule| compares_times(&rule.policy))
+        {
+            let input = rule_input(bound, rule, unit, &fields, (references, &Times::new()));
+            if merge::decide(&input).1 != Reason::NewestTie {
+                continue;
+            }
+            ids.insert(hubspot.id.clone());
+            properties.extend(rule.sides.hubspot.iter().cloned());
+            let moved = salesforce
+                .fields
+                .get("LastModifiedDate")
+                .and_then(Raw::as_text);
+            if let Some(at) = moved.and_then(Timestamp::parse).or(salesforce.modified_at) {
+                times.insert((salesforce.id.clone(), rule.name.clone()), at);
+            }
+        }
+    }
+    if ids.is_empty() {
+        return times;
+    }
+    let ids: Vec<RecordId> = ids.into_iter().collect();
+    let properties: Vec<String> = properties.into_iter().collect();
+    let object = bound.object(Side::HubSpot);
+    let history = match desk.crms.hubspot.history(object, &ids, &properties).await {
+        Ok(history) => history,
+        Err(error) => {
+            tracing::warn!(%error, "property history is not readable; ties decide");
+            return times;
+        }
+    };
+    for (id, by_property) in history {
+        for rule in &bound.mapping().rules {
+            let newest = rule
+                .sides
+                .hubspot
+                .iter()
+                .filter_map(|name| by_property.get(name)?.iter().map(|entry| entry.at).max())
+                .max();
+            if let Some(at) = newest {
+                times.insert((id.clone(), rule.name.clone()), at);
+            }
+        }
+    }
+    times
+}

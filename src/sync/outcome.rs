@@ -1,0 +1,322 @@
+//! Makes bases, holds, conflicts, journal entries and writes of the merge's decisions.
+
+use super::desk::Desk;
+use super::report::{self, Note, journal};
+use super::unit::{End, Unit, Write};
+use crate::mapping::{Bound, References, Rule};
+use crate::merge::{Decision, Lost, Reason};
+use crate::model::{
+    BySide, ConflictId, ErrorClass, Fields, Halves, Hold, HoldReason, IntendedRule, IntentKind,
+    LinkId, Problem, Raw, RecordKey, Side, Value,
+};
+use crate::pipeline::rule_fields;
+use crate::store::{ConflictRow, ConflictState};
+
+/// What one rule came to, with all that is needed to act on it.
+pub struct Outcome<'a> {
+    pub rule: &'a Rule,
+    /// `None` when a person chose.
+    pub reason: Option<Reason>,
+    pub fields: &'a BySide<Fields>,
+    pub references: &'a References,
+}
+
+impl Outcome<'_> {
+    fn word(&self) -> &'static str {
+        self.reason.map_or("chosen", Reason::as_str)
+    }
+
+    fn observed(&self) -> BySide<Fields> {
+        BySide::from_fn(|side| rule_fields(self.rule, side, self.fields.get(side)))
+    }
+}
+
+pub fn apply(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    outcome: &Outcome<'_>,
+    decision: Decision,
+    writes: &mut BySide<Option<Write>>,
+) {
+    match decision {
+        Decision::Unchanged => {}
+        Decision::Agree { .. } => agree(desk, bound, unit, outcome),
+        Decision::Write { values, lost } => {
+            write(desk, bound, unit, outcome, &values, lost.as_ref(), writes);
+        }
+        Decision::Hold {
+            reason,
+            detail,
+            conflict,
+        } => {
+            let problem = Problem { reason, detail };
+            hold(desk, bound, unit, outcome, &problem, conflict);
+        }
+        // Noted at a one-way destination: from here on that value is what it holds.
+        Decision::Skip if outcome.reason == Some(Reason::Drift) => {
+            skip(desk, bound, unit, outcome);
+            set_base(unit, outcome.rule, outcome.observed());
+        }
+        Decision::Skip => {}
+    }
+}
+
+fn agree(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, outcome: &Outcome<'_>) {
+    release(desk, unit, outcome.rule);
+    set_base(unit, outcome.rule, outcome.observed());
+    if outcome.reason != Some(Reason::Equal) {
+        skip(desk, bound, unit, outcome);
+    }
+}
+
+/// Notes a decision that wrote nothing although the sides are not simply equal.
+fn skip(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, outcome: &Outcome<'_>) {
+    let mut note = Note::new(&outcome.rule.name, "skip", outcome.word());
+    note.base = unit
+        .bases
+        .get(&outcome.rule.name)
+        .map(|base| base.sides.clone());
+    note.inputs = outcome.observed();
+    journal(desk, bound, unit, note);
+}
+
+pub fn set_base(unit: &mut Unit, rule: &Rule, sides: BySide<Fields>) {
+    let halves = Halves {
+        sides,
+        rule_hash: rule.hash.clone(),
+    };
+    unit.bases.insert(rule.name.clone(), halves);
+    unit.bases_dirty = true;
+}
+
+/// Closes the rule's hold and what a person was asked about it.
+pub fn release(_desk: &Desk<'_>, unit: &mut Unit, rule: &Rule) {
+    let Some(link) = unit.link.as_ref().map(|link| link.id.clone()) else {
+        return;
+    };
+    if unit.hold(&rule.name).is_some() {
+        unit.holds.retain(|hold| hold.rule != rule.name);
+        unit.changes
+            .holds_closed
+            .push((link.clone(), rule.name.clone()));
+        unit.changes
+            .conflicts_closed
+            .push(crate::store::ConflictClose {
+                link,
+                rule: Some(rule.name.clone()),
+                why: "the hold was released".to_owned(),
+            });
+    }
+}
+
+fn hold(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    outcome: &Outcome<'_>,
+    problem: &Problem,
+    conflict: bool,
+) {
+    if problem.reason == HoldReason::Unresolved {
+        wait_for_parent(bound, unit, outcome, problem);
+        if !unit.open() {
+            return;
+        }
+    }
+    put_hold(desk, bound, unit, outcome.rule, outcome.observed(), problem);
+    if conflict {
+        let row = conflict_row(desk, bound, unit, outcome, None, Fields::new());
+        unit.changes.conflicts.extend(row);
+    }
+}
+
+/// Stores a hold unless the very same one is there already.
+pub fn put_hold(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    rule: &Rule,
+    sides: BySide<Fields>,
+    problem: &Problem,
+) {
+    let Some(link) = unit.link.as_ref().map(|link| link.id.clone()) else {
+        return;
+    };
+    let same = unit.hold(&rule.name).is_some_and(|hold| {
+        hold.reason == problem.reason && hold.sides == sides && hold.rule_hash == rule.hash
+    });
+    if same {
+        return;
+    }
+    let hold = Hold {
+        link,
+        rule: rule.name.clone(),
+        reason: problem.reason,
+        detail: problem.detail.clone(),
+        sides: sides.clone(),
+        rule_hash: rule.hash.clone(),
+        since: desk.site.clock.now(),
+    };
+    desk.tally.holds += 1;
+    unit.holds.retain(|hold| hold.rule != rule.name);
+    unit.holds.push(hold.clone());
+    unit.changes.holds.push(hold);
+    let mut note = Note::new(&rule.name, "hold", problem.reason.as_str());
+    note.base = unit.bases.get(&rule.name).map(|base| base.sides.clone());
+    note.inputs = sides;
+    note.detail.clone_from(&problem.detail);
+    journal(desk, bound, unit, note);
+}
+
+/// An optional reference is written once its parent is linked; a required one parks the record.
+fn wait_for_parent(bound: &Bound, unit: &mut Unit, outcome: &Outcome<'_>, problem: &Problem) {
+    let Some(parent) = parent_of(bound, outcome.rule, outcome.fields, outcome.references) else {
+        return;
+    };
+    let setback = report::setback(
+        ErrorClass::Blocked,
+        "parent-not-linked",
+        problem.detail.clone(),
+    );
+    if outcome
+        .rule
+        .reference()
+        .is_some_and(|reference| reference.required)
+    {
+        unit.finish(End::BlockedOn { parent, setback });
+    } else {
+        unit.blocked_on.get_or_insert((parent, setback));
+    }
+}
+
+/// The first record this rule refers to that has no link yet, on either side.
+pub fn parent_of(
+    bound: &Bound,
+    rule: &Rule,
+    fields: &BySide<Fields>,
+    references: &References,
+) -> Option<RecordKey> {
+    let reference = rule.reference()?;
+    Side::BOTH.into_iter().find_map(|side| {
+        let name = bound.reference_field(rule, side)?;
+        crate::crm::split_ids(fields.get(side), &name)
+            .into_iter()
+            .find_map(|id| {
+                let key = RecordKey {
+                    mapping: reference.mapping.clone(),
+                    side,
+                    id,
+                };
+                (!references.links.contains_key(&key)).then_some(key)
+            })
+    })
+}
+
+fn write(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    outcome: &Outcome<'_>,
+    values: &BySide<Option<Value>>,
+    lost: Option<&Lost>,
+    writes: &mut BySide<Option<Write>>,
+) {
+    let rule = outcome.rule;
+    let mut any = false;
+    for to in Side::BOTH {
+        let Some(value) = values.get(to) else {
+            continue;
+        };
+        let present = outcome.fields.get(to);
+        let after = match sendable(bound, rule, to, value, present, outcome.references) {
+            Ok(after) => after,
+            Err(problem) => return hold(desk, bound, unit, outcome, &problem, false),
+        };
+        if after.is_empty() {
+            continue;
+        }
+        any = true;
+        let slot = writes.get_mut(to).get_or_insert_with(|| Write {
+            side: to,
+            kind: IntentKind::Update,
+            rules: Vec::new(),
+        });
+        slot.rules.push(IntendedRule {
+            rule: rule.name.clone(),
+            rule_hash: rule.hash.clone(),
+            source: rule_fields(rule, to.other(), outcome.fields.get(to.other())),
+            before: rule_fields(rule, to, present),
+            after,
+            reason: outcome.word().to_owned(),
+        });
+    }
+    if !any {
+        return agree(desk, bound, unit, outcome);
+    }
+    release(desk, unit, rule);
+    if let Some(lost) = lost {
+        let loser = rule_fields(rule, lost.loser, outcome.fields.get(lost.loser));
+        let winner = Some(lost.loser.other());
+        let row = conflict_row(desk, bound, unit, outcome, winner, loser);
+        desk.tally.conflicts += u64::from(row.is_some());
+        unit.changes.conflicts.extend(row);
+    }
+}
+
+/// The fields to send: only those that differ from what is there, and none that the schema says
+/// will be refused.
+pub fn sendable(
+    bound: &Bound,
+    rule: &Rule,
+    to: Side,
+    value: &Value,
+    present: &Fields,
+    references: &References,
+) -> Result<Fields, Problem> {
+    let mut after = bound.render(rule, to, value, present, references)?;
+    after.retain(|name, raw| {
+        present.get(name) != Some(raw)
+            && !(raw.is_blank() && present.get(name).is_none_or(Raw::is_blank))
+    });
+    match bound.refusals(to, &after).into_iter().next() {
+        None => Ok(after),
+        Some((field, why)) => Err(Problem {
+            reason: HoldReason::Refused,
+            detail: format!("{} would refuse `{field}`: {why}", to.title()),
+        }),
+    }
+}
+
+fn conflict_row(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    unit: &Unit,
+    outcome: &Outcome<'_>,
+    winner: Option<Side>,
+    loser: Fields,
+) -> Option<ConflictRow> {
+    let link: &LinkId = &unit.link.as_ref()?.id;
+    let site = desk.site;
+    Some(ConflictRow {
+        id: ConflictId::from_uuid(&site.ids.next()),
+        at: site.clock.now(),
+        run: site.run.clone(),
+        mapping: bound.mapping().name.clone(),
+        link: link.clone(),
+        rule: outcome.rule.name.clone(),
+        base: unit
+            .bases
+            .get(&outcome.rule.name)
+            .map(|base| base.sides.clone()),
+        inputs: outcome.observed(),
+        winner,
+        loser,
+        reason: outcome.word().to_owned(),
+        state: if winner.is_some() {
+            ConflictState::Decided
+        } else {
+            ConflictState::Open
+        },
+    })
+}
