@@ -193,7 +193,7 @@ impl World {
                 .map(|(at, entry)| line(side, at, entry))
                 .collect::<String>()
         };
-        of(Side::HubSpot) + &of(Side::Salesforce)
+        format!("{}{}", of(Side::HubSpot), of(Side::Salesforce))
     }
 }
 
