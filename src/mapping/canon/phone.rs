@@ -143,7 +143,10 @@ mod tests {
         assert_eq!(canonical("030 / 901820", None), "030901820");
         // Found by the laws: read as German, this number would lose a digit.
         let belgian = country("BE");
-        assert_eq!(canonical("+491810097511", german), canonical("+491810097511", belgian));
+        assert_eq!(
+            canonical("+491810097511", german),
+            canonical("+491810097511", belgian)
+        );
         assert_eq!(canonical("ask for Bob", german), "ask for Bob");
         assert_eq!(canonical("030 901820 ext. 5", german), "030 901820 ext. 5");
     }
