@@ -36,9 +36,7 @@ pub async fn take(
     let now = site.clock.now();
     for record in records {
         let link = known.links.get(&record.id);
-        if link.is_none() && record.presence == Presence::Live {
-            changes.match_keys.push(keys_of(bound, side, record));
-        }
+        changes.match_keys.push(keys_of(bound, side, record));
         if known.quiet(bound, side, record, link) {
             continue;
         }
@@ -57,13 +55,18 @@ pub async fn take(
     Ok(taken)
 }
 
-/// The match keys of a record that was read, to be stored whatever becomes of it.
+/// The match keys of a record that was read, to be stored whatever becomes of it. A record that is
+/// gone matches nobody any more.
 pub fn keys_of(bound: &Bound, side: Side, record: &Record) -> MatchKeys {
     MatchKeys {
         mapping: bound.mapping().name.clone(),
         side,
         record: record.id.clone(),
-        keys: bound.match_keys(side, &record.fields),
+        keys: if record.presence == Presence::Live {
+            bound.match_keys(side, &record.fields)
+        } else {
+            Vec::new()
+        },
     }
 }
 
