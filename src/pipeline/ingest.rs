@@ -15,6 +15,8 @@ use crate::store::{Changes, Mark, MatchKeys, StoreError};
 pub struct Taken {
     pub seen: u64,
     pub marked: u64,
+    /// Of the marked ones, those with an open link: a scan that finds one found what events missed.
+    pub linked: u64,
 }
 
 /// Compares records with the base under one mapping and adds marks and match keys to `changes`.
@@ -31,7 +33,7 @@ pub async fn take(
     let known = Known::load(site, bound, side, records).await?;
     let mut taken = Taken {
         seen: records.len() as u64,
-        marked: 0,
+        ..Taken::default()
     };
     let now = site.clock.now();
     for record in records {
@@ -41,6 +43,7 @@ pub async fn take(
             continue;
         }
         taken.marked += 1;
+        taken.linked += u64::from(link.is_some_and(|link| link.state.is_open()));
         let key = RecordKey {
             mapping: bound.mapping().name.clone(),
             side,
