@@ -18,10 +18,6 @@ use crate::sync::{self, Desk, Mode, Tally};
 pub use setup::{Options, Parts, SetupError, read_schemas};
 use setup::{bind_all, check_accounts, pace};
 
-/// Calls and searches that one attempt may need; it does not begin before they fit.
-const CALLS_PER_STEP: u32 = 45;
-const SEARCHES_PER_STEP: u32 = 1;
-
 /// What one step came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -51,6 +47,20 @@ pub struct Engine {
     idle_calls: u64,
     auth_failure: Option<Failure>,
     started_at: Timestamp,
+}
+
+/// Calls and searches that an attempt may need; it does not begin before they fit. Records take
+/// four calls for each batch of HubSpot's: both sides' reads, a write, and half a dozen besides.
+fn need(task: &Task, claimed: usize) -> (u32, u32) {
+    match task {
+        Task::Record(_) => {
+            let batches = claimed.div_ceil(Crms::batch(Side::HubSpot));
+            (4 * u32::try_from(batches).unwrap_or(10) + 5, 0)
+        }
+        Task::Poll { side, .. } => (2, u32::from(*side == Side::HubSpot)),
+        Task::Backfill { .. } => (2, 0),
+        Task::Scan { .. } => (4, 0),
+    }
 }
 
 impl Engine {
@@ -122,10 +132,6 @@ impl Engine {
     }
 
     async fn work(&mut self) -> Result<Step, StoreError> {
-        if let Some(at) = self.crms.ready_at(CALLS_PER_STEP, SEARCHES_PER_STEP) {
-            tracing::debug!(%at, "the platforms' limits leave no room yet");
-            return Ok(Step::Wait(Some(at)));
-        }
         let Some(lane) = &mut self.lane else {
             return Ok(Step::Wait(None));
         };
@@ -135,6 +141,11 @@ impl Engine {
             let due = self.site.store.next_due(&self.site.workspace, LANE).await?;
             return Ok(Step::Wait(due));
         };
+        let (calls, searches) = need(&first.task, claimed.len());
+        if let Some(at) = self.crms.ready_at(calls, searches) {
+            tracing::debug!(%at, calls, "the platforms' limits leave no room yet");
+            return Ok(Step::Wait(Some(at)));
+        }
         let mut work = Work {
             kind: first.task.kind(),
             mapping: first.task.mapping().clone(),

@@ -309,7 +309,7 @@ fn joined(associations: &[Association], label: Option<&str>) -> Raw {
 }
 
 /// Whether an association type is the one a label names; no label accepts any.
-pub fn carries(kind: &AssociationType, label: Option<&str>) -> bool {
+fn carries(kind: &AssociationType, label: Option<&str>) -> bool {
     label.is_none_or(|label| {
         kind.label
             .as_deref()

@@ -3,12 +3,16 @@
 //! A record whose values all equal its half of the base costs nothing more. Whatever is marked is
 //! marked in the commit that moves the source's cursor, so that a cursor never passes unseen work.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Site, at_rest};
 use crate::mapping::Bound;
 use crate::model::{Cause, Hold, Link, LinkId, Presence, Record, RecordId, RecordKey, Side, Task};
 use crate::store::{Changes, Mark, MatchKeys, StoreError};
+
+/// Records taken in bulk are worked in the order of their due times. Those that others refer to are
+/// dated back by this much a level, or each child would be written before its parent and again.
+const HEAD_START_MILLIS: i64 = 24 * 3_600_000;
 
 /// What one page of records came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +39,10 @@ pub async fn take(
         seen: records.len() as u64,
         ..Taken::default()
     };
-    let now = site.clock.now();
+    let mut due = site.clock.now();
+    if cause == Cause::Backfill {
+        due = due.plus_millis(-HEAD_START_MILLIS * site.height(&bound.mapping().name));
+    }
     for record in records {
         let link = known.links.get(&record.id);
         changes.match_keys.push(keys_of(bound, side, record));
@@ -52,7 +59,7 @@ pub async fn take(
         changes.marks.push(Mark {
             task: Task::Record(key),
             cause,
-            not_before: now,
+            not_before: due,
         });
     }
     Ok(taken)
@@ -77,6 +84,8 @@ struct Known {
     links: BTreeMap<RecordId, Link>,
     bases: BTreeMap<LinkId, crate::model::Bases>,
     holds: BTreeMap<LinkId, Vec<Hold>>,
+    /// Linked under another mapping of the group, so none of this one's business.
+    peers_own: BTreeSet<RecordId>,
 }
 
 impl Known {
@@ -96,21 +105,32 @@ impl Known {
         for hold in site.store.holds(ws, &link_ids).await? {
             holds.entry(hold.link.clone()).or_default().push(hold);
         }
-        let links = links
+        let links: BTreeMap<RecordId, Link> = links
             .into_iter()
             .filter_map(|link| link.records.get(side).clone().map(|id| (id, link)))
             .collect();
+        let peers_own = match &bound.mapping().group {
+            Some(group) if side == Side::HubSpot => {
+                let mut ids = ids;
+                ids.retain(|id| !links.contains_key(id));
+                let theirs = site.store.links_of_group(ws, group, &ids).await?;
+                let open = theirs.into_iter().filter(|link| link.state.is_open());
+                open.filter_map(|link| link.records.hubspot).collect()
+            }
+            Some(_) | None => BTreeSet::new(),
+        };
         Ok(Self {
             links,
             bases,
             holds,
+            peers_own,
         })
     }
 
-    /// Nothing to do: at rest under an open link, or gone and never linked.
+    /// Nothing to do: at rest under an open link, gone and never linked, or linked by a peer.
     fn quiet(&self, bound: &Bound, side: Side, record: &Record, link: Option<&Link>) -> bool {
         let Some(link) = link else {
-            return record.presence != Presence::Live;
+            return record.presence != Presence::Live || self.peers_own.contains(&record.id);
         };
         if record.presence != Presence::Live {
             return !link.state.is_open();

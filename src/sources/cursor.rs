@@ -48,6 +48,11 @@ pub struct Window {
     pub bin: bool,
     /// Records this pass has marked.
     pub marked: u64,
+    /// Our time when the pass began, and the pages it has read.
+    #[serde(default)]
+    pub begun: i64,
+    #[serde(default)]
+    pub pages: u32,
 }
 
 /// A row in the order of the pass: by id for HubSpot, by stamp and id for Salesforce.
@@ -81,6 +86,13 @@ impl PollCursor {
         if let Some(window) = &self.window {
             return window.clone();
         }
+        Window {
+            begun: now.micros(),
+            ..self.new_window(now)
+        }
+    }
+
+    fn new_window(&self, now: Timestamp) -> Window {
         let late = self.late_target(now);
         if late > self.late_high {
             return Window {

@@ -5,8 +5,13 @@ use super::{POLL, Pace, Produced, SourceError, put_cursor, read_cursor};
 use crate::crm::{Changed, Crms, Span};
 use crate::mapping::{Bound, Poll};
 use crate::model::{Cause, MappingName, Raw, Record, Side, Timestamp};
-use crate::pipeline::{Site, take};
+use crate::pipeline::{Site, is_stocked, take};
 use crate::store::Changes;
+
+/// Until a poll asks again whether the backfills are done that it has to wait for.
+const UNSTOCKED_MILLIS: i64 = 1_000;
+/// Pages of one pass that go before the records they mark: two full batches of HubSpot's.
+const PAGES_AHEAD: u32 = 10;
 
 pub async fn step(
     site: &Site,
@@ -25,14 +30,32 @@ pub async fn step(
     let Some(bound) = site.mappings.get(leader) else {
         return Ok(Produced::nothing());
     };
+    let mut sharing = Vec::new();
+    for bound in site.sharing(leader, side) {
+        sharing.push((bound, is_stocked(site, bound).await?));
+    }
+    if !sharing.iter().any(|(_, stocked)| *stocked) {
+        // Nothing can be paired yet; the pass will reach back to before the backfill.
+        return Ok(Produced {
+            next: Some(now.plus_millis(UNSTOCKED_MILLIS)),
+            ..Produced::nothing()
+        });
+    }
     let page = read(site, crms, bound, side, &window).await?;
     let server_time = page.server_time.unwrap_or(now);
     let to = *window.to.get_or_insert(server_time.micros());
 
     let mut changes = Changes::default();
     let (mut seen, mut marked) = (0, 0);
-    for bound in site.sharing(leader, side) {
-        let taken = take(site, bound, side, &page.records, Cause::Poll, &mut changes).await?;
+    // The first pass meets what the backfill has just marked; that is no more urgent now.
+    let first = cursor.passed.is_empty();
+    for (bound, stocked) in sharing {
+        let cause = if first || !stocked {
+            Cause::Backfill
+        } else {
+            Cause::Poll
+        };
+        let taken = take(site, bound, side, &page.records, cause, &mut changes).await?;
         seen = taken.seen;
         marked += taken.marked;
     }
@@ -48,8 +71,15 @@ pub async fn step(
     } else {
         let resume = page.resume.map(|id| Place { stamp: 0, id });
         window.after = resume.or_else(|| page.records.last().map(place));
+        window.pages += 1;
+        // Ahead of what it marks, so that batches fill; a very long pass takes turns with them.
+        let next = if window.pages < PAGES_AHEAD {
+            Timestamp::from_micros(window.begun)
+        } else {
+            now
+        };
         cursor.window = Some(window);
-        now
+        next
     };
     changes
         .cursors

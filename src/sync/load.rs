@@ -4,7 +4,7 @@ use super::Desk;
 use super::unit::{Batch, End, Unit};
 use crate::crm::CrmError;
 use crate::mapping::Bound;
-use crate::model::{LinkState, Presence, Side};
+use crate::model::{Hold, HoldReason, LinkState, Presence, Side};
 use crate::pipeline::{Setback, at_rest, keys_of};
 use crate::store::{Changes, StoreError};
 
@@ -105,8 +105,11 @@ fn resting(bound: &Bound, unit: &Unit) -> bool {
         .link
         .as_ref()
         .is_some_and(|link| link.state == LinkState::Linked);
+    // What waits for a parent is planned whenever it is woken: the parent's link is no value here.
+    let waits = |hold: &Hold| hold.reason == HoldReason::Unresolved;
     linked
         && unit.intents.is_empty()
+        && !unit.holds.iter().any(waits)
         && Side::BOTH
             .into_iter()
             .filter(|side| unit.is_marked(*side))

@@ -129,12 +129,14 @@ async fn send(
                 Err(error) => reduced.extend(refused(desk, bound, batch, job, &error)),
             }
         }
-        if side == Side::HubSpot {
-            settle_replies(desk, bound, batch, std::mem::take(&mut unread)).await?;
-        }
     }
-    if !unread.is_empty() {
-        settle_by_reading(desk, bound, batch, side, unread).await?;
+    if unread.is_empty() {
+        return Ok(reduced);
+    }
+    // After all calls, because one call ties as many records as twenty calls write.
+    match side {
+        Side::HubSpot => settle_replies(desk, bound, batch, unread).await?,
+        Side::Salesforce => settle_by_reading(desk, bound, batch, side, unread).await?,
     }
     Ok(reduced)
 }
