@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use super::{Site, at_rest};
 use crate::mapping::Bound;
-use crate::model::{Cause, Hold, Link, LinkId, Presence, Record, RecordId, RecordKey, Side, Task};
+use crate::model::{
+    Cause, Hold, HoldReason, Link, LinkId, Presence, Record, RecordId, RecordKey, Side, Task,
+};
 use crate::store::{Changes, Mark, MatchKeys, StoreError};
 
 /// What one page of records came to.
@@ -39,7 +41,7 @@ pub async fn take(
         if link.is_none() && record.presence == Presence::Live {
             changes.match_keys.push(keys_of(bound, side, record));
         }
-        if known.quiet(bound, side, record, link) {
+        if known.quiet(bound, side, record, link) && !known.looks_again(cause, link) {
             continue;
         }
         taken.marked += 1;
@@ -99,6 +101,14 @@ impl Known {
             bases,
             holds,
         })
+    }
+
+    /// A scan also tries what gave up waiting for a parent: the link that was missing then moves
+    /// no value of this record.
+    fn looks_again(&self, cause: Cause, link: Option<&Link>) -> bool {
+        let holds = link.and_then(|link| self.holds.get(&link.id));
+        let waits = |hold: &Hold| hold.reason == HoldReason::Unresolved;
+        cause == Cause::Scan && holds.is_some_and(|holds| holds.iter().any(waits))
     }
 
     /// Nothing to do: at rest under an open link, or gone and never linked.
