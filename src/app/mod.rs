@@ -18,6 +18,9 @@ use crate::sync::{self, Desk, Mode, Tally};
 pub use setup::{Options, Parts, SetupError, read_schemas};
 use setup::{bind_all, check_accounts, pace};
 
+/// How often work that waits too long for a parent is looked for.
+const LOOK_THROUGH_MILLIS: i64 = 3_600_000;
+
 /// What one step came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -46,6 +49,8 @@ pub struct Engine {
     tally: Tally,
     idle_calls: u64,
     auth_failure: Option<Failure>,
+    /// When work that waits for a parent was last looked through.
+    looked_through: Option<Timestamp>,
     started_at: Timestamp,
 }
 
@@ -92,6 +97,7 @@ impl Engine {
             store,
             mappings: bound,
             accounts: schemas.accounts.clone(),
+            schemas,
             clock: clock.clone(),
             chance,
             ids,
@@ -108,6 +114,7 @@ impl Engine {
             tally: Tally::default(),
             idle_calls: 0,
             auth_failure: None,
+            looked_through: None,
             started_at,
         };
         engine.take_lane().await?;
@@ -136,6 +143,12 @@ impl Engine {
             return Ok(Step::Wait(None));
         };
         lane.keep().await?;
+        let now = self.site.clock.now();
+        let since = self.looked_through;
+        if since.is_none_or(|at| now.millis_since(at) >= LOOK_THROUGH_MILLIS) {
+            lane.wake_overdue(&self.site.workspace).await?;
+            self.looked_through = Some(now);
+        }
         let claimed = lane.claim().await?;
         let Some(first) = claimed.first() else {
             let due = self.site.store.next_due(&self.site.workspace, LANE).await?;

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Site, at_rest};
 use crate::mapping::Bound;
-use crate::model::{Cause, Hold, Link, LinkId, Presence, Record, RecordId, RecordKey, Side, Task};
+use crate::model::{
+    Cause, Hold, HoldReason, Link, LinkId, Presence, Record, RecordId, RecordKey, Side, Task,
+};
 use crate::store::{Changes, Mark, MatchKeys, StoreError};
 
 /// Records taken in bulk are worked in the order of their due times. Those that others refer to are
@@ -46,7 +48,7 @@ pub async fn take(
     for record in records {
         let link = known.links.get(&record.id);
         changes.match_keys.push(keys_of(bound, side, record));
-        if known.quiet(bound, side, record, link) {
+        if known.quiet(bound, side, record, link) && !known.looks_again(cause, link) {
             continue;
         }
         taken.marked += 1;
@@ -125,6 +127,14 @@ impl Known {
             holds,
             peers_own,
         })
+    }
+
+    /// A scan also tries what gave up waiting for a parent: the link that was missing then moves
+    /// no value of this record.
+    fn looks_again(&self, cause: Cause, link: Option<&Link>) -> bool {
+        let holds = link.and_then(|link| self.holds.get(&link.id));
+        let waits = |hold: &Hold| hold.reason == HoldReason::Unresolved;
+        cause == Cause::Scan && holds.is_some_and(|holds| holds.iter().any(waits))
     }
 
     /// Nothing to do: at rest under an open link, gone and never linked, or linked by a peer.

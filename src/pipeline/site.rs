@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::{Chance, Clock, Ids};
 use crate::mapping::{Bound, Rule};
-use crate::model::{BySide, MappingName, RunId, Side, WorkspaceId};
+use crate::model::{BySide, MappingName, RunId, Schemas, Side, WorkspaceId};
 use crate::store::Store;
 
 /// One workspace as one process serves it.
@@ -16,6 +16,8 @@ pub struct Site {
     pub mappings: BTreeMap<MappingName, Bound>,
     /// The HubSpot portal and the Salesforce organization; part of every creation key.
     pub accounts: BySide<String>,
+    /// What the mappings are bound to; an older revision of one is bound to it when needed.
+    pub schemas: Schemas,
     pub clock: Clock,
     pub chance: Chance,
     pub ids: Ids,

@@ -30,8 +30,15 @@ pub struct PollCursor {
     pub late_high: i64,
     /// Our time of each finished fast pass with the `high` it reached, for the late pass.
     pub passed: VecDeque<(i64, i64)>,
-    /// Our time when the recycle bin was last walked through; HubSpot only.
+    /// Our time when the recycle bin was last walked to its end, and where a walk stands that has
+    /// not come there; HubSpot only.
+    #[serde(default)]
     pub bin_walked: i64,
+    #[serde(default)]
+    pub bin_after: Option<String>,
+    /// A pass over the changes has ended since the last page of the bin was read.
+    #[serde(default)]
+    pub bin_turn: bool,
     /// A pass that is under way.
     pub window: Option<Window>,
 }
@@ -44,7 +51,8 @@ pub struct Window {
     /// The last row of the page before.
     pub after: Option<Place>,
     pub late: bool,
-    /// Walks the recycle bin instead of the changes; `after` holds the page.
+    /// Reads one page of the recycle bin instead of the changes.
+    #[serde(default)]
     pub bin: bool,
     /// Records this pass has marked.
     pub marked: u64,
@@ -88,11 +96,19 @@ impl PollCursor {
         }
         Window {
             begun: now.micros(),
-            ..self.new_window(now)
+            ..self.new_window(now, has_bin)
         }
     }
 
-    fn new_window(&self, now: Timestamp) -> Window {
+    /// Whether a page of the recycle bin is due. It takes turns with the passes over the changes,
+    /// so that a bin of any size costs one call more per poll and holds nothing up.
+    pub fn wants_bin(&self, now: Timestamp, has_bin: bool) -> bool {
+        let walked = Timestamp::from_micros(self.bin_walked);
+        let due = self.bin_after.is_some() || now.millis_since(walked) >= BIN_MILLIS;
+        has_bin && self.bin_turn && due
+    }
+
+    fn new_window(&self, now: Timestamp, has_bin: bool) -> Window {
         let late = self.late_target(now);
         if late > self.late_high {
             return Window {
@@ -104,8 +120,7 @@ impl PollCursor {
                 ..Window::default()
             };
         }
-        let walked = Timestamp::from_micros(self.bin_walked);
-        if has_bin && now.millis_since(walked) >= BIN_MILLIS {
+        if self.wants_bin(now, has_bin) {
             return Window {
                 bin: true,
                 ..Window::default()
@@ -131,19 +146,26 @@ impl PollCursor {
         reached.max().unwrap_or(self.late_high)
     }
 
+    /// Notes that a page of the bin is stored, and where the next one begins.
+    pub fn finish_bin(&mut self, next: Option<String>, now: Timestamp) {
+        self.window = None;
+        self.bin_turn = false;
+        if next.is_none() {
+            self.bin_walked = now.micros();
+        }
+        self.bin_after = next;
+    }
+
     /// Notes that the window's last page is stored.
     pub fn finish(&mut self, window: &Window, reached: Timestamp, now: Timestamp) {
         self.window = None;
-        if window.bin {
-            self.bin_walked = now.micros();
-            return;
-        }
         if window.late {
             self.late_high = window.to.unwrap_or(self.late_high);
             let late_high = self.late_high;
             self.passed.retain(|(_, high)| *high > late_high);
             return;
         }
+        self.bin_turn = true;
         self.high = self.high.max(reached.micros());
         // One entry a minute is enough to know how far the passes had come ten minutes ago.
         let minute = now.plus_millis(-60_000).micros();
@@ -219,15 +241,34 @@ mod tests {
     }
 
     #[test]
-    fn the_bin_is_walked_once_an_hour_where_deletions_do_not_show() {
+    fn the_bin_is_walked_once_an_hour_and_takes_turns_with_the_changes() {
         let mut cursor = PollCursor::joining(at(10_000));
-        assert!(!cursor.next_window(at(13_599), true).bin);
-        assert!(!cursor.next_window(at(13_600), false).bin);
-        let walk = cursor.next_window(at(13_600), true);
-        assert!(walk.bin);
-        let high = cursor.high;
-        cursor.finish(&walk, at(99_999), at(13_601));
-        assert_eq!(cursor.high, high, "a walk says nothing about changes");
-        assert!(!cursor.next_window(at(13_602), true).bin);
+        let fast = cursor.next_window(at(13_700), true);
+        assert!(!fast.bin, "the changes come first");
+        cursor.finish(&fast, at(13_700), at(13_700));
+        assert!(
+            !cursor.next_window(at(13_700), false).bin,
+            "this side has no bin"
+        );
+
+        assert!(cursor.next_window(at(13_700), true).bin);
+        cursor.finish_bin(Some("100".to_owned()), at(13_700));
+        assert_eq!(
+            cursor.high,
+            at(13_700).micros(),
+            "the bin says nothing about changes"
+        );
+        let fast = cursor.next_window(at(13_760), true);
+        assert!(!fast.bin, "one page, then the changes again");
+        cursor.finish(&fast, at(13_760), at(13_760));
+
+        assert!(cursor.next_window(at(13_760), true).bin, "the walk goes on");
+        cursor.finish_bin(None, at(13_760));
+        let fast = cursor.next_window(at(13_820), true);
+        cursor.finish(&fast, at(13_820), at(13_820));
+        assert!(
+            !cursor.next_window(at(13_820), true).bin,
+            "not again within the hour"
+        );
     }
 }

@@ -41,7 +41,15 @@ pub async fn step(
             ..Produced::nothing()
         });
     }
-    let page = read(site, crms, bound, side, &window).await?;
+    let page = read(
+        site,
+        crms,
+        bound,
+        side,
+        &window,
+        cursor.bin_after.as_deref(),
+    )
+    .await?;
     let server_time = page.server_time.unwrap_or(now);
     let to = *window.to.get_or_insert(server_time.micros());
 
@@ -60,26 +68,16 @@ pub async fn step(
         marked += taken.marked;
     }
     window.marked += marked;
-    let next = if page.complete {
-        let fast = !window.late && !window.bin;
-        cursor.finish(&window, Timestamp::from_micros(to), now);
-        if fast {
-            next_poll(site, leader, side, now, pace)
-        } else {
-            now
-        }
-    } else {
-        let resume = page.resume.map(|id| Place { stamp: 0, id });
-        window.after = resume.or_else(|| page.records.last().map(place));
-        window.pages += 1;
-        // Ahead of what it marks, so that batches fill; a very long pass takes turns with them.
-        let next = if window.pages < PAGES_AHEAD {
-            Timestamp::from_micros(window.begun)
-        } else {
-            now
-        };
-        cursor.window = Some(window);
-        next
+    let next = match advance(
+        side,
+        &mut cursor,
+        window,
+        page,
+        Timestamp::from_micros(to),
+        now,
+    ) {
+        Turn::Next(at) => at,
+        Turn::Over => next_poll(site, leader, side, now, pace),
     };
     changes
         .cursors
@@ -92,15 +90,55 @@ pub async fn step(
     })
 }
 
+/// Who goes next after a page.
+enum Turn {
+    /// The poll itself, at this time.
+    Next(Timestamp),
+    /// Nobody, until the next poll is due.
+    Over,
+}
+
+/// Moves the cursor past a page that is being stored.
+fn advance(
+    side: Side,
+    cursor: &mut PollCursor,
+    mut window: Window,
+    page: Changed,
+    reached: Timestamp,
+    now: Timestamp,
+) -> Turn {
+    if window.bin {
+        cursor.finish_bin(page.resume, now);
+        return Turn::Over;
+    }
+    if page.complete {
+        cursor.finish(&window, reached, now);
+        let more = window.late || cursor.wants_bin(now, side == Side::HubSpot);
+        return if more { Turn::Next(now) } else { Turn::Over };
+    }
+    window.after = page.records.last().map(place);
+    window.pages += 1;
+    // Ahead of what it marks, so that batches fill; a very long pass takes turns with them.
+    let ahead = window.pages < PAGES_AHEAD;
+    let next = if ahead {
+        Timestamp::from_micros(window.begun)
+    } else {
+        now
+    };
+    cursor.window = Some(window);
+    Turn::Next(next)
+}
+
 async fn read(
     site: &Site,
     crms: &Crms,
     bound: &Bound,
     side: Side,
     window: &Window,
+    bin_after: Option<&str>,
 ) -> Result<Changed, SourceError> {
     if window.bin {
-        return walk_bin(site, crms, bound, window).await;
+        return bin_page(site, crms, bound, bin_after).await;
     }
     let span = Span {
         from: Timestamp::from_micros(window.from),
@@ -113,16 +151,15 @@ async fn read(
         .await?)
 }
 
-/// The next page of HubSpot's recycle bin. Its records carry proof of their deletion.
-async fn walk_bin(
+/// A page of HubSpot's recycle bin. Its records carry proof of their deletion.
+async fn bin_page(
     site: &Site,
     crms: &Crms,
     bound: &Bound,
-    window: &Window,
+    after: Option<&str>,
 ) -> Result<Changed, SourceError> {
     let side = Side::HubSpot;
     let fields = site.shared_fields(&bound.mapping().name, side);
-    let after = window.after.as_ref().map(|place| place.id.as_str());
     let page = crms
         .list_archived(bound.object(side), &fields, after)
         .await?;

@@ -382,7 +382,13 @@ fn close(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch, job: &Job, store
     let intent = &job.intent;
     unit.changes.intents_closed.push(intent.id.clone());
     if intent.kind == IntentKind::Archive {
-        return super::gone::bury(desk, bound, unit, "archived", intent.side.other());
+        return super::gone::bury(
+            desk,
+            bound,
+            unit,
+            super::gone::ARCHIVED,
+            intent.side.other(),
+        );
     }
     let after = settle::settle(desk, bound, unit, intent, stored, true);
     if after != After::Settled || moved_besides(bound, unit, intent, stored) {

@@ -112,7 +112,7 @@ fn approval(number: usize) -> Approval {
         id: ApprovalId::new(format!("apr_{number}")),
         mapping: contacts(),
         side: Side::Salesforce,
-        kind: "blank".to_owned(),
+        kind: "blanks".to_owned(),
         set_hash: format!("set{number}"),
         records: Vec::new(),
         items: 60,
