@@ -13,6 +13,7 @@ mod dead_letters;
 pub mod demo;
 pub mod engine;
 mod files;
+mod held;
 mod links;
 mod memory;
 pub mod output;
