@@ -14,6 +14,7 @@ use crate::store::{
 use super::arguments::DataArgs;
 use super::choose::{ChosenArgs, LIST_ROWS, link_state, marks_of, unknown};
 use super::data::Data;
+use super::held;
 use super::output::{Advice, Outcome, Output, table};
 
 const PAGE: u32 = 1_000;
@@ -27,6 +28,9 @@ pub enum LinksCommand {
         data: DataArgs,
         #[command(flatten)]
         filter: FilterArgs,
+        /// The values that are held back on links, each with the reason, in place of the links.
+        #[arg(long, conflicts_with = "state")]
+        held: bool,
         /// At most this many.
         #[arg(long, default_value_t = LIST_ROWS)]
         limit: u32,
@@ -67,9 +71,16 @@ pub async fn run(command: LinksCommand, output: &Output) -> anyhow::Result<Outco
         LinksCommand::List {
             data,
             filter,
+            held,
             limit,
         } => {
             let data = Data::open(&data).await?;
+            if held {
+                let found = held::find(&data, filter.mapping.as_deref(), limit as usize).await?;
+                data.close().await;
+                held::list(&found, output);
+                return Ok(Outcome::Done);
+            }
             let links = filtered(&data, &filter, limit as usize).await?;
             data.close().await;
             list(&links, output);
@@ -304,7 +315,7 @@ async fn unpair(data: &Data, links: &[Link]) -> anyhow::Result<()> {
     data.commit(changes).await
 }
 
-fn shown(link: &Link, side: Side) -> &str {
+pub fn shown(link: &Link, side: Side) -> &str {
     link.records
         .get(side)
         .as_ref()
