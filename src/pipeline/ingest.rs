@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use super::{Site, at_rest};
 use crate::mapping::Bound;
 use crate::model::{Cause, Hold, Link, LinkId, Presence, Record, RecordId, RecordKey, Side, Task};
-use crate::store::{Changes, Mark, MatchKeys, StoreError};
+use crate::store::{
+    Changes, DeadLetterClose, DeadLetterOf, DeadLetterState, Mark, MatchKeys, RuleScope, StoreError,
+};
 
 /// What one page of records came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,18 +38,21 @@ pub async fn take(
     let now = site.clock.now();
     for record in records {
         let link = known.links.get(&record.id);
-        if link.is_none() && record.presence == Presence::Live {
+        if link.is_none() || record.presence != Presence::Live {
             changes.match_keys.push(keys_of(bound, side, record));
         }
-        if known.quiet(bound, side, record, link) {
-            continue;
-        }
-        taken.marked += 1;
         let key = RecordKey {
             mapping: bound.mapping().name.clone(),
             side,
             id: record.id.clone(),
         };
+        if link.is_none() && record.presence != Presence::Live {
+            changes.dead_letters_closed.push(gone(&key));
+        }
+        if known.quiet(bound, side, record, link) {
+            continue;
+        }
+        taken.marked += 1;
         changes.marks.push(Mark {
             task: Task::Record(key),
             cause,
@@ -57,13 +62,31 @@ pub async fn take(
     Ok(taken)
 }
 
-/// The match keys of a record that was read, to be stored whatever becomes of it.
+/// The match keys of a record that was read, to be stored whatever becomes of it. A record that is
+/// gone matches nobody, and nobody's match is made ambiguous by it.
 pub fn keys_of(bound: &Bound, side: Side, record: &Record) -> MatchKeys {
+    let keys = match record.presence {
+        Presence::Live => bound.match_keys(side, &record.fields),
+        Presence::Deleted
+        | Presence::NotVisible
+        | Presence::MergedInto(_)
+        | Presence::Converted { .. } => Vec::new(),
+    };
     MatchKeys {
         mapping: bound.mapping().name.clone(),
         side,
         record: record.id.clone(),
-        keys: bound.match_keys(side, &record.fields),
+        keys,
+    }
+}
+
+/// Nobody can decide anything about an unlinked record that is gone.
+fn gone(key: &RecordKey) -> DeadLetterClose {
+    DeadLetterClose {
+        of: DeadLetterOf::Task(Task::Record(key.clone())),
+        rules: RuleScope::All,
+        state: DeadLetterState::Closed,
+        why: "the record is gone".to_owned(),
     }
 }
 
@@ -83,13 +106,15 @@ impl Known {
         let ids: Vec<RecordId> = records.iter().map(|record| record.id.clone()).collect();
         let ws = &site.workspace;
         let name = &bound.mapping().name;
-        let links = site.store.links_by_record(ws, name, side, &ids).await?;
+        let mut links = site.store.links_by_record(ws, name, side, &ids).await?;
         let link_ids: Vec<LinkId> = links.iter().map(|link| link.id.clone()).collect();
         let bases = site.store.bases(ws, &link_ids).await?;
         let mut holds: BTreeMap<LinkId, Vec<Hold>> = BTreeMap::new();
         for hold in site.store.holds(ws, &link_ids).await? {
             holds.entry(hold.link.clone()).or_default().push(hold);
         }
+        // A closed link never hides an open one of the same record.
+        links.sort_by_key(|link| link.state.is_open());
         let links = links
             .into_iter()
             .filter_map(|link| link.records.get(side).clone().map(|id| (id, link)))

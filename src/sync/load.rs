@@ -4,7 +4,7 @@ use super::Desk;
 use super::unit::{Batch, End, Unit};
 use crate::crm::CrmError;
 use crate::mapping::Bound;
-use crate::model::{LinkState, Presence, Side};
+use crate::model::{Cause, HoldReason, LinkState, Presence, Side};
 use crate::pipeline::{Setback, at_rest, keys_of};
 use crate::store::{Changes, StoreError};
 
@@ -49,6 +49,14 @@ pub async fn marked(
     store_match_keys(desk, bound, batch).await?;
     for unit in batch.open().filter(|unit| resting(bound, unit)) {
         unit.finish(End::Done);
+    }
+    for unit in batch.open().filter(|unit| unit.link.is_some()) {
+        for side in Side::BOTH {
+            if let Some(record) = unit.read.get(side) {
+                let keys = keys_of(bound, side, record);
+                unit.changes.match_keys.push(keys);
+            }
+        }
     }
     Ok(())
 }
@@ -107,6 +115,7 @@ fn resting(bound: &Bound, unit: &Unit) -> bool {
         .is_some_and(|link| link.state == LinkState::Linked);
     linked
         && unit.intents.is_empty()
+        && !asked_for(unit)
         && Side::BOTH
             .into_iter()
             .filter(|side| unit.is_marked(*side))
@@ -117,6 +126,17 @@ fn resting(bound: &Bound, unit: &Unit) -> bool {
                         && at_rest(bound, side, &record.fields, &unit.bases, &unit.holds)
                 })
             })
+}
+
+/// Somebody wants the whole pass although the record itself may not have moved: a person who made
+/// a choice or replays, a scan that saw an association, or a parent that has been linked by now.
+fn asked_for(unit: &Unit) -> bool {
+    let asked = |cause: Cause| matches!(cause, Cause::Person | Cause::Scan);
+    unit.claimed.iter().any(|claimed| asked(claimed.cause))
+        || unit
+            .holds
+            .iter()
+            .any(|hold| hold.reason == HoldReason::Unresolved)
 }
 
 fn takes_part(bound: &Bound, side: Side, record: &crate::model::Record) -> bool {

@@ -407,10 +407,7 @@ pub fn verify(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit) {
     }
     for side in Side::BOTH {
         if let Some(record) = unit.read.get(side) {
-            let mut keys = crate::pipeline::keys_of(bound, side, record);
-            if record.presence != Presence::Live {
-                keys.keys.clear();
-            }
+            let keys = crate::pipeline::keys_of(bound, side, record);
             unit.changes.match_keys.push(keys);
         }
     }

@@ -5,7 +5,8 @@ use super::fold::key_of;
 use super::unit::{End, Unit};
 use crate::mapping::Bound;
 use crate::model::{
-    BySide, DeadLetterId, ErrorClass, Failure, Fields, JournalId, Problem, Side, Task, Verdict,
+    BySide, DeadLetterId, ErrorClass, Failure, Fields, JournalId, LinkState, Problem, Side, Task,
+    Verdict,
 };
 use crate::pipeline::Setback;
 use crate::store::{
@@ -118,7 +119,8 @@ pub fn judge(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit) {
         }
         unit.changes.verdicts.push(judged);
     }
-    if end == End::Done {
+    // A suspended link still waits for the person its letter was written to.
+    if end == End::Done && unit.link_state() != Some(LinkState::Suspended) {
         close_letters(bound, unit);
     }
     unit.claimed = claimed;

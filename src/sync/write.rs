@@ -364,6 +364,7 @@ fn close(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch, job: &Job, store
     let intent = &job.intent;
     unit.changes.intents_closed.push(intent.id.clone());
     if intent.kind == IntentKind::Archive {
+        settle::put_keys(bound, unit, intent.side, Vec::new());
         return super::gone::bury(desk, bound, unit, "archived", intent.side.other());
     }
     let after = settle::settle(desk, bound, unit, intent, stored, true);
