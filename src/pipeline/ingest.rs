@@ -38,9 +38,7 @@ pub async fn take(
     let now = site.clock.now();
     for record in records {
         let link = known.links.get(&record.id);
-        if link.is_none() || record.presence != Presence::Live {
-            changes.match_keys.push(keys_of(bound, side, record));
-        }
+        changes.match_keys.push(keys_of(bound, side, record));
         let key = RecordKey {
             mapping: bound.mapping().name.clone(),
             side,
@@ -63,20 +61,17 @@ pub async fn take(
 }
 
 /// The match keys of a record that was read, to be stored whatever becomes of it. A record that is
-/// gone matches nobody, and nobody's match is made ambiguous by it.
+/// gone matches nobody any more.
 pub fn keys_of(bound: &Bound, side: Side, record: &Record) -> MatchKeys {
-    let keys = match record.presence {
-        Presence::Live => bound.match_keys(side, &record.fields),
-        Presence::Deleted
-        | Presence::NotVisible
-        | Presence::MergedInto(_)
-        | Presence::Converted { .. } => Vec::new(),
-    };
     MatchKeys {
         mapping: bound.mapping().name.clone(),
         side,
         record: record.id.clone(),
-        keys,
+        keys: if record.presence == Presence::Live {
+            bound.match_keys(side, &record.fields)
+        } else {
+            Vec::new()
+        },
     }
 }
 

@@ -15,6 +15,9 @@ pub const OVERLAP_MILLIS: i64 = 10_000;
 /// is read once more after this long (architecture.md 7).
 pub const LATE_MILLIS: i64 = 10 * 60_000;
 
+/// How often the recycle bin is walked through for deletions.
+pub const BIN_MILLIS: i64 = 60 * 60_000;
+
 /// How far before the start of a backfill polling begins, so that no clock difference opens a gap.
 const JOIN_MILLIS: i64 = 5 * 60_000;
 
@@ -27,6 +30,8 @@ pub struct PollCursor {
     pub late_high: i64,
     /// Our time of each finished fast pass with the `high` it reached, for the late pass.
     pub passed: VecDeque<(i64, i64)>,
+    /// Our time when the recycle bin was last walked through; HubSpot only.
+    pub bin_walked: i64,
     /// A pass that is under way.
     pub window: Option<Window>,
 }
@@ -39,6 +44,8 @@ pub struct Window {
     /// The last row of the page before.
     pub after: Option<Place>,
     pub late: bool,
+    /// Walks the recycle bin instead of the changes; `after` holds the page.
+    pub bin: bool,
     /// Records this pass has marked.
     pub marked: u64,
 }
@@ -63,12 +70,14 @@ impl PollCursor {
         Self {
             high,
             late_high: high,
+            bin_walked: started.micros(),
             ..Self::default()
         }
     }
 
-    /// The pass to go on with, or the next one to begin.
-    pub fn next_window(&self, now: Timestamp) -> Window {
+    /// The pass to go on with, or the next one to begin. `has_bin`: deletions do not show among the
+    /// changes of this side.
+    pub fn next_window(&self, now: Timestamp, has_bin: bool) -> Window {
         if let Some(window) = &self.window {
             return window.clone();
         }
@@ -80,6 +89,13 @@ impl PollCursor {
                     .micros(),
                 to: Some(late),
                 late: true,
+                ..Window::default()
+            };
+        }
+        let walked = Timestamp::from_micros(self.bin_walked);
+        if has_bin && now.millis_since(walked) >= BIN_MILLIS {
+            return Window {
+                bin: true,
                 ..Window::default()
             };
         }
@@ -106,6 +122,10 @@ impl PollCursor {
     /// Notes that the window's last page is stored.
     pub fn finish(&mut self, window: &Window, reached: Timestamp, now: Timestamp) {
         self.window = None;
+        if window.bin {
+            self.bin_walked = now.micros();
+            return;
+        }
         if window.late {
             self.late_high = window.to.unwrap_or(self.late_high);
             let late_high = self.late_high;
@@ -151,26 +171,26 @@ mod tests {
             window: Some(window.clone()),
             ..PollCursor::default()
         };
-        assert_eq!(cursor.next_window(at(9_999)), window);
+        assert_eq!(cursor.next_window(at(9_999), false), window);
     }
 
     #[test]
     fn what_a_fast_pass_reached_is_read_once_more_ten_minutes_later() {
         let mut cursor = PollCursor::joining(at(10_000));
-        let fast = cursor.next_window(at(10_000));
+        let fast = cursor.next_window(at(10_000), false);
         assert!(!fast.late);
         cursor.finish(&fast, at(10_000), at(10_000));
         assert!(
-            !cursor.next_window(at(10_599)).late,
+            !cursor.next_window(at(10_599), false).late,
             "nine minutes and 59 seconds"
         );
 
-        let late = cursor.next_window(at(10_600));
+        let late = cursor.next_window(at(10_600), false);
         assert!(late.late);
         assert_eq!(late.to, Some(at(10_000).micros()));
         cursor.finish(&late, at(10_000), at(10_600));
         assert!(
-            !cursor.next_window(at(10_601)).late,
+            !cursor.next_window(at(10_601), false).late,
             "the late pass is not repeated"
         );
     }
@@ -181,8 +201,21 @@ mod tests {
             high: at(50).micros(),
             ..PollCursor::default()
         };
-        let window = cursor.next_window(at(60));
+        let window = cursor.next_window(at(60), false);
         cursor.finish(&window, at(40), at(60));
         assert_eq!(cursor.high, at(50).micros());
+    }
+
+    #[test]
+    fn the_bin_is_walked_once_an_hour_where_deletions_do_not_show() {
+        let mut cursor = PollCursor::joining(at(10_000));
+        assert!(!cursor.next_window(at(13_599), true).bin);
+        assert!(!cursor.next_window(at(13_600), false).bin);
+        let walk = cursor.next_window(at(13_600), true);
+        assert!(walk.bin);
+        let high = cursor.high;
+        cursor.finish(&walk, at(99_999), at(13_601));
+        assert_eq!(cursor.high, high, "a walk says nothing about changes");
+        assert!(!cursor.next_window(at(13_602), true).bin);
     }
 }

@@ -21,7 +21,7 @@ pub async fn step(
         .await?;
     let mut cursor: PollCursor = read_cursor(text);
     let now = site.clock.now();
-    let mut window = cursor.next_window(now);
+    let mut window = cursor.next_window(now, side == Side::HubSpot);
     let Some(bound) = site.mappings.get(leader) else {
         return Ok(Produced::nothing());
     };
@@ -38,10 +38,16 @@ pub async fn step(
     }
     window.marked += marked;
     let next = if page.complete {
+        let fast = !window.late && !window.bin;
         cursor.finish(&window, Timestamp::from_micros(to), now);
-        next_poll(site, leader, side, now, pace)
+        if fast {
+            next_poll(site, leader, side, now, pace)
+        } else {
+            now
+        }
     } else {
-        window.after = page.records.last().map(place);
+        let resume = page.resume.map(|id| Place { stamp: 0, id });
+        window.after = resume.or_else(|| page.records.last().map(place));
         cursor.window = Some(window);
         now
     };
@@ -63,6 +69,9 @@ async fn read(
     side: Side,
     window: &Window,
 ) -> Result<Changed, SourceError> {
+    if window.bin {
+        return walk_bin(site, crms, bound, window).await;
+    }
     let span = Span {
         from: Timestamp::from_micros(window.from),
         until: window.to.map(Timestamp::from_micros),
@@ -72,6 +81,27 @@ async fn read(
     Ok(crms
         .changed(side, bound.object(side), &span, &fields)
         .await?)
+}
+
+/// The next page of HubSpot's recycle bin. Its records carry proof of their deletion.
+async fn walk_bin(
+    site: &Site,
+    crms: &Crms,
+    bound: &Bound,
+    window: &Window,
+) -> Result<Changed, SourceError> {
+    let side = Side::HubSpot;
+    let fields = site.shared_fields(&bound.mapping().name, side);
+    let after = window.after.as_ref().map(|place| place.id.as_str());
+    let page = crms
+        .list_archived(bound.object(side), &fields, after)
+        .await?;
+    Ok(Changed {
+        complete: page.next.is_none(),
+        resume: page.next,
+        records: page.records,
+        server_time: None,
+    })
 }
 
 fn place(record: &Record) -> Place {

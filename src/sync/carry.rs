@@ -19,9 +19,6 @@ pub async fn carry_out(
         observe(desk, bound, &mut batch);
     }
     for unit in &mut batch.units {
-        if !unit.open() {
-            unit.writes.clear();
-        }
         if unit.writes.is_empty() {
             finish(unit);
         }

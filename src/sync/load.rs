@@ -50,14 +50,6 @@ pub async fn marked(
     for unit in batch.open().filter(|unit| resting(bound, unit)) {
         unit.finish(End::Done);
     }
-    for unit in batch.open().filter(|unit| unit.link.is_some()) {
-        for side in Side::BOTH {
-            if let Some(record) = unit.read.get(side) {
-                let keys = keys_of(bound, side, record);
-                unit.changes.match_keys.push(keys);
-            }
-        }
-    }
     Ok(())
 }
 

@@ -102,7 +102,11 @@ async fn by_key(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result
             match links.get(partner) {
                 None => pair(desk, bound, unit, side, partner.clone()),
                 Some(link) if link.state == LinkState::Creating(side) => {
+                    // The create's intent is still open; the next pass settles it by reading.
                     adopt(unit, link.clone(), side, id);
+                    let at = desk.site.clock.now();
+                    let why = "a create whose reply was lost turned up";
+                    unit.finish(End::Again(waiting("adopted", why, at)));
                 }
                 Some(link) => unit.finish(taken(side, partner, link)),
             }
@@ -407,8 +411,9 @@ pub fn verify(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit) {
     }
     for side in Side::BOTH {
         if let Some(record) = unit.read.get(side) {
-            let keys = crate::pipeline::keys_of(bound, side, record);
-            unit.changes.match_keys.push(keys);
+            unit.changes
+                .match_keys
+                .push(crate::pipeline::keys_of(bound, side, record));
         }
     }
     unit.link = None;

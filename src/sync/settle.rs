@@ -19,7 +19,6 @@ use crate::model::{
 };
 use crate::pipeline::rule_fields;
 use crate::retry::GRACE_MILLIS;
-use crate::store::MatchKeys;
 
 /// What a settled write leaves to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +40,6 @@ pub fn settle(
     stored: &Fields,
     acknowledged: bool,
 ) -> After {
-    remember_keys(bound, unit, intent.side, stored);
     let mut after = After::Settled;
     let mut applied = 0;
     for intended in &intent.rules {
@@ -57,28 +55,6 @@ pub fn settle(
         After::NotApplied
     } else {
         after
-    }
-}
-
-/// A record that was created, or whose match key was written, is known by its new key from now on:
-/// its echo is quiet and would not tell.
-fn remember_keys(bound: &Bound, unit: &mut Unit, side: Side, stored: &Fields) {
-    let keys = bound.match_keys(side, stored);
-    let before = unit.fields(side);
-    if before.map(|fields| bound.match_keys(side, fields)).as_ref() != Some(&keys) {
-        put_keys(bound, unit, side, keys);
-    }
-}
-
-pub fn put_keys(bound: &Bound, unit: &mut Unit, side: Side, keys: Vec<Option<String>>) {
-    if let Some(record) = unit.records.get(side).clone() {
-        let mapping = bound.mapping().name.clone();
-        unit.changes.match_keys.push(MatchKeys {
-            mapping,
-            side,
-            record,
-            keys,
-        });
     }
 }
 
