@@ -18,8 +18,6 @@ pub struct Taken {
 }
 
 /// Compares records with the base under one mapping and adds marks and match keys to `changes`.
-///
-/// `every` marks each record without looking at bases: the way of a backfill.
 pub async fn take(
     site: &Site,
     bound: &Bound,
