@@ -9,11 +9,12 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::model::{ApprovalId, Choice, HoldReason, LinkId, LinkState, MappingName, Side};
+use crate::pipeline::LANE;
 use crate::store::{Approval, ApprovalState, LinkFilter};
 
 use super::arguments::DataArgs;
 use super::choose::{self, ChosenArgs, marks_of, unknown};
-use super::data::{Data, LANE};
+use super::data::Data;
 use super::output::{Outcome, Output, table};
 
 /// How long a grant counts: a working day, so that a nightly run can use it.
