@@ -13,6 +13,9 @@ pub const GRACE_MILLIS: i64 = 120_000;
 /// How long after its intent was stored a write may still be sent: one lease minus a margin.
 pub const SEND_WITHIN_MILLIS: i64 = 20_000;
 
+/// How long work waits for a parent before it is given up.
+pub const BLOCKED_MILLIS: i64 = DAY;
+
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
 const DAY: i64 = 24 * 60 * MINUTE;
@@ -99,7 +102,9 @@ pub fn verdict(
             let wait = age.clamp(AUTH_FIRST, AUTH_LAST);
             again(later_by_a_tenth(now, after(now, wait), jitter), false)
         }
-        ErrorClass::Blocked if age < DAY => again(after(attempted.first_at, DAY), false),
+        ErrorClass::Blocked if age < BLOCKED_MILLIS => {
+            again(after(attempted.first_at, BLOCKED_MILLIS), false)
+        }
         ErrorClass::Transient
         | ErrorClass::Ours
         | ErrorClass::UnknownOutcome

@@ -58,7 +58,6 @@ async fn both_answer_with_the_printed_credentials_and_hold_the_same_people() {
 }
 
 #[tokio::test]
-#[ignore = "the HubSpot simulator's owners do not have the e-mails of the Salesforce users yet"]
 async fn the_owners_of_both_sides_are_the_same_people() {
     let (_sim, said) = start(&[]);
     let text = |side: &str, key: &str| said[side][key].as_str().unwrap().to_owned();

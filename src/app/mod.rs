@@ -18,9 +18,8 @@ use crate::sync::{self, Desk, Mode, Tally};
 pub use setup::{Options, Parts, SetupError, read_schemas};
 use setup::{bind_all, check_accounts, pace};
 
-/// Calls and searches that one attempt may need; it does not begin before they fit.
-const CALLS_PER_STEP: u32 = 45;
-const SEARCHES_PER_STEP: u32 = 1;
+/// How often work that waits too long for a parent is looked for.
+const LOOK_THROUGH_MILLIS: i64 = 3_600_000;
 
 /// What one step came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +49,23 @@ pub struct Engine {
     tally: Tally,
     idle_calls: u64,
     auth_failure: Option<Failure>,
+    /// When work that waits for a parent was last looked through.
+    looked_through: Option<Timestamp>,
     started_at: Timestamp,
+}
+
+/// Calls and searches that an attempt may need; it does not begin before they fit. Records take
+/// four calls for each batch of HubSpot's: both sides' reads, a write, and half a dozen besides.
+fn need(task: &Task, claimed: usize) -> (u32, u32) {
+    match task {
+        Task::Record(_) => {
+            let batches = claimed.div_ceil(Crms::batch(Side::HubSpot));
+            (4 * u32::try_from(batches).unwrap_or(10) + 5, 0)
+        }
+        Task::Poll { side, .. } => (2, u32::from(*side == Side::HubSpot)),
+        Task::Backfill { .. } => (2, 0),
+        Task::Scan { .. } => (4, 0),
+    }
 }
 
 impl Engine {
@@ -82,6 +97,7 @@ impl Engine {
             store,
             mappings: bound,
             accounts: schemas.accounts.clone(),
+            schemas,
             clock: clock.clone(),
             chance,
             ids,
@@ -98,6 +114,7 @@ impl Engine {
             tally: Tally::default(),
             idle_calls: 0,
             auth_failure: None,
+            looked_through: None,
             started_at,
         };
         engine.take_lane().await?;
@@ -122,19 +139,26 @@ impl Engine {
     }
 
     async fn work(&mut self) -> Result<Step, StoreError> {
-        if let Some(at) = self.crms.ready_at(CALLS_PER_STEP, SEARCHES_PER_STEP) {
-            tracing::debug!(%at, "the platforms' limits leave no room yet");
-            return Ok(Step::Wait(Some(at)));
-        }
         let Some(lane) = &mut self.lane else {
             return Ok(Step::Wait(None));
         };
         lane.keep().await?;
+        let now = self.site.clock.now();
+        let since = self.looked_through;
+        if since.is_none_or(|at| now.millis_since(at) >= LOOK_THROUGH_MILLIS) {
+            lane.wake_overdue(&self.site.workspace).await?;
+            self.looked_through = Some(now);
+        }
         let claimed = lane.claim().await?;
         let Some(first) = claimed.first() else {
             let due = self.site.store.next_due(&self.site.workspace, LANE).await?;
             return Ok(Step::Wait(due));
         };
+        let (calls, searches) = need(&first.task, claimed.len());
+        if let Some(at) = self.crms.ready_at(calls, searches) {
+            tracing::debug!(%at, calls, "the platforms' limits leave no room yet");
+            return Ok(Step::Wait(Some(at)));
+        }
         let mut work = Work {
             kind: first.task.kind(),
             mapping: first.task.mapping().clone(),

@@ -8,9 +8,12 @@ use std::collections::BTreeSet;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::model::{ApprovalId, Choice, HoldReason, LinkId, LinkState, MappingName, Side};
+use crate::model::{
+    ApprovalId, Cause, Choice, HoldReason, LinkId, LinkState, MappingName, RecordKey, Side, Task,
+    Timestamp,
+};
 use crate::pipeline::LANE;
-use crate::store::{Approval, ApprovalState, LinkFilter};
+use crate::store::{Approval, ApprovalState, LinkFilter, Mark};
 
 use super::arguments::DataArgs;
 use super::choose::{self, ChosenArgs, marks_of, unknown};
@@ -33,7 +36,7 @@ pub struct ApproveArgs {
     /// Only questions about writes to this side.
     #[arg(long, value_parser = choose::side)]
     side: Option<Side>,
-    /// Only questions of this kind, such as delete or blank.
+    /// Only questions of this kind: deletes, blanks or changes.
     #[arg(long)]
     kind: Option<String>,
 }
@@ -120,11 +123,32 @@ async fn grant(data: &Data, approvals: &[Approval]) -> anyhow::Result<()> {
             ));
         }
     }
+    let named: Vec<Mark> = approvals
+        .iter()
+        .flat_map(|approval| released(approval, data.now()))
+        .collect();
+    data.store.mark(&data.workspace, LANE, &named).await?;
     let mappings: BTreeSet<&MappingName> = approvals.iter().map(|found| &found.mapping).collect();
     for mapping in mappings {
         wake(data, mapping).await?;
     }
     Ok(())
+}
+
+/// The records that a grant releases, as work for the next run.
+fn released(approval: &Approval, now: Timestamp) -> impl Iterator<Item = Mark> {
+    approval.records.iter().map(move |id| {
+        let key = RecordKey {
+            mapping: approval.mapping.clone(),
+            side: approval.side,
+            id: id.clone(),
+        };
+        Mark {
+            task: Task::Record(key),
+            cause: Cause::Person,
+            not_before: now,
+        }
+    })
 }
 
 /// Marks what a guard may have stopped under this mapping: links with a rule held by a guard, and

@@ -11,6 +11,7 @@ use crate::store::{Changes, Store};
 
 use super::arguments::DataArgs;
 use super::output::Advice;
+use super::scratch::Scratch;
 
 /// The workspace of everything that runs without the service.
 pub const WORKSPACE: &str = "default/production";
@@ -25,6 +26,8 @@ pub struct Data {
     pub workspace: WorkspaceId,
     pub clock: Clock,
     pub ids: Ids,
+    /// The folder of a store that goes away with this.
+    pub scratch: Option<Scratch>,
 }
 
 /// What `--data` names.
@@ -61,17 +64,33 @@ impl Data {
         }
     }
 
-    /// For a run that writes nothing: without a store, one in memory stands in.
-    pub async fn open_or_memory(args: &DataArgs) -> anyhow::Result<Self> {
+    /// For a run that writes nothing: a copy of the store, or an empty one where there is none.
+    /// The copy may change in the course of planning; the store stays as it is, to the byte.
+    pub async fn open_scratch(args: &DataArgs) -> anyhow::Result<Self> {
         match place(args)? {
-            Place::File(file) if !file.exists() => Self::connect("sqlite::memory:").await,
-            Place::File(_) | Place::Server(_) => Self::open(args).await,
+            Place::File(file) if file.exists() => {
+                let scratch = Scratch::make()?;
+                let copy = Store::open_copy(&file, scratch.path(), Clock::System).await?;
+                let mut data = Self::of(copy, Clock::System).await?;
+                data.scratch = Some(scratch);
+                Ok(data)
+            }
+            Place::File(_) => Self::connect("sqlite::memory:").await,
+            Place::Server(_) => {
+                let what = "a plan needs a copy of the store, which is made of SQLite files only";
+                let todo = "name a folder with --data: an empty one shows what a first run would \
+                            write";
+                Err(Advice::new(what, todo).into())
+            }
         }
     }
 
     async fn connect(url: &str) -> anyhow::Result<Self> {
         let clock = Clock::System;
-        let store = Store::open(url, clock.clone()).await?;
+        Self::of(Store::open(url, clock.clone()).await?, clock).await
+    }
+
+    async fn of(store: Store, clock: Clock) -> anyhow::Result<Self> {
         let workspace = WorkspaceId::new(WORKSPACE);
         store.ensure_workspace(&workspace).await?;
         let ids = Ids::new(clock.clone(), Chance::from_entropy());
@@ -80,6 +99,7 @@ impl Data {
             workspace,
             clock,
             ids,
+            scratch: None,
         })
     }
 

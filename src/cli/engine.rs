@@ -13,15 +13,22 @@ use crate::config::{Credentials, SalesforceAccess};
 use crate::crm::salesforce::{Login, log_in};
 use crate::crm::{CrmError, Crms, HubSpot, Salesforce, Transport};
 use crate::mapping::{Loaded, Mapping};
-use crate::model::{ErrorClass, Schemas, Side};
+use crate::model::{ErrorClass, Schemas, Side, Task, Timestamp};
+use crate::pipeline::LANE;
+use crate::store::{Claimed, Store, StoreError};
 use crate::sync::{Limits, Mode};
 
 use super::data::Data;
 use super::output::{Advice, Outcome, Output};
+use super::sim::told_to_stop;
 use super::{files, plan_report, run_report};
 
 /// How long a run waits for work that is not due yet.
 const HORIZON_MILLIS: i64 = 3 * 60_000;
+/// A plan waits for a passing fault only, not for the fate of somebody's earlier write.
+const PLAN_HORIZON_MILLIS: i64 = 10_000;
+/// As much of the waiting work as is looked through for sources that fail.
+const QUEUE_MAX: u32 = 10_000;
 /// An attempt under way when somebody presses Ctrl-C may take this long to end by itself.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 
@@ -37,14 +44,14 @@ pub struct Ready {
 /// Brings both CRMs in step once and prints the summary.
 pub async fn sync_once(ready: Ready, output: &Output) -> anyhow::Result<Outcome> {
     let started = ready.data.now();
-    let mut engine = open(ready, Mode::Write).await?;
-    let ended = drive(&mut engine).await;
+    let (mut engine, store) = open(ready, Mode::Write).await?;
+    let ended = drive(&mut engine, HORIZON_MILLIS).await;
     let report = run_report::RunReport::of(&engine, started).await;
-    engine.close().await?;
+    close(engine, store).await?;
     let stopped = ended?;
     let report = report?;
     output.answer(&report.json(stopped), || report.text(stopped));
-    Ok(if stopped {
+    Ok(if stopped || report.is_blind() {
         Outcome::Failed
     } else {
         Outcome::Done
@@ -52,21 +59,39 @@ pub async fn sync_once(ready: Ready, output: &Output) -> anyhow::Result<Outcome>
 }
 
 /// Shows what [`sync_once`] would write; `Outcome::Different` when there is something to write.
-/// Works on a copy of the store, so that not even the store changes.
-pub async fn plan(ready: Ready, output: &Output) -> anyhow::Result<Outcome> {
-    let mut engine = open(ready, Mode::Observe).await?;
-    let ended = drive(&mut engine).await;
+/// `ready` has a store of its own, so that nothing is left of the run.
+pub async fn plan(mut ready: Ready, output: &Output) -> anyhow::Result<Outcome> {
+    let started = ready.data.now();
+    let scratch = ready.data.scratch.take();
+    let (mut engine, store) = open(ready, Mode::Observe).await?;
+    let ended = drive(&mut engine, PLAN_HORIZON_MILLIS).await;
+    let rest = run_report::RunReport::of(&engine, started).await;
     let report = plan_report::PlanReport::of(&engine);
-    engine.close().await?;
+    close(engine, store).await?;
+    drop(scratch);
     if ended? {
         return Err(Advice::new("stopped before the plan was complete", "run it again").into());
     }
-    output.answer(&report.json(), || report.text());
+    let rest = rest?;
+    if rest.is_blind() {
+        let what = format!("the plan is not complete: {}", rest.blind_spots());
+        return Err(Advice::new(what, "run it again").into());
+    }
+    output.answer(&report.json(&rest), || report.text(&rest));
     Ok(if report.is_empty() {
         Outcome::Done
     } else {
         Outcome::Different
     })
+}
+
+/// Gives the lane back and closes the store, so that its file is whole when the process ends.
+async fn close(engine: Engine, store: Arc<Store>) -> anyhow::Result<()> {
+    let closed = engine.close().await;
+    if let Some(store) = Arc::into_inner(store) {
+        store.close().await;
+    }
+    Ok(closed?)
 }
 
 /// What both CRMs say about the objects the mappings name.
@@ -78,7 +103,7 @@ pub async fn live_schemas(
     app::read_schemas(&crms, mappings).await.map_err(explain)
 }
 
-async fn open(ready: Ready, mode: Mode) -> anyhow::Result<Engine> {
+async fn open(ready: Ready, mode: Mode) -> anyhow::Result<(Engine, Arc<Store>)> {
     let Ready {
         credentials,
         mappings,
@@ -96,8 +121,9 @@ async fn open(ready: Ready, mode: Mode) -> anyhow::Result<Engine> {
         },
         ..Options::default()
     };
-    Engine::open(Parts {
-        store: Arc::new(data.store),
+    let store = Arc::new(data.store);
+    let engine = Engine::open(Parts {
+        store: Arc::clone(&store),
         workspace: data.workspace,
         hubspot,
         salesforce,
@@ -107,7 +133,8 @@ async fn open(ready: Ready, mode: Mode) -> anyhow::Result<Engine> {
         options,
     })
     .await
-    .map_err(explain)
+    .map_err(explain)?;
+    Ok((engine, store))
 }
 
 async fn connect(credentials: &Credentials) -> anyhow::Result<Crms> {
@@ -171,9 +198,10 @@ fn audience(login_url: &url::Url) -> String {
     format!("https://{host}.salesforce.com")
 }
 
-/// Steps until nothing is due within the horizon. True when somebody pressed Ctrl-C.
-async fn drive(engine: &mut Engine) -> anyhow::Result<bool> {
-    let stop = tokio::signal::ctrl_c();
+/// Steps until nothing is due within `horizon` milliseconds. True when somebody pressed Ctrl-C or
+/// sent SIGTERM.
+async fn drive(engine: &mut Engine, horizon: i64) -> anyhow::Result<bool> {
+    let stop = told_to_stop();
     tokio::pin!(stop);
     loop {
         let step = {
@@ -181,7 +209,8 @@ async fn drive(engine: &mut Engine) -> anyhow::Result<bool> {
             tokio::pin!(step);
             tokio::select! {
                 biased;
-                _ = &mut stop => {
+                told = &mut stop => {
+                    told?;
                     // What an attempt cannot finish now is found again by its open intents.
                     if let Ok(ended) = tokio::time::timeout(STOP_WITHIN, step).await {
                         ended?;
@@ -197,9 +226,7 @@ async fn drive(engine: &mut Engine) -> anyhow::Result<bool> {
         }
         let Step::Wait(until) = step else { continue };
         let now = engine.site().clock.now();
-        let work = engine.next_work().await?;
-        let due_soon = work.is_some_and(|at| at.millis_since(now) <= HORIZON_MILLIS);
-        if !due_soon && !engine.poll_is_due().await? {
+        if !is_due_within(engine, horizon).await? {
             return Ok(false);
         }
         let millis = until
@@ -208,10 +235,37 @@ async fn drive(engine: &mut Engine) -> anyhow::Result<bool> {
         let rest = Duration::from_millis(u64::try_from(millis).unwrap_or(10));
         tokio::select! {
             biased;
-            _ = &mut stop => return Ok(true),
+            told = &mut stop => {
+                told?;
+                return Ok(true);
+            }
             () = tokio::time::sleep(rest) => {}
         }
     }
+}
+
+/// Whether there is work to wait for: records, backfills, and sources that failed and will be
+/// asked again. The next look at sources that are fine is the next run's.
+async fn is_due_within(engine: &Engine, horizon: i64) -> anyhow::Result<bool> {
+    let now = engine.site().clock.now();
+    let soon = |at: Timestamp| at.millis_since(now) <= horizon;
+    if engine.next_work().await?.is_some_and(soon) || engine.poll_is_due().await? {
+        return Ok(true);
+    }
+    let waiting = waiting(engine).await?;
+    let mut sources = waiting.iter().filter(|work| is_blind_source(work));
+    Ok(sources.any(|source| soon(source.not_before)))
+}
+
+/// The work that is left, due or not, most urgent first.
+pub async fn waiting(engine: &Engine) -> Result<Vec<Claimed>, StoreError> {
+    let site = engine.site();
+    site.store.queue(&site.workspace, LANE, QUEUE_MAX).await
+}
+
+/// A source that could not read its CRM: what changed there is not known.
+pub fn is_blind_source(work: &Claimed) -> bool {
+    work.failure.is_some() && !matches!(work.task, Task::Record(_))
 }
 
 /// Says what happened at the start and what to do about it, in one line.

@@ -6,15 +6,15 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::mapping::{Mapping, SourceFile, load};
-use crate::model::{BySide, Hold, Link, LinkId, LinkState, MappingName, RecordId, RecordKey, Side};
+use crate::model::{BySide, Link, LinkId, LinkState, MappingName, RecordId, RecordKey, Side};
 use crate::store::{
-    Changes, ConflictClose, DeadLetterClose, DeadLetterOf, DeadLetterState, HoldPlace, LinkFilter,
-    RuleScope,
+    Changes, ConflictClose, DeadLetterClose, DeadLetterOf, DeadLetterState, LinkFilter, RuleScope,
 };
 
 use super::arguments::DataArgs;
-use super::choose::{ChosenArgs, LIST_ROWS, fields_json, link_state, marks_of, unknown};
+use super::choose::{ChosenArgs, LIST_ROWS, link_state, marks_of, unknown};
 use super::data::Data;
+use super::held;
 use super::output::{Advice, Outcome, Output, table};
 
 const PAGE: u32 = 1_000;
@@ -28,8 +28,8 @@ pub enum LinksCommand {
         data: DataArgs,
         #[command(flatten)]
         filter: FilterArgs,
-        /// Only links with a value that is held, and why it is.
-        #[arg(long)]
+        /// The values that are held back on links, each with the reason, in place of the links.
+        #[arg(long, conflicts_with = "state")]
         held: bool,
         /// At most this many.
         #[arg(long, default_value_t = LIST_ROWS)]
@@ -76,12 +76,14 @@ pub async fn run(command: LinksCommand, output: &Output) -> anyhow::Result<Outco
         } => {
             let data = Data::open(&data).await?;
             if held {
-                let found = holds(&data, &filter, limit as usize).await?;
-                list_held(&found, output);
-            } else {
-                list(&filtered(&data, &filter, limit as usize).await?, output);
+                let found = held::find(&data, filter.mapping.as_deref(), limit as usize).await?;
+                data.close().await;
+                held::list(&found, output);
+                return Ok(Outcome::Done);
             }
+            let links = filtered(&data, &filter, limit as usize).await?;
             data.close().await;
+            list(&links, output);
         }
         LinksCommand::Pair {
             data,
@@ -139,36 +141,6 @@ async fn filtered(data: &Data, args: &FilterArgs, limit: usize) -> anyhow::Resul
         if is_last || links.len() >= limit {
             links.truncate(limit);
             return Ok(links);
-        }
-    }
-}
-
-/// Every hold with its link, in the order of the links' ids.
-async fn holds(data: &Data, args: &FilterArgs, limit: usize) -> anyhow::Result<Vec<(Link, Hold)>> {
-    let fits = |link: &Link| {
-        let mapping = args.mapping.as_deref();
-        mapping.is_none_or(|name| link.mapping.as_str() == name)
-            && args.state.is_none_or(|state| link.state == state)
-    };
-    let mut found: Vec<(Link, Hold)> = Vec::new();
-    let mut after: Option<HoldPlace> = None;
-    loop {
-        let page = data
-            .store
-            .holds_page(&data.workspace, None, after.as_ref(), PAGE)
-            .await?;
-        let ids: Vec<LinkId> = page.iter().map(|hold| hold.link.clone()).collect();
-        let links = data.store.links_by_id(&data.workspace, &ids).await?;
-        let links: BTreeMap<&LinkId, &Link> = links.iter().map(|link| (&link.id, link)).collect();
-        after = page.last().map(HoldPlace::of);
-        let is_last = page.len() < PAGE as usize;
-        found.extend(page.into_iter().filter_map(|hold| {
-            let link = links.get(&hold.link).filter(|link| fits(link))?;
-            Some(((*link).clone(), hold))
-        }));
-        if is_last || found.len() >= limit {
-            found.truncate(limit);
-            return Ok(found);
         }
     }
 }
@@ -343,7 +315,7 @@ async fn unpair(data: &Data, links: &[Link]) -> anyhow::Result<()> {
     data.commit(changes).await
 }
 
-fn shown(link: &Link, side: Side) -> &str {
+pub fn shown(link: &Link, side: Side) -> &str {
     link.records
         .get(side)
         .as_ref()
@@ -368,49 +340,6 @@ fn list(links: &[Link], output: &Output) {
         };
         let headers = ["id", "mapping", "HubSpot", "Salesforce", "state", "note"];
         table(&headers, links.iter().map(row).collect())
-    });
-}
-
-fn list_held(held: &[(Link, Hold)], output: &Output) {
-    let rows: Vec<Value> = held
-        .iter()
-        .map(|(link, hold)| {
-            json!({
-                "link": object(link),
-                "rule": hold.rule,
-                "reason": hold.reason.as_str(),
-                "detail": hold.detail,
-                "since": hold.since.to_string(),
-                "hubspot": fields_json(&hold.sides.hubspot),
-                "salesforce": fields_json(&hold.sides.salesforce),
-            })
-        })
-        .collect();
-    output.answer(&json!({"held": rows}), || {
-        if held.is_empty() {
-            return "no value is held\n".to_owned();
-        }
-        let row = |(link, hold): &(Link, Hold)| {
-            vec![
-                link.id.to_string(),
-                link.mapping.to_string(),
-                shown(link, Side::HubSpot).to_owned(),
-                shown(link, Side::Salesforce).to_owned(),
-                hold.rule.clone(),
-                hold.reason.as_str().to_owned(),
-                hold.detail.clone(),
-            ]
-        };
-        let headers = [
-            "link",
-            "mapping",
-            "HubSpot",
-            "Salesforce",
-            "rule",
-            "reason",
-            "detail",
-        ];
-        table(&headers, held.iter().map(row).collect())
     });
 }
 

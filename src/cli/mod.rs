@@ -13,16 +13,20 @@ mod dead_letters;
 pub mod demo;
 pub mod engine;
 mod files;
+mod held;
 mod links;
+mod memory;
 pub mod output;
 mod plan;
 mod plan_report;
 mod run_report;
 mod schema;
+mod scratch;
 pub mod sim;
 mod sync;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -30,6 +34,9 @@ use clap::error::ErrorKind;
 use crate::config::Environment;
 use arguments::{Arguments, Command};
 use output::{Advice, Outcome, Output};
+
+/// What still runs in the background when a command has ended may take this long.
+const END_WITHIN: Duration = Duration::from_secs(1);
 
 /// Runs the program: 0 when all is done, 1 when something failed, 2 when differences were found.
 pub fn main() -> ExitCode {
@@ -71,7 +78,10 @@ fn run(command: Command, environment: &Environment, output: &Output) -> anyhow::
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(dispatch(command, environment, output))
+    let outcome = runtime.block_on(dispatch(command, environment, output));
+    // A look-up of an address that hangs must not keep the program from ending.
+    runtime.shutdown_timeout(END_WITHIN);
+    outcome
 }
 
 async fn dispatch(

@@ -7,7 +7,7 @@ use std::fmt;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use serde_json::{Value, json};
 
 /// How a command ended, when it did not fail with an error.
@@ -142,17 +142,28 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A table for people; columns fit the terminal when there is one.
+/// A table for people. On a terminal too narrow for it, cells are broken into lines, and then rows
+/// are set apart.
 pub fn table(headers: &[&str], rows: Vec<Vec<String>>) -> String {
+    let rule = LineStyle::none().fill('─').junction('─');
+    let plain = TableStyle::new().header_separator(rule);
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    if std::io::stdout().is_terminal() {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-    }
+    table.load_style(plain);
     table.set_header(headers.to_vec());
     for row in rows {
         table.add_row(row.iter().map(|cell| printable(cell)));
     }
+    let text = table.trim_fmt();
+    let room = console::Term::stdout().size_checked();
+    let fits = |(_, columns): (u16, u16)| {
+        text.lines()
+            .all(|line| console::measure_text_width(line) <= usize::from(columns))
+    };
+    if room.is_none_or(fits) {
+        return format!("{text}\n");
+    }
+    table.load_style(plain.row_separator(rule));
+    table.set_content_arrangement(ContentArrangement::Dynamic);
     format!("{}\n", table.trim_fmt())
 }
 

@@ -11,6 +11,7 @@ use crate::model::{Fields, IntentKind, Raw, RecordId, Side};
 use crate::sync::PlannedWrite;
 
 use super::output::table;
+use super::run_report::RunReport;
 
 /// Rows of the table for people; `--json` has them all.
 const SHOWN: usize = 200;
@@ -23,8 +24,12 @@ pub struct PlanReport {
 impl PlanReport {
     pub fn of(engine: &Engine) -> Self {
         let tally = engine.tally();
+        // A new record has no value in most fields; that is nothing to write.
+        let says = |write: &&PlannedWrite| {
+            write.rule.is_empty() || write.kind != IntentKind::Create || !write.after.is_empty()
+        };
         Self {
-            writes: tally.planned.clone(),
+            writes: tally.planned.iter().filter(says).cloned().collect(),
             links: tally.links,
         }
     }
@@ -61,7 +66,7 @@ impl PlanReport {
         calls
     }
 
-    pub fn json(&self) -> Value {
+    pub fn json(&self, rest: &RunReport) -> Value {
         let rows: Vec<Value> = self.writes.iter().map(row_json).collect();
         let records: Vec<Value> = self
             .records()
@@ -74,6 +79,8 @@ impl PlanReport {
         json!({
             "writes": rows,
             "records": records,
+            "links": self.links,
+            "waiting": rest.waiting(),
             "calls": {
                 "hubspot": calls.get(&Side::HubSpot).copied().unwrap_or(0),
                 "salesforce": calls.get(&Side::Salesforce).copied().unwrap_or(0),
@@ -81,9 +88,15 @@ impl PlanReport {
         })
     }
 
-    pub fn text(&self) -> String {
+    pub fn text(&self, rest: &RunReport) -> String {
+        let waiting = match rest.waiting() {
+            0 => String::new(),
+            count => {
+                format!("{count} records wait and are not in this plan; --json counts them.\n")
+            }
+        };
         if self.is_empty() {
-            return "Nothing to write: both sides are in step.\n".to_owned();
+            return format!("Nothing to write: both sides are in step.\n{waiting}");
         }
         let headers = ["mapping", "to", "record", "rule", "now", "would be", "why"];
         let rows = self.writes.iter().take(SHOWN).map(row_text).collect();
@@ -104,6 +117,7 @@ impl PlanReport {
         if links > 0 {
             writeln!(text, "{links} pairs would be linked.").unwrap_or_default();
         }
+        text.push_str(&waiting);
         text.push_str("Nothing was written.\n");
         text
     }

@@ -1,23 +1,34 @@
 //! What `tandem sync --once` says at the end: what was written, what waits and why.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
 use crate::app::Engine;
-use crate::model::{LinkState, Timestamp};
+use crate::model::{Failure, LinkState, Task, Timestamp};
 use crate::pipeline::LANE;
-use crate::store::{ConflictState, DeadLetterState, StoreError, Summary};
+use crate::store::{Claimed, ConflictState, DeadLetterState, QueueCounts, StoreError, Summary};
 use crate::sync::Tally;
 
-use super::engine::calls;
+use super::engine::{calls, is_blind_source, waiting};
+use super::memory::max_rss_bytes;
+use super::output::printable;
+
+/// Pieces of waiting work that are spelled out for people, and with `--json`.
+const SHOWN: usize = 10;
+const LISTED: usize = 1_000;
 
 /// The figures of one run and the state it left.
 pub struct RunReport {
     tally: Tally,
     summary: Summary,
     calls: Value,
-    waiting: Vec<(String, u64)>,
+    counts: QueueCounts,
+    /// Records that are still to be worked on, most urgent first.
+    rest: Vec<Claimed>,
+    /// Sources that could not read their CRM.
+    blind: Vec<Claimed>,
     elapsed_ms: i64,
 }
 
@@ -25,30 +36,43 @@ impl RunReport {
     pub async fn of(engine: &Engine, started: Timestamp) -> Result<Self, StoreError> {
         let site = engine.site();
         let (store, ws) = (&site.store, &site.workspace);
-        let counts = store.queue_counts(ws, LANE).await?;
-        let records = counts.get("record").copied().unwrap_or_default();
-        let waiting = [
-            ("due later", records.ready + records.waiting),
-            ("waiting for a parent to be linked", records.blocked),
-        ];
+        let (rest, sources): (Vec<Claimed>, Vec<Claimed>) = waiting(engine)
+            .await?
+            .into_iter()
+            .partition(|work| matches!(work.task, Task::Record(_)));
         Ok(Self {
             tally: engine.tally().clone(),
             summary: store.summary(ws).await?,
             calls: calls(engine),
-            waiting: waiting
-                .into_iter()
-                .map(|(what, n)| (what.to_owned(), n))
-                .collect(),
+            counts: store.queue_counts(ws, LANE).await?,
+            rest,
+            blind: sources.into_iter().filter(is_blind_source).collect(),
             elapsed_ms: site.clock.now().millis_since(started),
         })
     }
 
+    /// Whether a CRM could not be read, so that nobody knows what changed in it.
+    pub fn is_blind(&self) -> bool {
+        !self.blind.is_empty()
+    }
+
+    /// What could not be read and why, each reason once, in one line.
+    pub fn blind_spots(&self) -> String {
+        let mut spots: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for work in &self.blind {
+            let what = format!("{} of {}", work.task.side().title(), work.task.mapping());
+            spots.entry(why(work)).or_default().push(what);
+        }
+        let lines = spots.into_iter().map(|(why, mut what)| {
+            what.dedup();
+            format!("{} could not be read: {why}", what.join(", "))
+        });
+        lines.collect::<Vec<_>>().join("; ")
+    }
+
     fn dead_letters(&self) -> u64 {
-        self.summary
-            .dead_letters
-            .get(&DeadLetterState::Open)
-            .copied()
-            .unwrap_or(0)
+        let counts = &self.summary.dead_letters;
+        counts.get(&DeadLetterState::Open).copied().unwrap_or(0)
     }
 
     fn holds(&self) -> u64 {
@@ -56,19 +80,28 @@ impl RunReport {
     }
 
     fn open_conflicts(&self) -> u64 {
-        self.summary
-            .conflicts
-            .get(&ConflictState::Open)
-            .copied()
-            .unwrap_or(0)
+        let counts = &self.summary.conflicts;
+        counts.get(&ConflictState::Open).copied().unwrap_or(0)
     }
 
     fn links(&self) -> u64 {
-        self.summary
-            .links
-            .get(&LinkState::Linked)
-            .copied()
-            .unwrap_or(0)
+        let counts = &self.summary.links;
+        counts.get(&LinkState::Linked).copied().unwrap_or(0)
+    }
+
+    fn due_later(&self) -> u64 {
+        let records = self.counts.get("record").copied().unwrap_or_default();
+        records.ready + records.waiting
+    }
+
+    fn blocked(&self) -> u64 {
+        let records = self.counts.get("record").copied().unwrap_or_default();
+        records.blocked
+    }
+
+    /// Records that are still to be worked on.
+    pub fn waiting(&self) -> u64 {
+        self.due_later() + self.blocked()
     }
 
     pub fn json(&self, stopped: bool) -> Value {
@@ -78,6 +111,7 @@ impl RunReport {
             .iter()
             .map(|(reason, count)| (reason.as_str().to_owned(), json!(count)))
             .collect();
+        let rest = self.rest.iter().chain(&self.blind).take(LISTED);
         json!({
             "stopped": stopped,
             "writes": self.tally.writes,
@@ -89,61 +123,128 @@ impl RunReport {
             "holds": self.holds(),
             "holds_by_reason": holds,
             "dead_letters": self.dead_letters(),
-            "waiting": self.waiting.iter().map(|(_, n)| n).sum::<u64>(),
-            "blocked": self.waiting.get(1).map_or(0, |(_, n)| *n),
+            "waiting": self.waiting(),
+            "blocked": self.blocked(),
+            "unread": self.blind.len(),
+            "rest": rest.map(work_json).collect::<Vec<_>>(),
             "api_calls": self.calls,
             "elapsed_ms": self.elapsed_ms,
+            "max_rss_bytes": max_rss_bytes(),
         })
     }
 
     pub fn text(&self, stopped: bool) -> String {
-        let mut text = String::new();
-        let head = if stopped {
-            "Stopped; the next run goes on from here."
-        } else {
-            "In step."
-        };
-        let mut line = |name: &str, value: String| {
-            // Writing to a string cannot fail.
-            writeln!(text, "  {name:<12} {value}").unwrap_or_default();
-        };
-        line("linked", format!("{} pairs", self.links()));
-        let of = format!("{} records", self.tally.writes);
-        line(
+        let mut page = Page(format!("{}\n", self.head(stopped)));
+        page.line("linked", format_args!("{} pairs", self.links()));
+        let (writes, creates) = (self.tally.writes, self.tally.creates);
+        page.line(
             "written",
-            format!("{of}, {} of them new", self.tally.creates),
+            format_args!("{writes} records, {creates} of them new"),
         );
-        line(
+        if self.tally.archives > 0 {
+            page.line("deleted", format_args!("{} records", self.tally.archives));
+        }
+        page.line(
             "conflicts",
-            format!("{} decided by rule", self.tally.conflicts),
+            format_args!("{} decided by rule", self.tally.conflicts),
         );
-        line(
+        let (hubspot, salesforce) = (&self.calls["hubspot"], &self.calls["salesforce"]);
+        page.line(
             "calls",
-            format!(
-                "{} HubSpot, {} Salesforce",
-                self.calls["hubspot"], self.calls["salesforce"]
-            ),
+            format_args!("{hubspot} HubSpot, {salesforce} Salesforce"),
         );
-        for (what, count) in self.waiting.iter().filter(|(_, count)| *count > 0) {
-            line("waiting", format!("{count} {what}"));
+        self.for_people(&mut page);
+        page.0
+    }
+
+    fn head(&self, stopped: bool) -> String {
+        let asks = self.dead_letters() + self.holds() + self.open_conflicts();
+        if self.is_blind() {
+            format!("Not in step. {}", printable(&self.blind_spots()))
+        } else if stopped {
+            "Stopped; the next run goes on from here.".to_owned()
+        } else if self.waiting() > 0 {
+            "In step, apart from what waits.".to_owned()
+        } else if asks > 0 {
+            "In step, apart from what needs a person.".to_owned()
+        } else {
+            "In step.".to_owned()
+        }
+    }
+
+    /// What is not done: the work that waits, and what only a person can settle.
+    fn for_people(&self, page: &mut Page) {
+        let (later, blocked) = (self.due_later(), self.blocked());
+        if later > 0 {
+            page.line("waiting", format_args!("{later} records, due later"));
+        }
+        if blocked > 0 {
+            let what = "records, for a parent to be linked";
+            page.line("waiting", format_args!("{blocked} {what}"));
+        }
+        for work in self.rest.iter().take(SHOWN) {
+            let (side, due) = (work.task.side().title(), work.not_before);
+            let (mapping, id) = (work.task.mapping(), work.task.record_id());
+            let text = format!("{mapping}, {side} {id}, {due}: {}", why(work));
+            page.line("", format_args!("{}", printable(&text)));
+        }
+        if self.rest.len() > SHOWN {
+            let more = self.rest.len() - SHOWN;
+            page.line("", format_args!("{more} more; --json lists them"));
         }
         if self.holds() > 0 {
-            line(
+            let held = self.holds();
+            page.line(
                 "held",
-                format!("{} values (`tandem links list --held`)", self.holds()),
+                format_args!("{held} values (`tandem links list --held`)"),
             );
         }
         if self.open_conflicts() > 0 {
             let open = self.open_conflicts();
-            line("undecided", format!("{open} (`tandem conflicts list`)"));
+            page.line(
+                "undecided",
+                format_args!("{open} conflicts (`tandem conflicts list --state open`)"),
+            );
         }
         if self.dead_letters() > 0 {
             let dead = self.dead_letters();
-            line(
-                "for you",
-                format!("{dead} dead letters (`tandem dead-letters list`)"),
+            page.line(
+                "failed",
+                format_args!("{dead} dead letters (`tandem dead-letters list`)"),
             );
         }
-        format!("{head}\n{text}")
     }
+}
+
+/// Text that grows by labelled lines.
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, name: &str, value: std::fmt::Arguments<'_>) {
+        // Writing to a string cannot fail.
+        writeln!(self.0, "  {name:<12} {value}").unwrap_or_default();
+    }
+}
+
+fn why(work: &Claimed) -> String {
+    let parent = work.parent.as_ref().map(|parent| {
+        let (side, mapping, id) = (parent.side.title(), &parent.mapping, parent.id.as_str());
+        format!("waits for {side} {id} of {mapping}")
+    });
+    let failure = work.failure.as_ref().map(|Failure { message, .. }| message);
+    let known = failure.cloned().or(parent);
+    known.unwrap_or_else(|| "not looked at yet".to_owned())
+}
+
+fn work_json(work: &Claimed) -> Value {
+    json!({
+        "kind": work.task.kind(),
+        "mapping": work.task.mapping().as_str(),
+        "side": work.task.side().as_str(),
+        "record": work.task.record_id(),
+        "due": work.not_before.to_string(),
+        "attempts": work.attempts,
+        "code": work.failure.as_ref().map(|failure| &failure.code),
+        "why": why(work),
+    })
 }

@@ -33,14 +33,14 @@ pub struct RunArgs {
 
 impl RunArgs {
     /// Checks all of it before the first side effect: mappings, environment, then the store. A run
-    /// that writes nothing gets a store in memory where there is none.
+    /// that writes nothing gets a store of its own.
     pub async fn prepare(self, environment: &Environment, writes: bool) -> anyhow::Result<Ready> {
         let mappings = files::mappings(self.mappings.mappings.as_deref())?;
         let credentials = Credentials::read(environment)?;
         let data = if writes {
             Data::open_or_create(&self.data).await?
         } else {
-            Data::open_or_memory(&self.data).await?
+            Data::open_scratch(&self.data).await?
         };
         Ok(Ready {
             credentials,

@@ -33,6 +33,8 @@ pub struct Changed {
     pub records: Vec<Record>,
     /// The CRM's time when it answered, to the second.
     pub server_time: Option<Timestamp>,
+    /// Where the next page begins, when that is not simply behind the last record.
+    pub resume: Option<String>,
     /// Nothing follows this page.
     pub complete: bool,
 }
@@ -88,6 +90,7 @@ impl Crms {
         }
     }
 
+    /// All live records of an object, a page at a time.
     pub async fn list(
         &self,
         side: Side,
@@ -121,6 +124,21 @@ impl Crms {
         }
     }
 
+    /// What lies in HubSpot's recycle bin, a page at a time. Its search never shows deletions;
+    /// Salesforce's show among the changes.
+    pub async fn list_archived(
+        &self,
+        object: &str,
+        fields: &[String],
+        after: Option<&str>,
+    ) -> Result<Listing, CrmError> {
+        let page = self.hubspot.list(object, fields, after, true).await?;
+        Ok(Listing {
+            records: page.records,
+            next: page.next,
+        })
+    }
+
     /// The next page of the records whose stamp lies in a span.
     pub async fn changed(
         &self,
@@ -141,6 +159,7 @@ impl Crms {
                 Ok(Changed {
                     records: page.records,
                     server_time: page.server_time,
+                    resume: None,
                     complete: page.complete,
                 })
             }
@@ -160,6 +179,7 @@ impl Crms {
                 Ok(Changed {
                     records,
                     server_time,
+                    resume: None,
                     complete,
                 })
             }
@@ -281,7 +301,7 @@ fn joined(associations: &[Association], label: Option<&str>) -> Raw {
 }
 
 /// Whether an association type is the one a label names; no label accepts any.
-pub fn carries(kind: &AssociationType, label: Option<&str>) -> bool {
+fn carries(kind: &AssociationType, label: Option<&str>) -> bool {
     label.is_none_or(|label| {
         kind.label
             .as_deref()

@@ -132,6 +132,11 @@ impl CrmError {
         )
     }
 
+    /// Nothing was sent, and the same may be tried again.
+    pub fn unsent(why: &str) -> Self {
+        Self::new(ErrorKind::TimedOut, "not-sent", why, Sent::No)
+    }
+
     /// The portal has no such association label; a person adds it or names another.
     pub fn unknown_label(from: &str, to: &str, label: &str) -> Self {
         let message = format!("HubSpot knows no association `{label}` from {from} to {to}");

@@ -3,18 +3,26 @@
 //! A record whose values all equal its half of the base costs nothing more. Whatever is marked is
 //! marked in the commit that moves the source's cursor, so that a cursor never passes unseen work.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Site, at_rest};
 use crate::mapping::Bound;
-use crate::model::{Cause, Hold, Link, LinkId, Presence, Record, RecordId, RecordKey, Side, Task};
+use crate::model::{
+    Cause, Hold, HoldReason, Link, LinkId, Presence, Record, RecordId, RecordKey, Side, Task,
+};
 use crate::store::{Changes, Mark, MatchKeys, StoreError};
+
+/// Records taken in bulk are worked in the order of their due times. Those that others refer to are
+/// dated back by this much a level, or each child would be written before its parent and again.
+const HEAD_START_MILLIS: i64 = 24 * 3_600_000;
 
 /// What one page of records came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
     pub seen: u64,
     pub marked: u64,
+    /// Of the marked ones, those with an open link: a scan that finds one found what events missed.
+    pub linked: u64,
 }
 
 /// Compares records with the base under one mapping and adds marks and match keys to `changes`.
@@ -29,18 +37,20 @@ pub async fn take(
     let known = Known::load(site, bound, side, records).await?;
     let mut taken = Taken {
         seen: records.len() as u64,
-        marked: 0,
+        ..Taken::default()
     };
-    let now = site.clock.now();
+    let mut due = site.clock.now();
+    if cause == Cause::Backfill {
+        due = due.plus_millis(-HEAD_START_MILLIS * site.height(&bound.mapping().name));
+    }
     for record in records {
         let link = known.links.get(&record.id);
-        if link.is_none() && record.presence == Presence::Live {
-            changes.match_keys.push(keys_of(bound, side, record));
-        }
-        if known.quiet(bound, side, record, link) {
+        changes.match_keys.push(keys_of(bound, side, record));
+        if known.quiet(bound, side, record, link) && !known.looks_again(cause, link) {
             continue;
         }
         taken.marked += 1;
+        taken.linked += u64::from(link.is_some_and(|link| link.state.is_open()));
         let key = RecordKey {
             mapping: bound.mapping().name.clone(),
             side,
@@ -49,19 +59,24 @@ pub async fn take(
         changes.marks.push(Mark {
             task: Task::Record(key),
             cause,
-            not_before: now,
+            not_before: due,
         });
     }
     Ok(taken)
 }
 
-/// The match keys of a record that was read, to be stored whatever becomes of it.
+/// The match keys of a record that was read, to be stored whatever becomes of it. A record that is
+/// gone matches nobody any more.
 pub fn keys_of(bound: &Bound, side: Side, record: &Record) -> MatchKeys {
     MatchKeys {
         mapping: bound.mapping().name.clone(),
         side,
         record: record.id.clone(),
-        keys: bound.match_keys(side, &record.fields),
+        keys: if record.presence == Presence::Live {
+            bound.match_keys(side, &record.fields)
+        } else {
+            Vec::new()
+        },
     }
 }
 
@@ -69,6 +84,8 @@ struct Known {
     links: BTreeMap<RecordId, Link>,
     bases: BTreeMap<LinkId, crate::model::Bases>,
     holds: BTreeMap<LinkId, Vec<Hold>>,
+    /// Linked under another mapping of the group, so none of this one's business.
+    peers_own: BTreeSet<RecordId>,
 }
 
 impl Known {
@@ -88,21 +105,40 @@ impl Known {
         for hold in site.store.holds(ws, &link_ids).await? {
             holds.entry(hold.link.clone()).or_default().push(hold);
         }
-        let links = links
+        let links: BTreeMap<RecordId, Link> = links
             .into_iter()
             .filter_map(|link| link.records.get(side).clone().map(|id| (id, link)))
             .collect();
+        let peers_own = match &bound.mapping().group {
+            Some(group) if side == Side::HubSpot => {
+                let mut ids = ids;
+                ids.retain(|id| !links.contains_key(id));
+                let theirs = site.store.links_of_group(ws, group, &ids).await?;
+                let open = theirs.into_iter().filter(|link| link.state.is_open());
+                open.filter_map(|link| link.records.hubspot).collect()
+            }
+            Some(_) | None => BTreeSet::new(),
+        };
         Ok(Self {
             links,
             bases,
             holds,
+            peers_own,
         })
     }
 
-    /// Nothing to do: at rest under an open link, or gone and never linked.
+    /// A scan also tries what gave up waiting for a parent: the link that was missing then moves
+    /// no value of this record.
+    fn looks_again(&self, cause: Cause, link: Option<&Link>) -> bool {
+        let holds = link.and_then(|link| self.holds.get(&link.id));
+        let waits = |hold: &Hold| hold.reason == HoldReason::Unresolved;
+        cause == Cause::Scan && holds.is_some_and(|holds| holds.iter().any(waits))
+    }
+
+    /// Nothing to do: at rest under an open link, gone and never linked, or linked by a peer.
     fn quiet(&self, bound: &Bound, side: Side, record: &Record, link: Option<&Link>) -> bool {
         let Some(link) = link else {
-            return record.presence != Presence::Live;
+            return record.presence != Presence::Live || self.peers_own.contains(&record.id);
         };
         if record.presence != Presence::Live {
             return !link.state.is_open();

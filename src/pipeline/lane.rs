@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use crate::clock::{Chance, Clock};
-use crate::model::{ErrorClass, Failure, Timestamp, Verdict, WorkspaceId};
+use crate::model::{Cause, ErrorClass, Failure, Timestamp, Verdict, WorkspaceId};
 use crate::retry;
-use crate::store::{Changes, Claimed, Judged, Lease, Store, StoreError};
+use crate::store::{Changes, Claimed, Judged, Lease, Mark, Store, StoreError};
 
 /// The lane of everything that touches a workspace's two CRMs.
 pub const LANE: &str = "sync";
@@ -78,6 +78,39 @@ impl Lane {
         self.store
             .claim(&self.lease, self.clock.now(), CLAIM_LIMIT)
             .await
+    }
+
+    /// Tries once more what has waited for a parent for too long: the attempt sees whether the
+    /// parent came after all, and otherwise ends the waiting.
+    pub async fn wake_overdue(&self, workspace: &WorkspaceId) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let since = now.plus_millis(-retry::BLOCKED_MILLIS);
+        loop {
+            let overdue = self
+                .store
+                .blocked_since(workspace, LANE, since, CLAIM_LIMIT)
+                .await?;
+            let full = overdue.len() == CLAIM_LIMIT as usize;
+            let marks: Vec<Mark> = overdue
+                .into_iter()
+                .map(|claimed| Mark {
+                    task: claimed.task,
+                    cause: Cause::Follow,
+                    not_before: now,
+                })
+                .collect();
+            if marks.is_empty() {
+                return Ok(());
+            }
+            self.commit(Changes {
+                marks,
+                ..Changes::default()
+            })
+            .await?;
+            if !full {
+                return Ok(());
+            }
+        }
     }
 
     pub async fn commit(&self, changes: Changes) -> Result<(), StoreError> {

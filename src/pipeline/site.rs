@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::clock::{Chance, Clock, Ids};
-use crate::mapping::Bound;
-use crate::model::{BySide, MappingName, RunId, Side, WorkspaceId};
+use crate::mapping::{Bound, Rule};
+use crate::model::{BySide, MappingName, RunId, Schemas, Side, WorkspaceId};
 use crate::store::Store;
 
 /// One workspace as one process serves it.
@@ -16,6 +16,8 @@ pub struct Site {
     pub mappings: BTreeMap<MappingName, Bound>,
     /// The HubSpot portal and the Salesforce organization; part of every creation key.
     pub accounts: BySide<String>,
+    /// What the mappings are bound to; an older revision of one is bound to it when needed.
+    pub schemas: Schemas,
     pub clock: Clock,
     pub chance: Chance,
     pub ids: Ids,
@@ -61,6 +63,24 @@ impl Site {
         fields.sort();
         fields.dedup();
         fields
+    }
+
+    /// How many levels of mappings refer to this one, three at most: parents have more.
+    pub fn height(&self, name: &MappingName) -> i64 {
+        self.height_within(name, 3)
+    }
+
+    fn height_within(&self, name: &MappingName, levels: u8) -> i64 {
+        let Some(below) = levels.checked_sub(1) else {
+            return 0;
+        };
+        let refers = |bound: &&Bound| {
+            let mut references = bound.mapping().rules.iter().filter_map(Rule::reference);
+            bound.mapping().name != *name && references.any(|to| to.mapping == *name)
+        };
+        let children = self.mappings.values().filter(refers);
+        let heights = children.map(|child| 1 + self.height_within(&child.mapping().name, below));
+        heights.max().unwrap_or(0)
     }
 
     /// The other mappings of this one's group.

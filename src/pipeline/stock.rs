@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Site;
+use crate::mapping::Bound;
 use crate::model::{MappingName, Side};
 use crate::store::StoreError;
 
@@ -34,4 +35,17 @@ pub async fn is_filled(site: &Site, mapping: &MappingName, side: Side) -> Result
     Ok(text
         .and_then(|text| serde_json::from_str(&text).ok())
         .is_some_and(|c: BackfillCursor| c.done))
+}
+
+/// Whether nothing is unseen that a record of this mapping could be paired with: its own objects
+/// and those of the other mappings of its group.
+pub async fn is_stocked(site: &Site, bound: &Bound) -> Result<bool, StoreError> {
+    for mapping in std::iter::once(bound).chain(site.peers(bound)) {
+        for side in Side::BOTH {
+            if !is_filled(site, &mapping.mapping().name, side).await? {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }

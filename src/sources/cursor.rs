@@ -15,6 +15,9 @@ pub const OVERLAP_MILLIS: i64 = 10_000;
 /// is read once more after this long (architecture.md 7).
 pub const LATE_MILLIS: i64 = 10 * 60_000;
 
+/// How often the recycle bin is walked through for deletions.
+pub const BIN_MILLIS: i64 = 60 * 60_000;
+
 /// How far before the start of a backfill polling begins, so that no clock difference opens a gap.
 const JOIN_MILLIS: i64 = 5 * 60_000;
 
@@ -27,6 +30,15 @@ pub struct PollCursor {
     pub late_high: i64,
     /// Our time of each finished fast pass with the `high` it reached, for the late pass.
     pub passed: VecDeque<(i64, i64)>,
+    /// Our time when the recycle bin was last walked to its end, and where a walk stands that has
+    /// not come there; HubSpot only.
+    #[serde(default)]
+    pub bin_walked: i64,
+    #[serde(default)]
+    pub bin_after: Option<String>,
+    /// A pass over the changes has ended since the last page of the bin was read.
+    #[serde(default)]
+    pub bin_turn: bool,
     /// A pass that is under way.
     pub window: Option<Window>,
 }
@@ -39,8 +51,16 @@ pub struct Window {
     /// The last row of the page before.
     pub after: Option<Place>,
     pub late: bool,
+    /// Reads one page of the recycle bin instead of the changes.
+    #[serde(default)]
+    pub bin: bool,
     /// Records this pass has marked.
     pub marked: u64,
+    /// Our time when the pass began, and the pages it has read.
+    #[serde(default)]
+    pub begun: i64,
+    #[serde(default)]
+    pub pages: u32,
 }
 
 /// A row in the order of the pass: by id for HubSpot, by stamp and id for Salesforce.
@@ -63,15 +83,32 @@ impl PollCursor {
         Self {
             high,
             late_high: high,
+            bin_walked: started.micros(),
             ..Self::default()
         }
     }
 
-    /// The pass to go on with, or the next one to begin.
-    pub fn next_window(&self, now: Timestamp) -> Window {
+    /// The pass to go on with, or the next one to begin. `has_bin`: deletions do not show among the
+    /// changes of this side.
+    pub fn next_window(&self, now: Timestamp, has_bin: bool) -> Window {
         if let Some(window) = &self.window {
             return window.clone();
         }
+        Window {
+            begun: now.micros(),
+            ..self.new_window(now, has_bin)
+        }
+    }
+
+    /// Whether a page of the recycle bin is due. It takes turns with the passes over the changes,
+    /// so that a bin of any size costs one call more per poll and holds nothing up.
+    pub fn wants_bin(&self, now: Timestamp, has_bin: bool) -> bool {
+        let walked = Timestamp::from_micros(self.bin_walked);
+        let due = self.bin_after.is_some() || now.millis_since(walked) >= BIN_MILLIS;
+        has_bin && self.bin_turn && due
+    }
+
+    fn new_window(&self, now: Timestamp, has_bin: bool) -> Window {
         let late = self.late_target(now);
         if late > self.late_high {
             return Window {
@@ -80,6 +117,12 @@ impl PollCursor {
                     .micros(),
                 to: Some(late),
                 late: true,
+                ..Window::default()
+            };
+        }
+        if self.wants_bin(now, has_bin) {
+            return Window {
+                bin: true,
                 ..Window::default()
             };
         }
@@ -103,6 +146,16 @@ impl PollCursor {
         reached.max().unwrap_or(self.late_high)
     }
 
+    /// Notes that a page of the bin is stored, and where the next one begins.
+    pub fn finish_bin(&mut self, next: Option<String>, now: Timestamp) {
+        self.window = None;
+        self.bin_turn = false;
+        if next.is_none() {
+            self.bin_walked = now.micros();
+        }
+        self.bin_after = next;
+    }
+
     /// Notes that the window's last page is stored.
     pub fn finish(&mut self, window: &Window, reached: Timestamp, now: Timestamp) {
         self.window = None;
@@ -112,6 +165,7 @@ impl PollCursor {
             self.passed.retain(|(_, high)| *high > late_high);
             return;
         }
+        self.bin_turn = true;
         self.high = self.high.max(reached.micros());
         // One entry a minute is enough to know how far the passes had come ten minutes ago.
         let minute = now.plus_millis(-60_000).micros();
@@ -151,26 +205,26 @@ mod tests {
             window: Some(window.clone()),
             ..PollCursor::default()
         };
-        assert_eq!(cursor.next_window(at(9_999)), window);
+        assert_eq!(cursor.next_window(at(9_999), false), window);
     }
 
     #[test]
     fn what_a_fast_pass_reached_is_read_once_more_ten_minutes_later() {
         let mut cursor = PollCursor::joining(at(10_000));
-        let fast = cursor.next_window(at(10_000));
+        let fast = cursor.next_window(at(10_000), false);
         assert!(!fast.late);
         cursor.finish(&fast, at(10_000), at(10_000));
         assert!(
-            !cursor.next_window(at(10_599)).late,
+            !cursor.next_window(at(10_599), false).late,
             "nine minutes and 59 seconds"
         );
 
-        let late = cursor.next_window(at(10_600));
+        let late = cursor.next_window(at(10_600), false);
         assert!(late.late);
         assert_eq!(late.to, Some(at(10_000).micros()));
         cursor.finish(&late, at(10_000), at(10_600));
         assert!(
-            !cursor.next_window(at(10_601)).late,
+            !cursor.next_window(at(10_601), false).late,
             "the late pass is not repeated"
         );
     }
@@ -181,8 +235,40 @@ mod tests {
             high: at(50).micros(),
             ..PollCursor::default()
         };
-        let window = cursor.next_window(at(60));
+        let window = cursor.next_window(at(60), false);
         cursor.finish(&window, at(40), at(60));
         assert_eq!(cursor.high, at(50).micros());
+    }
+
+    #[test]
+    fn the_bin_is_walked_once_an_hour_and_takes_turns_with_the_changes() {
+        let mut cursor = PollCursor::joining(at(10_000));
+        let fast = cursor.next_window(at(13_700), true);
+        assert!(!fast.bin, "the changes come first");
+        cursor.finish(&fast, at(13_700), at(13_700));
+        assert!(
+            !cursor.next_window(at(13_700), false).bin,
+            "this side has no bin"
+        );
+
+        assert!(cursor.next_window(at(13_700), true).bin);
+        cursor.finish_bin(Some("100".to_owned()), at(13_700));
+        assert_eq!(
+            cursor.high,
+            at(13_700).micros(),
+            "the bin says nothing about changes"
+        );
+        let fast = cursor.next_window(at(13_760), true);
+        assert!(!fast.bin, "one page, then the changes again");
+        cursor.finish(&fast, at(13_760), at(13_760));
+
+        assert!(cursor.next_window(at(13_760), true).bin, "the walk goes on");
+        cursor.finish_bin(None, at(13_760));
+        let fast = cursor.next_window(at(13_820), true);
+        cursor.finish(&fast, at(13_820), at(13_820));
+        assert!(
+            !cursor.next_window(at(13_820), true).bin,
+            "not again within the hour"
+        );
     }
 }

@@ -5,8 +5,13 @@ use super::{POLL, Pace, Produced, SourceError, put_cursor, read_cursor};
 use crate::crm::{Changed, Crms, Span};
 use crate::mapping::{Bound, Poll};
 use crate::model::{Cause, MappingName, Raw, Record, Side, Timestamp};
-use crate::pipeline::{Site, take};
+use crate::pipeline::{Site, is_stocked, take};
 use crate::store::Changes;
+
+/// Until a poll asks again whether the backfills are done that it has to wait for.
+const UNSTOCKED_MILLIS: i64 = 1_000;
+/// Pages of one pass that go before the records they mark: two full batches of HubSpot's.
+const PAGES_AHEAD: u32 = 10;
 
 pub async fn step(
     site: &Site,
@@ -21,29 +26,58 @@ pub async fn step(
         .await?;
     let mut cursor: PollCursor = read_cursor(text);
     let now = site.clock.now();
-    let mut window = cursor.next_window(now);
+    let mut window = cursor.next_window(now, side == Side::HubSpot);
     let Some(bound) = site.mappings.get(leader) else {
         return Ok(Produced::nothing());
     };
-    let page = read(site, crms, bound, side, &window).await?;
+    let mut sharing = Vec::new();
+    for bound in site.sharing(leader, side) {
+        sharing.push((bound, is_stocked(site, bound).await?));
+    }
+    if !sharing.iter().any(|(_, stocked)| *stocked) {
+        // Nothing can be paired yet; the pass will reach back to before the backfill.
+        return Ok(Produced {
+            next: Some(now.plus_millis(UNSTOCKED_MILLIS)),
+            ..Produced::nothing()
+        });
+    }
+    let page = read(
+        site,
+        crms,
+        bound,
+        side,
+        &window,
+        cursor.bin_after.as_deref(),
+    )
+    .await?;
     let server_time = page.server_time.unwrap_or(now);
     let to = *window.to.get_or_insert(server_time.micros());
 
     let mut changes = Changes::default();
     let (mut seen, mut marked) = (0, 0);
-    for bound in site.sharing(leader, side) {
-        let taken = take(site, bound, side, &page.records, Cause::Poll, &mut changes).await?;
+    // The first pass meets what the backfill has just marked; that is no more urgent now.
+    let first = cursor.passed.is_empty();
+    for (bound, stocked) in sharing {
+        let cause = if first || !stocked {
+            Cause::Backfill
+        } else {
+            Cause::Poll
+        };
+        let taken = take(site, bound, side, &page.records, cause, &mut changes).await?;
         seen = taken.seen;
         marked += taken.marked;
     }
     window.marked += marked;
-    let next = if page.complete {
-        cursor.finish(&window, Timestamp::from_micros(to), now);
-        next_poll(site, leader, side, now, pace)
-    } else {
-        window.after = page.records.last().map(place);
-        cursor.window = Some(window);
-        now
+    let next = match advance(
+        side,
+        &mut cursor,
+        window,
+        page,
+        Timestamp::from_micros(to),
+        now,
+    ) {
+        Turn::Next(at) => at,
+        Turn::Over => next_poll(site, leader, side, now, pace),
     };
     changes
         .cursors
@@ -56,13 +90,56 @@ pub async fn step(
     })
 }
 
+/// Who goes next after a page.
+enum Turn {
+    /// The poll itself, at this time.
+    Next(Timestamp),
+    /// Nobody, until the next poll is due.
+    Over,
+}
+
+/// Moves the cursor past a page that is being stored.
+fn advance(
+    side: Side,
+    cursor: &mut PollCursor,
+    mut window: Window,
+    page: Changed,
+    reached: Timestamp,
+    now: Timestamp,
+) -> Turn {
+    if window.bin {
+        cursor.finish_bin(page.resume, now);
+        return Turn::Over;
+    }
+    if page.complete {
+        cursor.finish(&window, reached, now);
+        let more = window.late || cursor.wants_bin(now, side == Side::HubSpot);
+        return if more { Turn::Next(now) } else { Turn::Over };
+    }
+    window.after = page.records.last().map(place);
+    window.pages += 1;
+    // Ahead of what it marks, so that batches fill; a very long pass takes turns with them.
+    let ahead = window.pages < PAGES_AHEAD;
+    let next = if ahead {
+        Timestamp::from_micros(window.begun)
+    } else {
+        now
+    };
+    cursor.window = Some(window);
+    Turn::Next(next)
+}
+
 async fn read(
     site: &Site,
     crms: &Crms,
     bound: &Bound,
     side: Side,
     window: &Window,
+    bin_after: Option<&str>,
 ) -> Result<Changed, SourceError> {
+    if window.bin {
+        return bin_page(site, crms, bound, bin_after).await;
+    }
     let span = Span {
         from: Timestamp::from_micros(window.from),
         until: window.to.map(Timestamp::from_micros),
@@ -72,6 +149,26 @@ async fn read(
     Ok(crms
         .changed(side, bound.object(side), &span, &fields)
         .await?)
+}
+
+/// A page of HubSpot's recycle bin. Its records carry proof of their deletion.
+async fn bin_page(
+    site: &Site,
+    crms: &Crms,
+    bound: &Bound,
+    after: Option<&str>,
+) -> Result<Changed, SourceError> {
+    let side = Side::HubSpot;
+    let fields = site.shared_fields(&bound.mapping().name, side);
+    let page = crms
+        .list_archived(bound.object(side), &fields, after)
+        .await?;
+    Ok(Changed {
+        complete: page.next.is_none(),
+        resume: page.next,
+        records: page.records,
+        server_time: None,
+    })
 }
 
 fn place(record: &Record) -> Place {

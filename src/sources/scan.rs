@@ -30,7 +30,7 @@ pub async fn step(
         .list(side, bound.object(side), &fields, cursor.after.as_deref())
         .await?;
     let mut changes = Changes::default();
-    let (mut seen, mut marked) = (0, 0);
+    let (mut seen, mut marked, mut missed) = (0, 0, 0);
     for bound in site.sharing(leader, side) {
         crms.add_associations(
             side,
@@ -42,9 +42,10 @@ pub async fn step(
         let taken = take(site, bound, side, &page.records, Cause::Scan, &mut changes).await?;
         seen = taken.seen;
         marked += taken.marked;
+        missed += taken.linked;
     }
     cursor.seen += seen;
-    cursor.missed += marked;
+    cursor.missed += missed;
     cursor.after = page.next;
     let now = site.clock.now();
     let next = if cursor.after.is_some() {

@@ -58,9 +58,39 @@ impl Store {
     pub async fn open(url: &str, clock: Clock) -> Result<Self> {
         match Place::of(url) {
             Place::Memory => Self::open_memory(clock).await,
-            Place::File(path) => Self::open_file(&path, clock).await,
+            Place::File(path) => {
+                let place = path.display().to_string();
+                let lock = lock_file(&path, &place)?;
+                Self::open_file(&path, place, Some(lock), clock).await
+            }
             Place::Postgres(url) => Self::open_postgres(&url, clock).await,
         }
+    }
+
+    /// Opens a copy of the SQLite store at `path`, made in the folder `into`, so that nothing done
+    /// to it reaches the original. The original is read under its lock and not opened; its log of
+    /// changes comes along, which a process that crashed may have left.
+    pub async fn open_copy(path: &Path, into: &Path, clock: Clock) -> Result<Self> {
+        let place = path.display().to_string();
+        let lock = lock_file(path, &place)?;
+        let copy = into.join("copy.db");
+        for end in ["", "-wal"] {
+            let named = |path: &Path| {
+                let mut name = path.as_os_str().to_owned();
+                name.push(end);
+                PathBuf::from(name)
+            };
+            match std::fs::copy(named(path), named(&copy)) {
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    let why = format!("it cannot be copied to {}: {error}", into.display());
+                    return Err(StoreError::Unreachable { place, why });
+                }
+            }
+        }
+        drop(lock);
+        Self::open_file(&copy, place, None, clock).await
     }
 
     /// Waits for running statements and lets go of the place.
@@ -85,9 +115,12 @@ impl Store {
         Ok(store)
     }
 
-    async fn open_file(path: &Path, clock: Clock) -> Result<Self> {
-        let place = path.display().to_string();
-        let lock = lock_file(path, &place)?;
+    async fn open_file(
+        path: &Path,
+        place: String,
+        lock: Option<File>,
+        clock: Clock,
+    ) -> Result<Self> {
         check_magic(path, &place)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -98,7 +131,7 @@ impl Store {
         let store = Self {
             db,
             clock,
-            lock: Some(lock),
+            lock,
             growth: Growth::new(),
         };
         store.refuse_foreign_tables().await?;

@@ -131,15 +131,16 @@ impl Store {
         Ok(pairs.into_iter().collect())
     }
 
-    /// How many records of this side were tombstoned at or after `since`.
-    pub async fn deletes_since(
+    /// How many records of this side were tombstoned for this reason at or after `since`.
+    pub async fn tombstones_since(
         &self,
         ws: &WorkspaceId,
         mapping: &MappingName,
         side: Side,
+        reason: &str,
         since: Timestamp,
     ) -> Result<u64> {
-        let args = args![ws.as_str(), mapping.as_str(), side.as_str(), since];
+        let args = args![ws.as_str(), mapping.as_str(), side.as_str(), reason, since];
         let found = self
             .db
             .fetch_one::<CountDb>(&sql::TOMBSTONES_SINCE, &args)

@@ -205,7 +205,7 @@ pub struct Approval {
     pub mapping: MappingName,
     /// The side that would be written to.
     pub side: Side,
-    /// What kind of mass change, such as `delete` or `blank`.
+    /// What kind of mass change: `deletes`, `blanks` or `changes`.
     pub kind: String,
     /// Names the exact set; another set is another question.
     pub set_hash: String,

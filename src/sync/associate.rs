@@ -6,8 +6,7 @@ use super::desk::Desk;
 use super::load::setback;
 use super::unit::{Batch, End};
 use super::write::Job;
-use crate::crm::hubspot::AssociationType;
-use crate::crm::{CrmError, carries, split_ids};
+use crate::crm::{CrmError, split_ids};
 use crate::mapping::{Bound, ReferenceEnd, Rule};
 use crate::model::{Fields, RecordId, Side};
 
@@ -131,7 +130,8 @@ impl Changes {
         let hubspot = &desk.crms.hubspot;
         let mut failed = BTreeMap::new();
         if !self.add.is_empty() {
-            let kind = self.kind(desk, object, ends).await?;
+            let label = ends.label.as_deref();
+            let kind = hubspot.association_type(object, &ends.to, label).await?;
             let pairs: Vec<_> = self
                 .add
                 .iter()
@@ -150,27 +150,6 @@ impl Changes {
             note(&mut failed, &self.remove, replies);
         }
         Ok(failed)
-    }
-
-    async fn kind(
-        &self,
-        desk: &Desk<'_>,
-        object: &str,
-        ends: &Ends,
-    ) -> Result<AssociationType, CrmError> {
-        let types = desk
-            .crms
-            .hubspot
-            .association_types(object, &ends.to)
-            .await?;
-        let wanted = |kind: &&AssociationType| match &ends.label {
-            Some(label) => carries(kind, Some(label)),
-            None => kind.label.is_none(),
-        };
-        types.iter().find(wanted).cloned().ok_or_else(|| {
-            let label = ends.label.as_deref().unwrap_or("(none)");
-            CrmError::unknown_label(object, &ends.to, label)
-        })
     }
 
     fn everything(&self, error: CrmError) -> BTreeMap<usize, CrmError> {

@@ -1,6 +1,7 @@
 //! Carries a planned batch out: commit what needs no call, then write, then store the verdicts.
 
 use super::desk::{Desk, Mode, PlannedWrite};
+use super::guard;
 use super::report;
 use super::settle::unblock_children;
 use super::unit::{Batch, End, Unit};
@@ -19,9 +20,6 @@ pub async fn carry_out(
         observe(desk, bound, &mut batch);
     }
     for unit in &mut batch.units {
-        if !unit.open() {
-            unit.writes.clear();
-        }
         if unit.writes.is_empty() {
             finish(unit);
         }
@@ -31,13 +29,18 @@ pub async fn carry_out(
     for unit in &mut batch.units {
         finish(unit);
     }
+    guard::settle(desk, bound, &mut batch).await?;
     commit_units(desk, bound, &mut batch).await
 }
 
 /// Work is done when nothing ended it otherwise, or waits for the parent it still lacks.
 fn finish(unit: &mut Unit) {
     match unit.blocked_on.take().filter(|_| unit.open()) {
-        Some((parent, setback)) => unit.finish(End::BlockedOn { parent, setback }),
+        Some((parent, setback)) => unit.finish(End::BlockedOn {
+            parent,
+            setback,
+            required: false,
+        }),
         None => unit.finish(End::Done),
     }
 }

@@ -164,7 +164,11 @@ fn left_out(
         let detail = problem.detail.clone();
         let setback = report::setback(ErrorClass::Blocked, "parent-not-linked", detail);
         if rule.reference().is_some_and(|reference| reference.required) {
-            return unit.finish(End::BlockedOn { parent, setback });
+            return unit.finish(End::BlockedOn {
+                parent,
+                setback,
+                required: true,
+            });
         }
         unit.blocked_on.get_or_insert((parent, setback));
     }

@@ -3,26 +3,30 @@
 //! Absence is not a delete: a delete needs proof, a policy that allows it, and room under the
 //! guard. Merges and conversions are left to a person; nothing is deleted or created over them.
 
+use std::collections::BTreeSet;
+
 use super::desk::Desk;
+use super::guard::{self, Kind, Proposed};
 use super::load::ReadError;
 use super::matching;
 use super::report::{self, Note, journal};
-use super::unit::{Batch, End, Unit, Write};
+use super::unit::{Batch, End, Guarded, Unit, Write};
 use crate::mapping::{Bound, Delete, OnLeave};
-use crate::model::{BySide, ConflictId, IntentKind, LinkState, Presence, RecordKey, Side};
+use crate::model::{
+    BySide, ConflictId, IntentKind, LinkState, Presence, RecordId, RecordKey, Side,
+};
 use crate::pipeline::at_rest;
-use crate::store::{ApprovalState, ConflictRow, ConflictState, Tombstone};
+use crate::store::{Changes, ConflictRow, ConflictState, Tombstone};
 
 const DAY_MILLIS: i64 = 24 * 3_600_000;
 
-/// The kind of mass change that this guard asks about.
-pub const DELETES: &str = "deletes";
+/// Why a record is gone that we deleted ourselves, as against one that somebody else did.
+pub const ARCHIVED: &str = "archived";
 
 /// Note of a link that was suspended only because a record was not visible.
 const NOT_VISIBLE: &str = "not-visible";
 
 pub async fn judge(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), ReadError> {
-    let mut deletes = BySide::new(0_u64, 0_u64);
     for unit in batch.open().filter(|unit| unit.link.is_some()) {
         if unit.link_dirty && unit.link_state() == Some(LinkState::Linked) {
             matching::verify(desk, bound, unit);
@@ -38,14 +42,9 @@ pub async fn judge(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Res
                 revive(bound, unit, state);
             }
         }
-        if let Some(side) = archive_of(unit) {
-            *deletes.get_mut(side) += 1;
-        }
     }
     for side in Side::BOTH {
-        if *deletes.get(side) > 0 {
-            guard(desk, bound, batch, side, *deletes.get(side)).await?;
-        }
+        guard(desk, bound, batch, side).await?;
     }
     Ok(())
 }
@@ -162,7 +161,7 @@ fn keep_edited(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side) {
 /// A tombstone is never re-created by a later edit or scan.
 pub fn bury(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, why: &str, side: Side) {
     unit.set_state(LinkState::Tombstoned, why);
-    put_tombstones(desk, bound, unit, why);
+    put_tombstones(desk, bound, unit, why, side);
     let mut note = Note::new("", "tombstone", "deleted");
     note.winner = Some(side);
     note.detail = why.to_owned();
@@ -170,7 +169,8 @@ pub fn bury(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, why: &str, side: Si
     unit.finish(End::Done);
 }
 
-pub fn put_tombstones(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, why: &str) {
+/// `gone` is the side where somebody deleted the record; only the other one was archived by us.
+fn put_tombstones(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, why: &str, gone: Side) {
     let Some(link) = unit.link.clone() else {
         return;
     };
@@ -181,6 +181,8 @@ pub fn put_tombstones(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, why: &str
                 side,
                 id,
             };
+            let theirs = side == gone && why == ARCHIVED;
+            let why = if theirs { "deleted" } else { why };
             unit.changes.tombstones.push(Tombstone {
                 key,
                 link: link.id.clone(),
@@ -251,60 +253,51 @@ fn revive(bound: &Bound, unit: &mut Unit, state: LinkState) {
     unit.set_state(LinkState::Linked, "");
 }
 
-/// Holds all deletes of this direction when there are too many within a day.
+/// Holds the deletes of this direction when there are too many within a day.
 async fn guard(
-    desk: &mut Desk<'_>,
+    desk: &Desk<'_>,
     bound: &Bound,
     batch: &mut Batch,
     side: Side,
-    proposed: u64,
 ) -> Result<(), ReadError> {
-    let (store, ws) = (&desk.site.store, &desk.site.workspace);
-    let name = &bound.mapping().name;
-    let since = desk.site.clock.now().plus_millis(-DAY_MILLIS);
-    let done = store.deletes_since(ws, name, side, since).await?;
-    let links = store.count_links(ws, Some(name)).await?.into_values().sum();
-    let Some(room) = bound.mapping().guard.deletes.allowed(links) else {
-        return Ok(());
-    };
-    if done + proposed <= room {
+    let records: BTreeSet<RecordId> = batch
+        .open()
+        .filter(|unit| archive_of(unit) == Some(side))
+        .filter_map(|unit| unit.records.get(side).clone())
+        .collect();
+    if records.is_empty() {
         return Ok(());
     }
-    let approved = approved(desk, bound, side).await?;
+    let (store, ws) = (&desk.site.store, &desk.site.workspace);
+    let since = desk.site.clock.now().plus_millis(-DAY_MILLIS);
+    let proposed = Proposed {
+        kind: Kind::Deletes,
+        side,
+        done: store
+            .tombstones_since(ws, &bound.mapping().name, side, ARCHIVED, since)
+            .await?,
+        records,
+    };
+    let mut changes = Changes::default();
+    let Some(stop) = guard::stop(desk, bound, &proposed, &mut changes).await? else {
+        return Ok(());
+    };
     for unit in batch.open() {
         if archive_of(unit) != Some(side) {
             continue;
         }
-        let id = unit.records.get(side).clone();
-        if id.is_some_and(|id| approved.contains(&id)) {
-            continue;
+        match stop.grant(unit.records.get(side).as_ref()).cloned() {
+            Some(grant) => unit.guarded.push(Guarded {
+                kind: Kind::Deletes,
+                side,
+                grant: Some(grant),
+            }),
+            None => {
+                unit.writes.clear();
+                unit.finish(report::person("guard-deletes", stop.message.clone()));
+            }
         }
-        unit.writes.clear();
-        unit.finish(report::person(
-            "guard-deletes",
-            format!(
-                "{} deletes on {} within 24 hours would exceed the guard of {room}. \
-                 Look at them with `tandem approve`, which releases exactly the listed set.",
-                done + proposed,
-                side.title(),
-            ),
-        ));
     }
+    batch.note(changes);
     Ok(())
-}
-
-/// The records whose deletion on this side a person has released, and for how long that counts.
-async fn approved(
-    desk: &Desk<'_>,
-    bound: &Bound,
-    side: Side,
-) -> Result<std::collections::BTreeSet<crate::model::RecordId>, ReadError> {
-    let now = desk.site.clock.now();
-    let approvals = desk.site.store.approvals(&desk.site.workspace).await?;
-    Ok(approvals
-        .into_iter()
-        .filter(|a| a.mapping == bound.mapping().name && a.side == side && a.kind == DELETES)
-        .filter(|a| a.state == ApprovalState::Granted && a.expires_at.is_some_and(|at| at > now))
-        .flat_map(|approval| approval.records)
-        .collect())
 }

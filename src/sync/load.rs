@@ -4,7 +4,7 @@ use super::Desk;
 use super::unit::{Batch, End, Unit};
 use crate::crm::CrmError;
 use crate::mapping::Bound;
-use crate::model::{LinkState, Presence, Side};
+use crate::model::{Cause, HoldReason, LinkState, Presence, Side};
 use crate::pipeline::{Setback, at_rest, keys_of};
 use crate::store::{Changes, StoreError};
 
@@ -100,12 +100,23 @@ async fn read(
     Ok(())
 }
 
+/// What a person asks for, and a rule that waits for a parent, is looked at although no value moved.
 fn resting(bound: &Bound, unit: &Unit) -> bool {
     let linked = unit
         .link
         .as_ref()
         .is_some_and(|link| link.state == LinkState::Linked);
+    let asked = unit
+        .claimed
+        .iter()
+        .any(|claim| claim.cause == Cause::Person);
+    let waits = unit
+        .holds
+        .iter()
+        .any(|hold| hold.reason == HoldReason::Unresolved);
     linked
+        && !asked
+        && !waits
         && unit.intents.is_empty()
         && Side::BOTH
             .into_iter()

@@ -14,7 +14,7 @@ use crate::mapping::Bound;
 use crate::model::{
     BySide, ErrorClass, Failure, Link, LinkId, LinkState, Presence, RecordId, Side,
 };
-use crate::pipeline::{Setback, is_filled};
+use crate::pipeline::{Setback, is_stocked};
 use crate::store::StoreError;
 
 /// While a side has not been read once, nobody knows what is new or unique.
@@ -33,9 +33,8 @@ pub async fn find_partners(
     if !batch.open().any(|unit| unit.link.is_none()) {
         return Ok(());
     }
-    leave_linked_to_peers(desk, bound, batch).await?;
     by_key(desk, bound, batch).await?;
-    if !all_filled(desk, bound).await? {
+    if !is_stocked(desk.site, bound).await? {
         let at = desk.site.clock.now().plus_millis(UNFILLED_WAIT_MILLIS);
         for unit in batch.open().filter(|unit| unit.link.is_none()) {
             unit.finish(End::Again(waiting(
@@ -102,7 +101,11 @@ async fn by_key(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result
             match links.get(partner) {
                 None => pair(desk, bound, unit, side, partner.clone()),
                 Some(link) if link.state == LinkState::Creating(side) => {
+                    // The create's intent is still open; the next pass settles it by reading.
                     adopt(unit, link.clone(), side, id);
+                    let at = desk.site.clock.now();
+                    let why = "a create whose reply was lost turned up";
+                    unit.finish(End::Again(waiting("adopted", why, at)));
                 }
                 Some(link) => unit.finish(taken(side, partner, link)),
             }
@@ -133,8 +136,9 @@ pub fn adopt(unit: &mut Unit, mut link: Link, side: Side, id: RecordId) {
     unit.set_state(LinkState::Linked, "");
 }
 
-/// Mappings of one group never hold two open links for one HubSpot record.
-async fn leave_linked_to_peers(
+/// Mappings of one group never hold two open links for one HubSpot record: what a peer has linked
+/// is its own, and not even read here.
+pub async fn leave_linked_to_peers(
     desk: &Desk<'_>,
     bound: &Bound,
     batch: &mut Batch,
@@ -144,6 +148,9 @@ async fn leave_linked_to_peers(
     };
     let side = Side::HubSpot;
     let ids = batch.ids(side, |unit| unit.link.is_none());
+    if ids.is_empty() {
+        return Ok(());
+    }
     let (store, ws) = (&desk.site.store, &desk.site.workspace);
     let linked: BTreeSet<RecordId> = store
         .links_of_group(ws, &group, &ids)
@@ -198,18 +205,6 @@ async fn leave_matches_to_peers(
         }
     }
     Ok(())
-}
-
-async fn all_filled(desk: &Desk<'_>, bound: &Bound) -> Result<bool, StoreError> {
-    let site = desk.site;
-    for mapping in std::iter::once(bound).chain(site.peers(bound)) {
-        for side in Side::BOTH {
-            if !is_filled(site, &mapping.mapping().name, side).await? {
-                return Ok(false);
-            }
-        }
-    }
-    Ok(true)
 }
 
 async fn by_rules(
@@ -353,29 +348,42 @@ pub fn new_link(
 
 /// Both records of a new pair were marked: one unit, planned once, completed together.
 fn merge_units(batch: &mut Batch) {
-    let mut at = 0;
-    while at < batch.units.len() {
-        let single = &batch.units[at];
-        let home = batch.units.iter().position(|pair| is_pair_of(pair, single));
-        match home.filter(|_| single.open() && single.link.is_none()) {
-            None => at += 1,
-            Some(home) => {
-                let mut gone = batch.units.remove(at);
-                let unit = &mut batch.units[if at < home { home - 1 } else { home }];
-                unit.claimed.append(&mut gone.claimed);
-                for side in Side::BOTH {
-                    if unit.read.get(side).is_none() {
-                        *unit.read.get_mut(side) = gone.read.get_mut(side).take();
-                    }
+    let mut homes: BTreeMap<(Side, RecordId), usize> = BTreeMap::new();
+    for (at, pair) in batch.units.iter().enumerate() {
+        if !pair.open() || pair.link.is_none() {
+            continue;
+        }
+        for side in Side::BOTH {
+            if let Some(id) = pair.records.get(side).clone() {
+                homes.entry((side, id)).or_insert(at);
+            }
+        }
+    }
+    let mut slots: Vec<Option<Unit>> = batch.units.drain(..).map(Some).collect();
+    for at in 0..slots.len() {
+        let Some(home) = slots[at].as_ref().and_then(|unit| home_of(unit, &homes)) else {
+            continue;
+        };
+        if let Some(mut single) = slots[at].take()
+            && let Some(pair) = &mut slots[home]
+        {
+            pair.claimed.append(&mut single.claimed);
+            for side in Side::BOTH {
+                if pair.read.get(side).is_none() {
+                    *pair.read.get_mut(side) = single.read.get_mut(side).take();
                 }
             }
         }
     }
+    batch.units.extend(slots.into_iter().flatten());
 }
 
-fn is_pair_of(pair: &Unit, single: &Unit) -> bool {
+/// Where the pair is that a single record turned out to belong to.
+fn home_of(single: &Unit, homes: &BTreeMap<(Side, RecordId), usize>) -> Option<usize> {
     let side = single.source();
-    pair.link.is_some() && pair.open() && pair.records.get(side) == single.records.get(side)
+    let id = single.records.get(side).clone()?;
+    let alone = single.open() && single.link.is_none();
+    homes.get(&(side, id)).copied().filter(|_| alone)
 }
 
 /// The partner was not read when it was chosen. If it has gone or changed its key since the table
@@ -407,11 +415,9 @@ pub fn verify(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit) {
     }
     for side in Side::BOTH {
         if let Some(record) = unit.read.get(side) {
-            let mut keys = crate::pipeline::keys_of(bound, side, record);
-            if record.presence != Presence::Live {
-                keys.keys.clear();
-            }
-            unit.changes.match_keys.push(keys);
+            unit.changes
+                .match_keys
+                .push(crate::pipeline::keys_of(bound, side, record));
         }
     }
     unit.link = None;

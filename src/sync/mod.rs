@@ -12,12 +12,14 @@ mod create;
 mod desk;
 mod fold;
 mod gone;
+mod guard;
 mod input;
 mod load;
 mod matching;
 mod outcome;
 mod plan;
 mod report;
+mod revisions;
 mod settle;
 mod unit;
 mod write;
@@ -52,6 +54,7 @@ async fn prepare(
     batch: &mut unit::Batch,
 ) -> Result<(), load::ReadError> {
     settle::left_open(desk, bound, batch).await?;
+    matching::leave_linked_to_peers(desk, bound, batch).await?;
     load::marked(desk, bound, batch).await?;
     matching::find_partners(desk, bound, batch).await?;
     load::others(desk, bound, batch).await?;

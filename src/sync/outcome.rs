@@ -12,6 +12,9 @@ use crate::model::{
 use crate::pipeline::rule_fields;
 use crate::store::{ConflictRow, ConflictState};
 
+/// The word for a value that a person chose.
+pub const CHOSEN: &str = "chosen";
+
 /// What one rule came to, with all that is needed to act on it.
 pub struct Outcome<'a> {
     pub rule: &'a Rule,
@@ -23,7 +26,7 @@ pub struct Outcome<'a> {
 
 impl Outcome<'_> {
     fn word(&self) -> &'static str {
-        self.reason.map_or("chosen", Reason::as_str)
+        self.reason.map_or(CHOSEN, Reason::as_str)
     }
 
     fn observed(&self) -> BySide<Fields> {
@@ -184,7 +187,11 @@ fn wait_for_parent(bound: &Bound, unit: &mut Unit, outcome: &Outcome<'_>, proble
         .reference()
         .is_some_and(|reference| reference.required)
     {
-        unit.finish(End::BlockedOn { parent, setback });
+        unit.finish(End::BlockedOn {
+            parent,
+            setback,
+            required: true,
+        });
     } else {
         unit.blocked_on.get_or_insert((parent, setback));
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::choices::Choices;
 use super::create;
 use super::desk::Desk;
+use super::guard;
 use super::input::{Times, edit_times, rule_input};
 use super::outcome::{Outcome, apply};
 use super::unit::{Batch, End, Unit, Write};
@@ -17,6 +18,7 @@ use crate::model::{BySide, LinkState, MappingName, RecordId, RecordKey, Side};
 use crate::store::StoreError;
 
 pub async fn plan(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), StoreError> {
+    guard::lift(desk, bound, batch).await?;
     let references = references(desk, bound, batch).await?;
     let times = edit_times(desk, bound, batch, &references).await;
     let choices = Choices::load(desk, batch).await?;
@@ -25,7 +27,8 @@ pub async fn plan(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Resu
         times,
         choices,
     };
-    for unit in batch.open() {
+    // A record that goes is not written to first.
+    for unit in batch.open().filter(|unit| unit.writes.is_empty()) {
         match unit.link_state() {
             Some(LinkState::Linked) => linked(desk, bound, unit, &context),
             Some(LinkState::Creating(on)) => {
@@ -39,7 +42,7 @@ pub async fn plan(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Resu
             }
         }
     }
-    Ok(())
+    guard::rules(desk, bound, batch).await
 }
 
 /// What the plan of a whole batch was given besides its records.
@@ -57,6 +60,7 @@ fn linked(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, context: &Context
         return unit.finish(End::Done);
     };
     let fields = BySide::new(hubspot, salesforce);
+    unit.fresh = unit.bases.is_empty();
     let mut writes = BySide::<Option<Write>>::default();
     for rule in &bound.mapping().rules {
         let chosen = context

@@ -5,9 +5,11 @@ use super::fold::key_of;
 use super::unit::{End, Unit};
 use crate::mapping::Bound;
 use crate::model::{
-    BySide, DeadLetterId, ErrorClass, Failure, Fields, JournalId, Problem, Side, Task, Verdict,
+    BySide, DeadLetterId, ErrorClass, Failure, Fields, JournalId, Problem, RecordKey, Side, Task,
+    Verdict,
 };
 use crate::pipeline::Setback;
+use crate::retry::BLOCKED_MILLIS;
 use crate::store::{
     Changes, Claimed, DeadLetter, DeadLetterClose, DeadLetterOf, DeadLetterState, JournalEntry,
     Judged, RuleScope, StoreError,
@@ -103,14 +105,11 @@ pub fn judge(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit) {
                 let at = setback.retry_after.unwrap_or_else(|| desk.site.clock.now());
                 desk.lane.again(claim, at, setback)
             }
-            End::BlockedOn { parent, setback } => Judged {
-                task: claim.task.clone(),
-                revision: claim.revision,
-                verdict: Verdict::BlockedOn {
-                    parent: parent.clone(),
-                    failure: setback.failure.clone(),
-                },
-            },
+            End::BlockedOn {
+                parent,
+                setback,
+                required,
+            } => blocked(desk, claim, parent, setback, *required),
         };
         if let Verdict::Dead(failure) = &judged.verdict {
             let letter = dead_letter(desk, bound, unit, claim, failure);
@@ -122,6 +121,31 @@ pub fn judge(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit) {
         close_letters(bound, unit);
     }
     unit.claimed = claimed;
+}
+
+/// Waits for a parent, but not for ever. After a day a record that cannot be without it is a
+/// person's; for one that can, the hold of the rule says enough.
+fn blocked(
+    desk: &mut Desk<'_>,
+    claim: &Claimed,
+    parent: &RecordKey,
+    setback: &Setback,
+    required: bool,
+) -> Judged {
+    let age = desk.site.clock.now().millis_since(claim.first_marked_at);
+    let waited = claim.parent.as_ref() == Some(parent) && age >= BLOCKED_MILLIS;
+    match (waited, required) {
+        (true, true) => desk.lane.failed(claim, setback),
+        (true, false) => desk.lane.done(claim),
+        (false, _) => Judged {
+            task: claim.task.clone(),
+            revision: claim.revision,
+            verdict: Verdict::BlockedOn {
+                parent: parent.clone(),
+                failure: setback.failure.clone(),
+            },
+        },
+    }
 }
 
 /// A later pass that succeeds closes what an earlier one left with a person.

@@ -10,12 +10,13 @@ use super::load::ReadError;
 use super::matching::adopt;
 use super::outcome::{put_hold, set_base};
 use super::report::{self, Note, journal};
+use super::revisions::Revisions;
 use super::unit::{Batch, End, Unit};
 use crate::mapping::{Bound, References, Rule};
 use crate::merge::{self, Settled};
 use crate::model::{
-    BySide, ErrorClass, Fields, HoldReason, IntendedRule, Intent, IntentKind, LinkState, Presence,
-    Problem, Record, RecordId, Side, Value,
+    BySide, ErrorClass, Fields, Halves, HoldReason, IntendedRule, Intent, IntentKind, LinkState,
+    Presence, Problem, Raw, Record, RecordId, Side, Value,
 };
 use crate::pipeline::rule_fields;
 use crate::retry::GRACE_MILLIS;
@@ -65,17 +66,8 @@ fn judge(
     stored: &Fields,
     acknowledged: bool,
 ) -> Settled {
-    let Some(rule) = bound.mapping().rule(&intended.rule) else {
-        // The rule is gone from the mapping: nothing will be planned for it, raw text must do.
-        let kept = intended
-            .after
-            .iter()
-            .all(|(name, raw)| stored.get(name) == Some(raw));
-        return if kept {
-            Settled::Applied
-        } else {
-            Settled::Overtaken
-        };
+    let Some(rule) = rule_of(bound, intended) else {
+        return judge_raw(intended, stored, acknowledged);
     };
     let before = whole(rule, side, &intended.before);
     let mut sent = before.clone();
@@ -90,6 +82,25 @@ fn judge(
         acknowledged,
         &rule.policy.tolerances,
     )
+}
+
+/// The rule as it was when the write was planned.
+fn rule_of<'a>(bound: &'a Bound, intended: &IntendedRule) -> Option<&'a Rule> {
+    let rule = bound.mapping().rule(&intended.rule)?;
+    (rule.hash == intended.rule_hash).then_some(rule)
+}
+
+/// The rule is gone or means something else by now, so only the text of its fields can be compared.
+fn judge_raw(intended: &IntendedRule, stored: &Fields, acknowledged: bool) -> Settled {
+    let holds = |name: &String, raw: &Raw| stored.get(name).is_some_and(|held| held == raw);
+    let before = |name: &String| intended.before.get(name).cloned().unwrap_or_default();
+    if intended.after.iter().all(|(name, raw)| holds(name, raw)) {
+        Settled::Applied
+    } else if !acknowledged && intended.after.keys().all(|name| holds(name, &before(name))) {
+        Settled::NotApplied
+    } else {
+        Settled::Overtaken
+    }
 }
 
 /// A record that does not exist yet holds nothing in each of a rule's fields.
@@ -130,8 +141,8 @@ fn close_rule(
     verdict: Settled,
 ) {
     let side = intent.side;
-    let Some(rule) = bound.mapping().rule(&intended.rule) else {
-        return;
+    let Some(rule) = rule_of(bound, intended) else {
+        return close_raw(desk, bound, unit, intent, intended, stored, verdict);
     };
     let held = rule_fields(rule, side, stored);
     let mut sides = BySide::<Fields>::default();
@@ -167,6 +178,36 @@ fn close_rule(
             };
             put_hold(desk, bound, unit, rule, sides, &problem);
         }
+    }
+    note(desk, bound, unit, intent, intended, held, verdict);
+}
+
+/// What was agreed is kept under the rule's old hash, so that the next plan sees a changed rule.
+fn close_raw(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    intent: &Intent,
+    intended: &IntendedRule,
+    stored: &Fields,
+    verdict: Settled,
+) {
+    let names = intended.before.keys().chain(intended.after.keys());
+    let held: Fields = names
+        .filter_map(|name| Some((name.clone(), stored.get(name)?.clone())))
+        .collect();
+    if verdict == Settled::Applied {
+        let mut sides = BySide::<Fields>::default();
+        *sides.get_mut(intent.side) = held.clone();
+        sides
+            .get_mut(intent.side.other())
+            .clone_from(&intended.source);
+        let halves = Halves {
+            sides,
+            rule_hash: intended.rule_hash.clone(),
+        };
+        unit.bases.insert(intended.rule.clone(), halves);
+        unit.bases_dirty = true;
     }
     note(desk, bound, unit, intent, intended, held, verdict);
 }
@@ -218,13 +259,15 @@ pub async fn left_open(
     if batch.units.iter().all(|unit| unit.intents.is_empty()) {
         return Ok(());
     }
+    let revisions = Revisions::load(desk, bound, batch).await?;
     for side in Side::BOTH {
-        let found = read_targets(desk, bound, batch, side).await?;
+        let found = read_targets(desk, bound, batch, side, &revisions).await?;
         for unit in batch.open().filter(|unit| !unit.intents.is_empty()) {
             let intents = std::mem::take(&mut unit.intents);
             for intent in intents {
                 if intent.side == side {
-                    settle_open(desk, bound, unit, intent, &found);
+                    let planned_by = revisions.of(bound, &intent);
+                    settle_open(desk, planned_by, unit, intent, &found);
                 } else {
                     unit.intents.push(intent);
                 }
@@ -245,6 +288,7 @@ async fn read_targets(
     bound: &Bound,
     batch: &Batch,
     side: Side,
+    revisions: &Revisions,
 ) -> Result<BTreeMap<String, Record>, ReadError> {
     let (mut ids, mut keys) = (Vec::new(), Vec::new());
     for unit in batch.units.iter().filter(|unit| unit.open()) {
@@ -257,7 +301,7 @@ async fn read_targets(
         }
     }
     let object = bound.object(side);
-    let fields = bound.read_fields(side);
+    let fields = &revisions.fields(bound, side);
     let mut found = BTreeMap::new();
     desk.lane.keep().await?;
     if !ids.is_empty() {
@@ -268,7 +312,7 @@ async fn read_targets(
             .collect();
         if live.iter().any(|live| *live) {
             desk.crms
-                .add_associations(side, object, &bound.associations(), &mut records)
+                .add_associations(side, object, &revisions.associations(bound), &mut records)
                 .await?;
         }
         found.extend(records.into_iter().map(|r| (r.id.as_str().to_owned(), r)));
@@ -301,7 +345,13 @@ fn settle_open(
     let over = desk.site.clock.now() >= intent.send_before.plus_millis(GRACE_MILLIS);
     let outcome = match (intent.kind, record) {
         (IntentKind::Archive, Some(record)) if record.presence == Presence::Deleted => {
-            super::gone::bury(desk, bound, unit, "archived", intent.side.other());
+            super::gone::bury(
+                desk,
+                bound,
+                unit,
+                super::gone::ARCHIVED,
+                intent.side.other(),
+            );
             After::Settled
         }
         (IntentKind::Archive, _) | (_, None) => After::NotApplied,

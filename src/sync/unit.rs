@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::guard::Kind;
 use crate::model::{
-    Bases, BySide, Fields, Hold, IntendedRule, Intent, IntentKind, Link, LinkState, Record,
-    RecordId, RecordKey, Side, Task,
+    ApprovalId, Bases, BySide, Fields, Hold, IntendedRule, Intent, IntentKind, Link, LinkState,
+    Record, RecordId, RecordKey, Side, Task,
 };
 use crate::pipeline::Setback;
 use crate::store::{Changes, Claimed};
@@ -25,6 +26,10 @@ pub struct Unit {
     pub intents: Vec<Intent>,
     /// What the plan wants written, before it becomes intents.
     pub writes: Vec<Write>,
+    /// Never agreed on anything before this attempt: a pair's first sync.
+    pub fresh: bool,
+    /// What a guard let through.
+    pub guarded: Vec<Guarded>,
     /// Waits for this parent once everything else is done.
     pub blocked_on: Option<(RecordKey, Setback)>,
     /// What the store is to be told about this unit with the next commit.
@@ -43,6 +48,15 @@ pub struct Write {
     pub rules: Vec<IntendedRule>,
 }
 
+/// One thing that a guard counts, on its way through.
+#[derive(Clone, Debug)]
+pub struct Guarded {
+    pub kind: Kind,
+    pub side: Side,
+    /// The grant it passes by; `None` when there was room.
+    pub grant: Option<ApprovalId>,
+}
+
 /// How the unit ended in this attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
@@ -54,6 +68,8 @@ pub enum End {
     BlockedOn {
         parent: RecordKey,
         setback: Setback,
+        /// The record as a whole needs the parent; otherwise one held rule of it does.
+        required: bool,
     },
 }
 
@@ -149,6 +165,13 @@ impl Batch {
             if let Some(record) = by_id.remove(&id) {
                 *unit.read.get_mut(side) = Some(record);
             }
+        }
+    }
+
+    /// Keeps what belongs to the batch as a whole for the next commit.
+    pub fn note(&mut self, changes: Changes) {
+        if let Some(unit) = self.units.first_mut() {
+            unit.changes.append(changes);
         }
     }
 

@@ -18,7 +18,7 @@ use crate::crm::{CrmError, Crms, ErrorKind, RowResult, WriteRow, Written};
 use crate::mapping::Bound;
 use crate::model::{
     BySide, ErrorClass, Fields, HoldReason, Intent, IntentId, IntentKind, LinkState, Problem, Raw,
-    Record, RecordId, Side,
+    Record, RecordId, Side, Timestamp,
 };
 use crate::retry::GRACE_MILLIS;
 use crate::store::{Changes, StoreError};
@@ -129,12 +129,14 @@ async fn send(
                 Err(error) => reduced.extend(refused(desk, bound, batch, job, &error)),
             }
         }
-        if side == Side::HubSpot {
-            settle_replies(desk, bound, batch, std::mem::take(&mut unread)).await?;
-        }
     }
-    if !unread.is_empty() {
-        settle_by_reading(desk, bound, batch, side, unread).await?;
+    if unread.is_empty() {
+        return Ok(reduced);
+    }
+    // After all calls, because one call ties as many records as twenty calls write.
+    match side {
+        Side::HubSpot => settle_replies(desk, bound, batch, unread).await?,
+        Side::Salesforce => settle_by_reading(desk, bound, batch, side, unread).await?,
     }
     Ok(reduced)
 }
@@ -168,6 +170,11 @@ async fn call_crm(
     call: &[Job],
 ) -> Results {
     let rows: Vec<WriteRow> = call.iter().map(|job| row(bound, side, job)).collect();
+    let send_before = call
+        .iter()
+        .map(|job| job.intent.send_before)
+        .min()
+        .unwrap_or_default();
     if kind == IntentKind::Archive {
         return archive(desk, bound, side, rows).await;
     }
@@ -191,7 +198,7 @@ async fn call_crm(
         if rows.is_empty() {
             continue;
         }
-        let replies = one_call(desk, bound, side, kind, &rows).await;
+        let replies = one_call(desk, bound, (side, kind, send_before), &rows).await;
         if rows.len() > 1 && poisoned(&replies) {
             let (left, right) = rows.split_at(rows.len() / 2);
             waiting.push(right.to_vec());
@@ -206,11 +213,17 @@ async fn call_crm(
 async fn one_call(
     desk: &Desk<'_>,
     bound: &Bound,
-    side: Side,
-    kind: IntentKind,
+    (side, kind, send_before): (Side, IntentKind, Timestamp),
     rows: &[WriteRow],
 ) -> Vec<(String, RowResult)> {
     let object = bound.object(side);
+    if call_expired(desk, send_before) {
+        let late = CrmError::unsent("the lease ran out before the call was made");
+        return rows
+            .iter()
+            .map(|row| (row.trace.clone(), Err(late.clone())))
+            .collect();
+    }
     match kind {
         IntentKind::Create => {
             desk.crms
@@ -221,6 +234,11 @@ async fn one_call(
             desk.crms.update(side, object, rows).await
         }
     }
+}
+
+/// A process that was paused too long must not send what it decided before the pause.
+fn call_expired(desk: &Desk<'_>, send_before: Timestamp) -> bool {
+    desk.site.clock.now() > send_before
 }
 
 /// The whole call was refused for good, so one of its rows may be the only culprit.
@@ -364,7 +382,13 @@ fn close(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch, job: &Job, store
     let intent = &job.intent;
     unit.changes.intents_closed.push(intent.id.clone());
     if intent.kind == IntentKind::Archive {
-        return super::gone::bury(desk, bound, unit, "archived", intent.side.other());
+        return super::gone::bury(
+            desk,
+            bound,
+            unit,
+            super::gone::ARCHIVED,
+            intent.side.other(),
+        );
     }
     let after = settle::settle(desk, bound, unit, intent, stored, true);
     if after != After::Settled || moved_besides(bound, unit, intent, stored) {
@@ -420,7 +444,11 @@ fn refused(
             None
         }
         ErrorKind::NotFound => {
-            unit.finish(look_again(desk));
+            // Read as live a moment ago. The next read tells what became of it; the pause keeps a
+            // record that can be read and never written from being tried in a circle.
+            let mut gone = setback(error);
+            gone.failure.class = ErrorClass::Transient;
+            unit.finish(End::Failed(gone));
             None
         }
         _ if !error.fields.is_empty() && job.intent.kind != IntentKind::Archive => {

@@ -113,7 +113,7 @@ fn approval(number: usize) -> Approval {
         id: ApprovalId::new(format!("apr_{number}")),
         mapping: contacts(),
         side: Side::Salesforce,
-        kind: "blank".to_owned(),
+        kind: "blanks".to_owned(),
         set_hash: format!("set{number}"),
         records: Vec::new(),
         items: 60,
@@ -463,9 +463,9 @@ async fn a_held_value_is_listed_with_its_reason_and_both_values() {
     let data = folder();
     seed(data.path(), HoldReason::Refused).await;
     let held = act(data.path(), &["links", "list", "--held"]).json();
-    let held = held["held"].as_array().expect("a list").clone();
+    let held = held["holds"].as_array().expect("a list").clone();
     assert_eq!(held.len(), 1);
-    assert_eq!(held[0]["link"]["id"], "lnk_0");
+    assert_eq!(held[0]["link"], "lnk_0");
     assert_eq!(
         (&held[0]["rule"], &held[0]["reason"]),
         (&"phone".into(), &"refused".into())
@@ -474,7 +474,7 @@ async fn a_held_value_is_listed_with_its_reason_and_both_values() {
     assert_eq!(held[0]["salesforce"]["Phone"], "+49 30 2");
     let other = ["links", "list", "--held", "--mapping", "deals"];
     assert_eq!(
-        act(data.path(), &other).json()["held"],
+        act(data.path(), &other).json()["holds"],
         Value::Array(Vec::new())
     );
 }

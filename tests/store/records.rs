@@ -192,7 +192,7 @@ async fn a_tombstone_stays_until_it_is_lifted(f: Fixture) {
     let since = START.plus_millis(1);
     let count = f
         .store
-        .deletes_since(&f.ws, &contacts(), Side::HubSpot, since)
+        .tombstones_since(&f.ws, &contacts(), Side::HubSpot, "archived", since)
         .await;
     assert_eq!(count.unwrap(), 1);
     let tombstones_lifted = vec![stone("2", 0).key, key("contacts", Side::Salesforce, "1")];

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::model::{BySide, Side, Timestamp};
 use crate::sim::seed::{self, Seeded};
 
+use super::super::memory::max_rss_bytes;
 use super::super::sim::Simulators;
 use super::DemoArgs;
 use super::canon::Meaning;
@@ -21,7 +22,7 @@ use super::engine::Session;
 use super::ledger::{Ledger, Partners, View};
 use super::outcome::{Outcome, SalesforceAccess, Stepped};
 use super::progress::Bar;
-use super::report::{Calls, Report, max_rss_bytes};
+use super::report::{Calls, Report};
 use super::shape;
 use super::summary::{self, Scene, Story};
 use super::verify::{Claims, verify};

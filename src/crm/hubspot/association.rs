@@ -10,7 +10,7 @@ use url::Url;
 
 use super::error::ItemError;
 use super::wire::{Many, Paging, or_default};
-use super::{Bucket, HubSpot, Op, VERSION};
+use super::{Bucket, HubSpot, Op, VERSION, hold};
 use crate::crm::json::Lenient;
 use crate::crm::{CrmError, ErrorKind, Sent};
 use crate::model::RecordId;
@@ -189,6 +189,27 @@ impl HubSpot {
             .ok_or_else(|| reply.broken("the list of associations is missing"))
     }
 
+    /// The type that carries a label, or the one without. Types hardly ever change, so they are
+    /// read once, and again only when a label is not among them.
+    pub async fn association_type(
+        &self,
+        from: &str,
+        to: &str,
+        label: Option<&str>,
+    ) -> Result<AssociationType, CrmError> {
+        let of = (from.to_owned(), to.to_owned());
+        let known = hold(&self.inner.ties)
+            .get(&of)
+            .and_then(|types| named(types, label));
+        if let Some(kind) = known {
+            return Ok(kind);
+        }
+        let types = self.association_types(from, to).await?;
+        let kind = named(&types, label);
+        hold(&self.inner.ties).insert(of, types);
+        kind.ok_or_else(|| CrmError::unknown_label(from, to, label.unwrap_or("(none)")))
+    }
+
     /// The types a tie in this direction may have: HubSpot's own and the account's labels.
     pub async fn association_types(
         &self,
@@ -246,6 +267,10 @@ impl HubSpot {
             })
             .collect();
         let answers = self.write_ties(from, to, "create", &inputs).await;
+        if answers.values().any(Result::is_err) {
+            // The account may have another type under this label by now.
+            hold(&self.inner.ties).remove(&(from.to_owned(), to.to_owned()));
+        }
         pairs
             .iter()
             .map(|(left, right, _)| answer(&answers, left, right))
@@ -327,6 +352,15 @@ impl HubSpot {
         path.extend(rest);
         self.url(&path)
     }
+}
+
+fn named(types: &[AssociationType], label: Option<&str>) -> Option<AssociationType> {
+    let wanted = |kind: &&AssociationType| match (label, &kind.label) {
+        (Some(label), Some(theirs)) => theirs.eq_ignore_ascii_case(label),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    types.iter().find(wanted).cloned()
 }
 
 type Answers<'a> = BTreeMap<(&'a RecordId, &'a RecordId), Result<(), CrmError>>;

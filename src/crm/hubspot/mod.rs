@@ -119,6 +119,8 @@ struct Inner {
     token: SecretString,
     /// Names of custom objects to the type ids that paths take.
     objects: Mutex<BTreeMap<String, String>>,
+    /// Types a tie may have, by the two objects it is between.
+    ties: Mutex<BTreeMap<(String, String), Vec<AssociationType>>>,
     /// Where the daily allowance ends at midnight; known after the account was read.
     zone: Mutex<Option<Tz>>,
 }
@@ -153,6 +155,7 @@ impl HubSpot {
                 base: wire_http::base(base_url),
                 token,
                 objects: Mutex::default(),
+                ties: Mutex::default(),
                 zone: Mutex::default(),
             }),
         }

@@ -76,5 +76,5 @@ statements! {
          AND t.side = r.side AND t.record_id = r.record_id"
     ];
     TOMBSTONES_SINCE = ["SELECT COUNT(*) AS n FROM tombstones WHERE workspace_id = $1 \
-        AND mapping = $2 AND side = $3 AND set_at >= $4"];
+        AND mapping = $2 AND side = $3 AND reason = $4 AND set_at >= $5"];
 }

@@ -1,0 +1,450 @@
+//! Stops mass changes and asks a person about the exact set; what is granted goes ahead once.
+//!
+//! Deletes, emptied values and writes that only a changed rule brings about share one way: count
+//! what the last day did and what is proposed now, and beyond the mapping's limit hold whatever no
+//! grant names. What a held record comes to is its caller's business for deletes, and a hold of
+//! the rule for the others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::desk::{Desk, Mode};
+use super::outcome::put_hold;
+use super::unit::{Batch, End, Guarded, Unit};
+use crate::mapping::{Bound, Guard, Limit};
+use crate::merge::Reason;
+use crate::model::{
+    ApprovalId, BySide, Fields, HoldReason, IntendedRule, IntentKind, MappingName, Problem,
+    RecordId, Side, Timestamp,
+};
+use crate::store::{Approval, ApprovalState, Changes, CursorPut, StoreError, match_hash};
+
+const HOUR_MILLIS: i64 = 3_600_000;
+const DAY_HOURS: i64 = 24;
+
+/// What kind of mass change is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Deletes,
+    /// Writes that empty a value.
+    Blanks,
+    /// Writes that nobody's edit asked for, only a changed rule.
+    Changes,
+}
+
+impl Kind {
+    /// Those that stop single rules.
+    const OF_RULES: [Self; 2] = [Self::Blanks, Self::Changes];
+
+    /// The word in approvals and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deletes => "deletes",
+            Self::Blanks => "blanks",
+            Self::Changes => "changes",
+        }
+    }
+
+    const fn limit(self, guard: Guard) -> Limit {
+        match self {
+            Self::Deletes => guard.deletes,
+            Self::Blanks => guard.blanks,
+            Self::Changes => guard.changes,
+        }
+    }
+
+    const fn what(self) -> &'static str {
+        match self {
+            Self::Deletes => "would be deleted",
+            Self::Blanks => "would lose a value",
+            Self::Changes => "would be changed because a rule was edited",
+        }
+    }
+
+    /// Where the hourly counts of what went through are kept; deletes leave tombstones instead.
+    const fn tally(self) -> &'static str {
+        match self {
+            Self::Deletes => "guard-deletes",
+            Self::Blanks => "guard-blanks",
+            Self::Changes => "guard-changes",
+        }
+    }
+
+    fn concerns(self, rule: &IntendedRule) -> bool {
+        match self {
+            Self::Deletes => false,
+            Self::Blanks => rule.reason != super::outcome::CHOSEN && blanks(rule),
+            Self::Changes => rule.reason == Reason::RuleChangedFirstContact.as_str(),
+        }
+    }
+}
+
+/// A value that is there now would be gone.
+fn blanks(rule: &IntendedRule) -> bool {
+    let filled = |name: &String| rule.before.get(name).is_some_and(|raw| !raw.is_blank());
+    rule.after
+        .iter()
+        .any(|(name, raw)| raw.is_blank() && filled(name))
+}
+
+/// One guard's case: records of one side that a batch would touch.
+pub struct Proposed {
+    pub kind: Kind,
+    pub side: Side,
+    /// How many the last day touched already.
+    pub done: u64,
+    pub records: BTreeSet<RecordId>,
+}
+
+/// The guard says no, except to what a person has released.
+pub struct Stop {
+    /// For people.
+    pub message: String,
+    released: BTreeMap<RecordId, ApprovalId>,
+}
+
+impl Stop {
+    /// The grant that lets this record through.
+    pub fn grant(&self, id: Option<&RecordId>) -> Option<&ApprovalId> {
+        self.released.get(id?)
+    }
+}
+
+/// Whether the proposal has to wait; `None` when there is room for all of it. What is not
+/// released becomes a question in `changes`, joined with the set of a question that is open.
+pub async fn stop(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    proposed: &Proposed,
+    changes: &mut Changes,
+) -> Result<Option<Stop>, StoreError> {
+    let limit = proposed.kind.limit(bound.mapping().guard);
+    let Some(least) = limit.allowed(0) else {
+        return Ok(None);
+    };
+    let asked = Asked::load(desk, bound, proposed).await?;
+    let waiting = asked.open.iter().flat_map(|open| open.records.iter());
+    let all: BTreeSet<&RecordId> = proposed.records.iter().chain(waiting).collect();
+    let total = proposed.done + all.len() as u64;
+    if total <= least {
+        return Ok(None);
+    }
+    let (store, ws) = (&desk.site.store, &desk.site.workspace);
+    let name = &bound.mapping().name;
+    let links = store.count_links(ws, Some(name)).await?.into_values().sum();
+    let Some(room) = limit.allowed(links).filter(|room| total > *room) else {
+        return Ok(None);
+    };
+    let side = proposed.side.title();
+    let what = proposed.kind.what();
+    let detail = format!(
+        "{total} records of `{name}` on {side} {what} within 24 hours; the guard lets {room} pass"
+    );
+    asked.ask(desk, proposed, name, &detail, changes);
+    Ok(Some(Stop {
+        message: format!("{detail}. `tandem approve` releases exactly the records that wait."),
+        released: asked.released,
+    }))
+}
+
+/// What a person was asked about this kind, side and mapping, and said.
+struct Asked {
+    open: Option<Approval>,
+    released: BTreeMap<RecordId, ApprovalId>,
+}
+
+impl Asked {
+    async fn load(desk: &Desk<'_>, bound: &Bound, proposed: &Proposed) -> Result<Self, StoreError> {
+        let now = desk.site.clock.now();
+        let since = now.plus_millis(-DAY_HOURS * HOUR_MILLIS);
+        let mut asked = Self {
+            open: None,
+            released: BTreeMap::new(),
+        };
+        for approval in of_mapping(desk, bound).await? {
+            if approval.kind != proposed.kind.as_str() || approval.side != proposed.side {
+                continue;
+            }
+            match approval.state {
+                ApprovalState::Asked if approval.asked_at > since => asked.open = Some(approval),
+                ApprovalState::Granted if in_force(&approval, now) => {
+                    let of = |id: &RecordId| (id.clone(), approval.id.clone());
+                    asked.released.extend(approval.records.iter().map(of));
+                }
+                ApprovalState::Asked | ApprovalState::Granted | ApprovalState::Used => {}
+            }
+        }
+        Ok(asked)
+    }
+
+    fn ask(
+        &self,
+        desk: &Desk<'_>,
+        proposed: &Proposed,
+        mapping: &MappingName,
+        detail: &str,
+        changes: &mut Changes,
+    ) {
+        let wait = |id: &&RecordId| !self.released.contains_key(*id);
+        let mut records: BTreeSet<RecordId> =
+            proposed.records.iter().filter(wait).cloned().collect();
+        if let Some(open) = &self.open {
+            if records.iter().all(|id| open.records.contains(id)) {
+                return;
+            }
+            changes.approvals_used.push(open.id.clone());
+            records.extend(open.records.iter().cloned());
+        }
+        if records.is_empty() {
+            return;
+        }
+        let records: Vec<RecordId> = records.into_iter().collect();
+        changes.approvals.push(Approval {
+            id: ApprovalId::from_uuid(&desk.site.ids.next()),
+            mapping: mapping.clone(),
+            side: proposed.side,
+            kind: proposed.kind.as_str().to_owned(),
+            set_hash: set_hash(&records),
+            items: records.len() as u64,
+            records,
+            detail: detail.to_owned(),
+            state: ApprovalState::Asked,
+            asked_at: desk.site.clock.now(),
+            expires_at: None,
+        });
+    }
+}
+
+/// Names an exact set of records; they come sorted.
+fn set_hash(records: &[RecordId]) -> String {
+    let ids: Vec<&str> = records.iter().map(RecordId::as_str).collect();
+    match_hash(&ids.join("\n"))
+}
+
+fn in_force(approval: &Approval, now: Timestamp) -> bool {
+    approval.state == ApprovalState::Granted && approval.expires_at.is_some_and(|at| at > now)
+}
+
+async fn of_mapping(desk: &Desk<'_>, bound: &Bound) -> Result<Vec<Approval>, StoreError> {
+    let mut approvals = desk.site.store.approvals(&desk.site.workspace).await?;
+    approvals.retain(|approval| approval.mapping == bound.mapping().name);
+    Ok(approvals)
+}
+
+/// Lifts the holds of the guards from records that a person has released, so that they are
+/// planned again.
+pub async fn lift(desk: &Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), StoreError> {
+    let guarded = |unit: &Unit| unit.holds.iter().any(|h| h.reason == HoldReason::Guard);
+    if !batch.open().any(|unit| guarded(unit)) {
+        return Ok(());
+    }
+    let now = desk.site.clock.now();
+    let of_rules = |approval: &Approval| {
+        let kinds = Kind::OF_RULES.map(Kind::as_str);
+        kinds.contains(&approval.kind.as_str())
+    };
+    let mut released: BySide<BTreeSet<RecordId>> = BySide::default();
+    for approval in of_mapping(desk, bound).await? {
+        if in_force(&approval, now) && of_rules(&approval) {
+            released.get_mut(approval.side).extend(approval.records);
+        }
+    }
+    for unit in batch.open().filter(|unit| guarded(unit)) {
+        let free = Side::BOTH.into_iter().any(|side| {
+            let id = unit.records.get(side).as_ref();
+            id.is_some_and(|id| released.get(side).contains(id))
+        });
+        if free {
+            let (lifted, rest) = std::mem::take(&mut unit.holds)
+                .into_iter()
+                .partition(|hold| hold.reason == HoldReason::Guard);
+            unit.holds = rest;
+            let lifted: Vec<crate::model::Hold> = lifted;
+            let closed = lifted.into_iter().map(|hold| (hold.link, hold.rule));
+            unit.changes.holds_closed.extend(closed);
+        }
+    }
+    Ok(())
+}
+
+/// Looks at what a planned batch would empty, or change only because a rule did, and holds those
+/// rules beyond the limit. The first sync of a pair is no mass change.
+pub async fn rules(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+) -> Result<(), StoreError> {
+    for kind in Kind::OF_RULES {
+        for side in Side::BOTH {
+            let records: BTreeSet<RecordId> = batch
+                .open()
+                .filter(|unit| touches(unit, kind, side))
+                .filter_map(|unit| unit.records.get(side).clone())
+                .collect();
+            if records.is_empty() {
+                continue;
+            }
+            let done = recent(&tally(desk, bound, kind, side).await?, desk);
+            let proposed = Proposed {
+                kind,
+                side,
+                done,
+                records,
+            };
+            let mut changes = Changes::default();
+            let stop = stop(desk, bound, &proposed, &mut changes).await?;
+            for unit in batch.open().filter(|unit| touches(unit, kind, side)) {
+                let grant = stop
+                    .as_ref()
+                    .and_then(|stop| stop.grant(unit.records.get(side).as_ref()))
+                    .cloned();
+                match &stop {
+                    Some(stop) if grant.is_none() => {
+                        withdraw(desk, bound, unit, kind, side, &stop.message);
+                    }
+                    Some(_) | None => unit.guarded.push(Guarded { kind, side, grant }),
+                }
+            }
+            batch.note(changes);
+        }
+    }
+    Ok(())
+}
+
+fn touches(unit: &Unit, kind: Kind, side: Side) -> bool {
+    !unit.fresh
+        && unit.writes.iter().any(|write| {
+            write.side == side
+                && write.kind == IntentKind::Update
+                && write.rules.iter().any(|rule| kind.concerns(rule))
+        })
+}
+
+/// Takes the rules at issue out of the unit's write and holds them instead.
+fn withdraw(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    kind: Kind,
+    side: Side,
+    message: &str,
+) {
+    let mut stopped = Vec::new();
+    for write in unit.writes.iter_mut().filter(|write| write.side == side) {
+        let (out, rest) = std::mem::take(&mut write.rules)
+            .into_iter()
+            .partition(|rule| kind.concerns(rule));
+        write.rules = rest;
+        let mut out: Vec<IntendedRule> = out;
+        stopped.append(&mut out);
+    }
+    unit.writes
+        .retain(|write| write.kind != IntentKind::Update || !write.rules.is_empty());
+    for intended in stopped {
+        let Some(rule) = bound.mapping().rule(&intended.rule) else {
+            continue;
+        };
+        let before = unit.changes.conflicts.len();
+        unit.changes
+            .conflicts
+            .retain(|conflict| conflict.rule != intended.rule);
+        let withdrawn = before - unit.changes.conflicts.len();
+        desk.tally.conflicts = desk.tally.conflicts.saturating_sub(withdrawn as u64);
+        let mut sides = BySide::<Fields>::default();
+        *sides.get_mut(side) = intended.before;
+        *sides.get_mut(side.other()) = intended.source;
+        let problem = Problem {
+            reason: HoldReason::Guard,
+            detail: message.to_owned(),
+        };
+        put_hold(desk, bound, unit, rule, sides, &problem);
+    }
+}
+
+/// Counts what went through and uses up the grants it went through by, record by record.
+pub async fn settle(desk: &Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), StoreError> {
+    let mut counts: BTreeMap<(Kind, Side), u64> = BTreeMap::new();
+    let mut spent: BTreeMap<ApprovalId, BTreeSet<RecordId>> = BTreeMap::new();
+    for unit in &mut batch.units {
+        let guarded = std::mem::take(&mut unit.guarded);
+        match unit.end {
+            Some(End::Done | End::BlockedOn { .. }) if desk.mode == Mode::Write => {}
+            Some(_) | None => continue,
+        }
+        for one in guarded {
+            if Kind::OF_RULES.contains(&one.kind) {
+                *counts.entry((one.kind, one.side)).or_default() += 1;
+            }
+            if let (Some(grant), Some(id)) = (one.grant, unit.records.get(one.side)) {
+                spent.entry(grant).or_default().insert(id.clone());
+            }
+        }
+    }
+    let mut changes = Changes::default();
+    for ((kind, side), count) in counts {
+        let mut hours = tally(desk, bound, kind, side).await?;
+        let now = hour(desk);
+        hours.retain(|at, _| *at > now - DAY_HOURS);
+        *hours.entry(now).or_default() += count;
+        changes.cursors.push(CursorPut {
+            mapping: bound.mapping().name.clone(),
+            side,
+            kind: kind.tally().to_owned(),
+            value: serde_json::to_string(&hours).unwrap_or_default(),
+        });
+    }
+    if !spent.is_empty() {
+        spend(desk, of_mapping(desk, bound).await?, &spent, &mut changes);
+    }
+    batch.note(changes);
+    Ok(())
+}
+
+/// A grant lets each of its records through once: what is left of it is a grant of its own.
+fn spend(
+    desk: &Desk<'_>,
+    approvals: Vec<Approval>,
+    spent: &BTreeMap<ApprovalId, BTreeSet<RecordId>>,
+    changes: &mut Changes,
+) {
+    for mut approval in approvals {
+        let Some(gone) = spent.get(&approval.id) else {
+            continue;
+        };
+        changes.approvals_used.push(approval.id.clone());
+        approval.records.retain(|id| !gone.contains(id));
+        if !approval.records.is_empty() {
+            approval.id = ApprovalId::from_uuid(&desk.site.ids.next());
+            approval.set_hash = set_hash(&approval.records);
+            approval.items = approval.records.len() as u64;
+            changes.approvals.push(approval);
+        }
+    }
+}
+
+/// Records that went through, by hour.
+type Hours = BTreeMap<i64, u64>;
+
+async fn tally(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    kind: Kind,
+    side: Side,
+) -> Result<Hours, StoreError> {
+    let (store, ws) = (&desk.site.store, &desk.site.workspace);
+    let name = &bound.mapping().name;
+    let text = store.cursor(ws, name, side, kind.tally()).await?;
+    let hours = text.and_then(|text| serde_json::from_str(&text).ok());
+    Ok(hours.unwrap_or_default())
+}
+
+fn hour(desk: &Desk<'_>) -> i64 {
+    desk.site.clock.now().millis().div_euclid(HOUR_MILLIS)
+}
+
+fn recent(hours: &Hours, desk: &Desk<'_>) -> u64 {
+    let now = hour(desk);
+    hours
+        .range(now - DAY_HOURS + 1..)
+        .map(|(_, count)| count)
+        .sum()
+}

@@ -1,0 +1,14 @@
+//! The built program against running simulators, from outside: processes, environment, exit codes.
+//!
+//! Every test has simulators and a store of its own. What the two CRMs hold is read through the
+//! simulators' test control and never through the program under test.
+
+mod demo;
+mod faults;
+mod harness;
+mod interrupts;
+mod people;
+mod plans;
+#[path = "../support/postgres.rs"]
+mod postgres;
+mod runs;

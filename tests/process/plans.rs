@@ -1,0 +1,131 @@
+//! `tandem plan` and `tandem check --live`: they look, and leave everything as it was.
+
+use serde_json::json;
+
+use super::harness::{Sim, content, folder, only};
+
+#[test]
+fn a_plan_before_the_first_run_says_what_it_will_write_and_makes_no_store() {
+    let sim = Sim::start(&["--records", "20"]);
+    let here = folder();
+    let before = sim.everything();
+    let plan = sim.tandem(here.path(), &["plan", "--json"]);
+    assert_eq!(plan.code, 2, "{}", plan.stderr);
+    assert!(sim.everything() == before, "a plan wrote to a CRM");
+    assert_eq!(sim.writes(), (0, 0));
+    assert!(content(here.path()).is_empty(), "a plan made a store");
+
+    let plan = plan.json();
+    let rows = plan["writes"].as_array().unwrap();
+    assert!(
+        rows.iter()
+            .all(|row| row["reason"] != "" && row["rule"].is_string())
+    );
+    let told = sim.sync(here.path());
+    let records = plan["records"].as_array().unwrap();
+    let of = |kind: &str| -> u64 {
+        let of_kind = records.iter().filter(|row| row["kind"] == kind);
+        of_kind.map(|row| row["records"].as_u64().unwrap()).sum()
+    };
+    assert_eq!(told["creates"], of("create"), "{plan}");
+}
+
+#[test]
+fn a_plan_leaves_the_store_as_it_was_to_the_byte_and_the_next_run_misses_nothing() {
+    let sim = Sim::start(&["--records", "20"]);
+    let here = folder();
+    sim.sync(here.path());
+    let rested = sim.tandem(here.path(), &["plan"]);
+    assert_eq!(rested.code, 0, "{}{}", rested.stdout, rested.stderr);
+    assert!(rested.stdout.contains("in step"), "{}", rested.stdout);
+
+    let ada = only(&sim.hubspot("contacts"), "lastname", "Lindqvist");
+    sim.edit_hubspot("contacts", &ada.id, json!({"jobtitle": "Chief of Robots"}));
+    let (before, held, kept) = (sim.everything(), sim.writes(), content(here.path()));
+    for _ in 0..2 {
+        let plan = sim.tandem(here.path(), &["plan", "--json"]);
+        assert_eq!(plan.code, 2, "{}", plan.stderr);
+        let rows = plan.json()["writes"].as_array().unwrap().clone();
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        assert_eq!(rows[0]["rule"], "jobtitle");
+        assert_eq!(rows[0]["new"], json!({"Title": "Chief of Robots"}));
+        assert_eq!(rows[0]["side"], "salesforce");
+    }
+    assert!(content(here.path()) == kept, "a plan changed the store");
+    assert!(sim.everything() == before, "a plan wrote to a CRM");
+    assert_eq!(sim.writes(), held);
+
+    assert_eq!(sim.sync(here.path())["writes"], 1);
+    let now = only(&sim.salesforce("Contact"), "LastName", "Lindqvist");
+    assert_eq!(now.text("Title"), "Chief of Robots");
+}
+
+/// A process that is killed leaves its last changes in a log beside the file.
+#[test]
+fn a_plan_sees_what_a_crashed_process_left_beside_the_store() {
+    let sim = Sim::start(&["--records", "6"]);
+    let (whole, crashed) = (folder(), folder());
+    sim.sync(whole.path());
+    let of = |plan: &str| serde_json::from_str::<serde_json::Value>(plan).unwrap()["links"].clone();
+    let plan = sim.tandem(whole.path(), &["plan", "--json"]);
+    assert_eq!(of(&plan.stdout), 0, "{}", plan.stderr);
+
+    let store = whole.path().join("store/tandem.db");
+    let url = format!("sqlite://{}", store.display());
+    let copy = crashed.path().join("store");
+    std::fs::create_dir(&copy).expect("a folder");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let pool = sqlx::SqlitePool::connect(&url).await.expect("it opens");
+        let forget = "DELETE FROM links WHERE mapping = 'companies'";
+        sqlx::query(forget).execute(&pool).await.expect("it runs");
+        let mark = "INSERT INTO marks SELECT workspace_id, 'sync', '0' || char(31) || \
+            'companies' || char(31) || 'hubspot' || char(31) || record_id, 'record', mapping, side, record_id, 1, 'person', 0, 0, 0, 0, 0, 0, 0, \
+            NULL, NULL, NULL, NULL, NULL FROM match_keys WHERE mapping = 'companies' \
+            AND side = 'hubspot' GROUP BY workspace_id, mapping, side, record_id";
+        sqlx::query(mark).execute(&pool).await.expect("it runs");
+        for name in ["tandem.db", "tandem.db-wal"] {
+            let from = whole.path().join("store").join(name);
+            std::fs::copy(from, copy.join(name)).expect("it is there");
+        }
+        pool.close().await;
+    });
+    let kept = content(&copy);
+    let plan = sim.tandem(crashed.path(), &["plan", "--json"]);
+    assert!(
+        of(&plan.stdout).as_u64() > Some(0),
+        "{}{}",
+        plan.stdout,
+        plan.stderr
+    );
+    let mut left = content(&copy);
+    left.retain(|name, _| !name.ends_with(".lock"));
+    assert!(left == kept, "a plan changed the store");
+}
+
+#[test]
+fn check_live_joins_the_files_to_both_crms() {
+    let sim = Sim::start(&["--records", "2"]);
+    let here = folder();
+    let fine = sim.tandem(here.path(), &["check", "--live"]);
+    assert_eq!(fine.code, 0, "{}{}", fine.stdout, fine.stderr);
+
+    let file = "mapping: people\nhubspot: contacts\nsalesforce: Contact\ndirection: both\n\
+        conflict: salesforce\nfirst-sync: { fill-blanks: salesforce }\nmatch:\n  - email: Email\n\
+        create: never\nrules:\n  email: Email\n  jobtitel: Title\n  phone: Telephone\n";
+    std::fs::write(here.path().join("people.yaml"), file).expect("written");
+    let alone = sim.tandem(here.path(), &["check", "people.yaml"]);
+    assert_eq!(alone.code, 0, "{}", alone.stdout);
+    let live = sim.tandem(here.path(), &["check", "people.yaml", "--live", "--json"]);
+    assert_eq!(live.code, 1, "{}{}", live.stdout, live.stderr);
+    let faults = live.json()["faults"].as_array().unwrap().clone();
+    let at = |line: u64, word: &str| {
+        let found = faults.iter().find(|fault| fault["line"] == line);
+        let fault = found.unwrap_or_else(|| panic!("a fault in line {line}: {faults:?}"));
+        assert_eq!(fault["severity"], "error");
+        assert!(fault.to_string().contains(word), "{fault}");
+    };
+    at(12, "jobtitle");
+    at(13, "Telephone");
+    assert_eq!(sim.writes(), (0, 0));
+}
