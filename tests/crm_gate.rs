@@ -23,7 +23,10 @@ fn server(headers: &'static [(&'static str, &'static str)]) -> (Transport, Arc<A
     let router = Router::new().fallback(move || {
         counted.fetch_add(1, Ordering::SeqCst);
         let body = json!({"portalId": 1, "results": [], "done": true, "records": []});
-        let mut response = axum::Json(body).into_response();
+        let mut response = body.to_string().into_response();
+        response
+            .headers_mut()
+            .insert("content-type", "application/json".parse().unwrap());
         for (name, value) in headers {
             response.headers_mut().insert(*name, value.parse().unwrap());
         }

@@ -12,11 +12,12 @@ use crate::model::{
     ApprovalId, Cause, Choice, HoldReason, LinkId, LinkState, MappingName, RecordKey, Side, Task,
     Timestamp,
 };
+use crate::pipeline::LANE;
 use crate::store::{Approval, ApprovalState, LinkFilter, Mark};
 
 use super::arguments::DataArgs;
 use super::choose::{self, ChosenArgs, marks_of, unknown};
-use super::data::{Data, LANE};
+use super::data::Data;
 use super::output::{Outcome, Output, table};
 
 /// How long a grant counts: a working day, so that a nightly run can use it.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::clock::{Chance, Clock, Ids};
 use crate::model::{Timestamp, WorkspaceId};
+use crate::pipeline::LANE;
 use crate::store::{Changes, Store};
 
 use super::arguments::DataArgs;
@@ -14,8 +15,6 @@ use super::scratch::Scratch;
 
 /// The workspace of everything that runs without the service.
 pub const WORKSPACE: &str = "default/production";
-/// The lane of everything that touches the workspace's two CRMs.
-pub const LANE: &str = "sync";
 
 pub const FILE: &str = "tandem.db";
 /// Longer than any commit takes.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::hubspot::{Association, AssociationType};
+use super::hubspot::{Association, AssociationType, stamp_property};
 use super::{CrmError, HubSpot, RowResult, Salesforce, WriteRow};
 use crate::model::{
     AssociationRead, Fields, Raw, Record, RecordId, Side, Timestamp, association_field,
@@ -279,14 +279,6 @@ impl Crms {
         if let Some(state) = both.get(Side::Salesforce.as_str()) {
             self.salesforce.restore_gate(state);
         }
-    }
-}
-
-/// Contacts keep their stamp under another name than every other object (hubspot.md 5.2).
-fn stamp_property(object: &str) -> &'static str {
-    match object {
-        "contacts" | "0-1" => "lastmodifieddate",
-        _ => "hs_lastmodifieddate",
     }
 }
 

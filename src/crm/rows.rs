@@ -50,6 +50,27 @@ pub(super) fn chunks(rows: &[WriteRow], size: usize) -> Vec<Vec<&WriteRow>> {
     calls
 }
 
+/// The rows of a call that can be put into the platform's form, each with that form. The others
+/// are answered at once and cost the call nothing.
+pub(super) fn prepared<'r, T>(
+    call: Vec<&'r WriteRow>,
+    form: impl Fn(&WriteRow) -> Result<T, CrmError>,
+    answers: &mut Vec<(String, RowResult)>,
+) -> (Vec<&'r WriteRow>, Vec<T>) {
+    let mut sound = Vec::with_capacity(call.len());
+    let mut forms = Vec::with_capacity(call.len());
+    for row in call {
+        match form(row) {
+            Ok(form) => {
+                forms.push(form);
+                sound.push(row);
+            }
+            Err(error) => answers.push((row.trace.clone(), Err(error))),
+        }
+    }
+    (sound, forms)
+}
+
 /// The same error for each row of a call that failed as one.
 pub(super) fn all_failed(rows: &[&WriteRow], error: &CrmError) -> Vec<(String, RowResult)> {
     let error = error.clone().whole_call();

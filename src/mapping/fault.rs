@@ -44,6 +44,25 @@ impl fmt::Display for Fault {
     }
 }
 
+/// The faults in reading order, each once: warnings alone, or all of them when one is an error.
+pub(super) fn sorted(mut faults: Vec<Fault>) -> Result<Vec<Fault>, Vec<Fault>> {
+    let place = |fault: &Fault| {
+        let (file, message) = (fault.file.clone(), fault.message.clone());
+        (file, fault.line, fault.column, message)
+    };
+    faults.sort_by_cached_key(place);
+    faults.dedup();
+    if has_error(&faults) {
+        Err(faults)
+    } else {
+        Ok(faults)
+    }
+}
+
+pub(super) fn has_error(faults: &[Fault]) -> bool {
+    faults.iter().any(|fault| fault.severity == Severity::Error)
+}
+
 /// A place in a mapping file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct At {

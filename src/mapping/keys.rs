@@ -104,7 +104,7 @@ pub(super) const MAPPING: &[Key] = &[
     ),
     key(
         "guard",
-        "How much may change at once before a person is asked.",
+        "How much may change in a day before a person is asked.",
         Is::Def("guard"),
     ),
     key(
@@ -319,13 +319,17 @@ pub(super) const OWNER: &[Key] = &[
 pub(super) const GUARD: &[Key] = &[
     key(
         "deletes",
-        "Records deleted or unlinked in one run.",
+        "Records deleted within 24 hours.",
         Is::Def("limit"),
     ),
-    key("blanks", "Values emptied in one run.", Is::Def("limit")),
+    key(
+        "blanks",
+        "Records with values emptied within 24 hours.",
+        Is::Def("limit"),
+    ),
     key(
         "changes",
-        "Records changed by an edited mapping.",
+        "Records changed by an edited mapping within 24 hours.",
         Is::Def("limit"),
     ),
 ];

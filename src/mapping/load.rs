@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::extend;
-use super::fault::{Fault, Severity};
+use super::fault::{self, Fault};
 use super::read;
 use super::rule::ReferenceEnd;
 use super::tree::{self, Node};
@@ -49,21 +49,9 @@ pub fn load(files: &[SourceFile], vars: &BTreeMap<String, String>) -> Result<Loa
     mappings.sort_by(|left, right| left.name.cmp(&right.name));
     references(&mappings, &trees, &mut faults);
     warn::across(&mappings, &mut faults);
-    faults.sort_by(|left, right| {
-        (&left.file, left.line, left.column, &left.message).cmp(&(
-            &right.file,
-            right.line,
-            right.column,
-            &right.message,
-        ))
-    });
-    faults.dedup();
-    if faults.iter().any(|fault| fault.severity == Severity::Error) {
-        return Err(faults);
-    }
     Ok(Loaded {
         mappings,
-        warnings: faults,
+        warnings: fault::sorted(faults)?,
     })
 }
 

@@ -78,6 +78,15 @@ impl Value {
         Self::Text(text.into())
     }
 
+    /// The values that move as one; a single value is its own only part.
+    pub fn parts(&self) -> &[Self] {
+        if let Self::Several(parts) = self {
+            parts
+        } else {
+            std::slice::from_ref(self)
+        }
+    }
+
     /// Nothing is there: null, an empty set, or several fields that are all blank.
     pub fn is_blank(&self) -> bool {
         match self {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde_json::Value;
 use tandem::clock::Clock;
 use tandem::model::{
     ApprovalId, BySide, Cause, Choice, ConflictId, DeadLetterId, ErrorClass, Fields, Hold,
@@ -455,4 +456,25 @@ async fn lists_and_details_are_readable_and_carry_no_control_characters() {
             one.as_str()
         );
     }
+}
+
+#[tokio::test]
+async fn a_held_value_is_listed_with_its_reason_and_both_values() {
+    let data = folder();
+    seed(data.path(), HoldReason::Refused).await;
+    let held = act(data.path(), &["links", "list", "--held"]).json();
+    let held = held["holds"].as_array().expect("a list").clone();
+    assert_eq!(held.len(), 1);
+    assert_eq!(held[0]["link"], "lnk_0");
+    assert_eq!(
+        (&held[0]["rule"], &held[0]["reason"]),
+        (&"phone".into(), &"refused".into())
+    );
+    assert_eq!(held[0]["hubspot"]["phone"], "+49 30 1");
+    assert_eq!(held[0]["salesforce"]["Phone"], "+49 30 2");
+    let other = ["links", "list", "--held", "--mapping", "deals"];
+    assert_eq!(
+        act(data.path(), &other).json()["holds"],
+        Value::Array(Vec::new())
+    );
 }

@@ -13,6 +13,7 @@ fn json(text: &str) -> Json {
 #[test]
 fn shipped_files_satisfy_the_editor_schema() {
     let schema = json_schema();
+    assert!(jsonschema::meta::is_valid(&schema), "no valid JSON Schema");
     let validator = jsonschema::validator_for(&schema).unwrap();
     for file in files() {
         let document = json(&file.text);

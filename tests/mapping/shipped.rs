@@ -131,8 +131,10 @@ fn the_stored_text_of_an_extended_mapping_loads_by_itself() {
 
 #[test]
 fn every_example_of_the_documentation_is_valid() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/mapping.md");
-    let text = std::fs::read_to_string(page).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = ["docs/mapping.md", "README.md"]
+        .map(|page| std::fs::read_to_string(root.join(page)).unwrap())
+        .concat();
     let head = "mapping: example\nhubspot: contacts\nsalesforce: Contact\nconflict: salesforce\n";
     let companions = [("companies", "Account"), ("deals", "Opportunity")];
     let mut count = 0;

@@ -9,7 +9,6 @@ mod search;
 use axum::Router;
 use axum::body::Body;
 use http::{HeaderMap, Request};
-use http_body_util::BodyExt;
 use serde_json::Value;
 use tandem::clock::Clock;
 use tandem::model::Timestamp;
@@ -74,7 +73,7 @@ impl Portal {
             .unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         Answer {
             status: parts.status.as_u16(),
             headers: parts.headers,

@@ -60,8 +60,8 @@ const BOUNDS: Bounds = Bounds {
     daily_share_percent: super::gate::DAILY_SHARE_PERCENT,
 };
 
-/// The property that holds a record's last change. The wrong one gives an empty search and no
-/// error (hubspot.md 5.2).
+/// The property that holds a record's last change; contacts have a name of their own for it. The
+/// wrong one gives an empty search and no error (hubspot.md 5.2).
 pub fn stamp_property(object: &str) -> &'static str {
     match object {
         "contacts" | "0-1" => "lastmodifieddate",

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::error::ItemError;
 use super::wire::{self, Many, Object};
 use super::{BATCH, HubSpot, Op};
-use crate::crm::rows::{all_failed, chunks};
+use crate::crm::rows::{all_failed, chunks, prepared};
 use crate::crm::{CrmError, RowResult, Sent, WriteRow, Written};
 use crate::model::RecordId;
 
@@ -89,17 +89,7 @@ impl HubSpot {
     ) -> Vec<(String, RowResult)> {
         let mut answers = Vec::with_capacity(rows.len());
         for call in chunks(rows, BATCH) {
-            let mut sound = Vec::with_capacity(call.len());
-            let mut inputs = Vec::with_capacity(call.len());
-            for row in call {
-                match kind.input(row) {
-                    Ok(input) => {
-                        inputs.push(input);
-                        sound.push(row);
-                    }
-                    Err(error) => answers.push((row.trace.clone(), Err(error))),
-                }
-            }
+            let (sound, inputs) = prepared(call, |row| kind.input(row), &mut answers);
             if !sound.is_empty() {
                 answers.extend(self.write_call(kind, object, &sound, inputs).await);
             }

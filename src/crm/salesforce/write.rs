@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::auth::full_id;
 use super::wire::{ID, Saved};
 use super::{Op, Salesforce, data_path, error, soql};
-use crate::crm::rows::{all_failed, chunks};
+use crate::crm::rows::{all_failed, chunks, prepared};
 use crate::crm::{CrmError, RowResult, WriteRow, Written, json};
 use crate::model::{Raw, RecordId};
 
@@ -71,17 +71,7 @@ impl Salesforce {
     ) -> Vec<(String, RowResult)> {
         let mut answers = Vec::with_capacity(rows.len());
         for call in chunks(rows, BATCH) {
-            let mut sound = Vec::with_capacity(call.len());
-            let mut lines = Vec::with_capacity(call.len());
-            for row in call {
-                match line(kind, object, row) {
-                    Ok(line) => {
-                        lines.push(line);
-                        sound.push(row);
-                    }
-                    Err(error) => answers.push((row.trace.clone(), Err(error))),
-                }
-            }
+            let (sound, lines) = prepared(call, |row| line(kind, object, row), &mut answers);
             if !sound.is_empty() {
                 answers.extend(self.write_call(kind, object, &sound, &lines).await);
             }

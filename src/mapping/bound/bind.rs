@@ -1,6 +1,6 @@
 //! Joining a mapping to schemas: `check --live`, and the plans everything else works from.
 
-use super::super::fault::{At, Fault, Severity};
+use super::super::fault::{self, At, Fault, Severity};
 use super::super::read::RECORD_TYPE;
 use super::super::rule::{Rule, Shape, Table, Values};
 use super::super::types::{Create, Mapping};
@@ -40,22 +40,10 @@ pub fn bind(mapping: &Mapping, schemas: &Schemas) -> Result<Bound, Vec<Fault>> {
         bound.plans.insert(rule.name.clone(), plan);
     }
     bound.reads = reads::reads(mapping, &bound.objects, &bound.key);
-    if !faults.iter().any(|fault| fault.severity == Severity::Error) {
+    if !fault::has_error(&faults) {
         sample::run(&bound, &mut faults);
     }
-    faults.sort_by(|left, right| {
-        (&left.file, left.line, left.column, &left.message).cmp(&(
-            &right.file,
-            right.line,
-            right.column,
-            &right.message,
-        ))
-    });
-    faults.dedup();
-    if faults.iter().any(|fault| fault.severity == Severity::Error) {
-        return Err(faults);
-    }
-    bound.warnings = faults;
+    bound.warnings = fault::sorted(faults)?;
     Ok(bound)
 }
 

@@ -19,9 +19,10 @@ impl Bound {
     ) -> Result<Value, Problem> {
         let to = plan.slots.get(from.other());
         let single = to.len() == 1;
-        let parts: &[Value] = match value {
-            Value::Several(parts) if !single => parts,
-            _ => std::slice::from_ref(value),
+        let parts = if single {
+            std::slice::from_ref(value)
+        } else {
+            value.parts()
         };
         let mut carried = Vec::with_capacity(to.len());
         for (index, slot) in to.iter().enumerate() {

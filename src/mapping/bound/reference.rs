@@ -52,18 +52,19 @@ impl Bound {
         to: Side,
         value: &Value,
     ) -> Result<Value, Problem> {
-        match (value, to, is_single(reference)) {
-            (Value::Links(links), Side::Salesforce, true) => {
-                let detail = format!(
-                    "{} records of mapping `{}` are associated, Salesforce refers to one; \
-                     choose it by a label",
-                    links.len(),
-                    reference.mapping
-                );
-                Err(problem(HoldReason::Unmapped, detail))
-            }
-            _ => Ok(value.clone()),
+        if let Value::Links(links) = value
+            && to == Side::Salesforce
+            && is_single(reference)
+        {
+            let detail = format!(
+                "{} records of mapping `{}` are associated, Salesforce refers to one; \
+                 choose it by a label",
+                links.len(),
+                reference.mapping
+            );
+            return Err(problem(HoldReason::Unmapped, detail));
         }
+        Ok(value.clone())
     }
 
     pub(super) fn record_ids(
@@ -77,7 +78,15 @@ impl Bound {
         let links: Vec<&LinkId> = match value {
             Value::Link(link) => vec![link],
             Value::Links(links) => links.iter().collect(),
-            _ => Vec::new(),
+            Value::Null
+            | Value::Text(_)
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Date(_)
+            | Value::Time(_)
+            | Value::Set(_)
+            | Value::Money { .. }
+            | Value::Several(_) => Vec::new(),
         };
         let mut ids = BTreeSet::new();
         for link in links {

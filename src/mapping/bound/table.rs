@@ -15,10 +15,10 @@ impl Bound {
         value: &Value,
     ) -> Result<Value, Problem> {
         let to = from.other();
-        let cells = match value {
-            Value::Several(parts) => parts.clone(),
-            Value::Null => vec![Value::Null; plan.slots.get(from).len()],
-            _ => vec![value.clone()],
+        let cells = if *value == Value::Null {
+            vec![Value::Null; plan.slots.get(from).len()]
+        } else {
+            value.parts().to_vec()
         };
         let row = plan
             .rows

@@ -91,10 +91,10 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn choice<T: Copy>(&mut self, node: &Node, what: &str, options: &[(&str, T)]) -> Option<T> {
+    fn choice<T: Clone>(&mut self, node: &Node, what: &str, options: &[(&str, T)]) -> Option<T> {
         let shown = node.shown();
         if let Some((_, value)) = options.iter().find(|(name, _)| *name == shown) {
-            return Some(*value);
+            return Some(value.clone());
         }
         let names: Vec<&str> = options.iter().map(|(name, _)| *name).collect();
         let message = format!("{what} takes {}", one_of(&names));

@@ -73,13 +73,13 @@ impl Reader<'_> {
         if let Some(tie) = self.tie(node) {
             return tie.map(|tie| Conflict::Newest { tie });
         }
-        let options = [("hubspot", 0), ("salesforce", 1), ("ask", 2), ("union", 3)];
-        Some(match self.choice(node, "`conflict`", &options)? {
-            0 => Conflict::Wins(Side::HubSpot),
-            1 => Conflict::Wins(Side::Salesforce),
-            2 => Conflict::Ask,
-            _ => Conflict::Union,
-        })
+        let options = [
+            ("hubspot", Conflict::Wins(Side::HubSpot)),
+            ("salesforce", Conflict::Wins(Side::Salesforce)),
+            ("ask", Conflict::Ask),
+            ("union", Conflict::Union),
+        ];
+        self.choice(node, "`conflict`", &options)
     }
 
     fn first_sync(&mut self, node: &Node) -> Option<FirstSync> {

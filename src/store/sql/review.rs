@@ -119,10 +119,11 @@ statements! {
     APPROVALS_PUT = [
         "INSERT INTO approvals (workspace_id, approval_id, mapping, side, kind, set_hash, \
          records, items, detail, state, asked_at, expires_at) \
-         SELECT $1, r.approval_id, r.mapping, r.side, r.kind, r.set_hash, r.records, r.items, r.detail, \
-         r.state, r.asked_at, r.expires_at FROM",
+         SELECT $1, r.approval_id, r.mapping, r.side, r.kind, r.set_hash, r.records, r.items, \
+         r.detail, r.state, r.asked_at, r.expires_at FROM",
         rows("$2": approval_id TEXT, mapping TEXT, side TEXT, kind TEXT, set_hash TEXT,
-             records TEXT, items BIGINT, detail TEXT, state TEXT, asked_at BIGINT, expires_at BIGINT),
+             records TEXT, items BIGINT, detail TEXT, state TEXT, asked_at BIGINT,
+             expires_at BIGINT),
         "WHERE TRUE ON CONFLICT (workspace_id, mapping, side, kind, set_hash) DO UPDATE SET \
          approval_id = excluded.approval_id, items = excluded.items, detail = excluded.detail, \
          state = excluded.state, asked_at = excluded.asked_at, \
@@ -138,8 +139,8 @@ statements! {
         rows("$2": id TEXT),
         ")"
     ];
-    APPROVALS = ["SELECT approval_id, mapping, side, kind, set_hash, records, items, detail, state, \
-        asked_at, expires_at FROM approvals WHERE workspace_id = $1 ORDER BY approval_id"];
+    APPROVALS = ["SELECT approval_id, mapping, side, kind, set_hash, records, items, detail, \
+        state, asked_at, expires_at FROM approvals WHERE workspace_id = $1 ORDER BY approval_id"];
 
     RUN_PUT = ["INSERT INTO runs (workspace_id, run_id, kind, started_at, ended_at, summary) \
         VALUES ($1, $2, $3, $4, $5, $6) \
