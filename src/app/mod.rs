@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::clock::Ids;
 use crate::crm::Crms;
+use crate::mapping::{self, Mapping, SourceFile};
 use crate::model::{Cause, Failure, MappingName, Revision, RunId, Side, Task, Timestamp};
 use crate::pipeline::{LANE, Lane, Site};
 use crate::sources::{self, Pace};
@@ -295,6 +296,10 @@ impl Engine {
                     changes.cursors.extend(sources::backfill_again(site, name));
                 }
                 Some(revision) if *revision != mapping.revision => {
+                    let text = store.revision_text(ws, revision).await?;
+                    if text.is_none_or(|text| matches_otherwise(&text, mapping)) {
+                        changes.cursors.extend(sources::backfill_again(site, name));
+                    }
                     changes.marks.extend(sources::scan_marks(site, name));
                 }
                 None | Some(_) => {}
@@ -431,4 +436,16 @@ impl Engine {
             .collect();
         site.store.mark(&site.workspace, LANE, &marks).await
     }
+}
+
+/// Whether the records would be matched otherwise than under the earlier text of the mapping. Match
+/// keys are kept by the place of their rule, so all of them have to be made again then.
+fn matches_otherwise(before: &str, mapping: &Mapping) -> bool {
+    let file = SourceFile {
+        path: mapping.name.as_str().to_owned(),
+        text: before.to_owned(),
+    };
+    let loaded = mapping::load(&[file], &BTreeMap::new());
+    let old = loaded.ok().and_then(|mut loaded| loaded.mappings.pop());
+    old.is_none_or(|old| old.matches != mapping.matches || old.objects != mapping.objects)
 }

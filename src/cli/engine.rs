@@ -226,7 +226,8 @@ async fn drive(engine: &mut Engine, horizon: i64) -> anyhow::Result<bool> {
         }
         let Step::Wait(until) = step else { continue };
         let now = engine.site().clock.now();
-        if !is_due_within(engine, horizon).await? {
+        let closed = until.is_some_and(|at| at.millis_since(now) > horizon);
+        if closed || !is_due_within(engine, horizon).await? {
             return Ok(false);
         }
         let millis = until

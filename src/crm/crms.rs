@@ -26,6 +26,8 @@ pub struct Listing {
     pub records: Vec<Record>,
     /// Where the next page begins; `None` at the end.
     pub next: Option<String>,
+    /// The CRM's time when it answered, to the second.
+    pub server_time: Option<Timestamp>,
 }
 
 /// A page of what changed, in the order of the side's own keyset.
@@ -104,6 +106,7 @@ impl Crms {
                 Ok(Listing {
                     records: page.records,
                     next: page.next,
+                    server_time: page.server_time,
                 })
             }
             Side::Salesforce => {
@@ -112,6 +115,7 @@ impl Crms {
                 let mut page = client
                     .list(object, fields, after.as_ref(), SALESFORCE_PAGE)
                     .await?;
+                let server_time = page.server_time;
                 let mut records = std::mem::take(&mut page.records);
                 while let Some(next) = page.next.take() {
                     page = client.query_more(&next).await?;
@@ -119,7 +123,11 @@ impl Crms {
                 }
                 let full = records.len() >= SALESFORCE_PAGE as usize;
                 let next = records.last().filter(|_| full).map(id_text);
-                Ok(Listing { records, next })
+                Ok(Listing {
+                    records,
+                    next,
+                    server_time,
+                })
             }
         }
     }
@@ -136,6 +144,7 @@ impl Crms {
         Ok(Listing {
             records: page.records,
             next: page.next,
+            server_time: page.server_time,
         })
     }
 

@@ -165,8 +165,12 @@ impl Known {
         }
         let none = Vec::new();
         let holds = self.holds.get(&link.id).unwrap_or(&none);
-        self.bases
-            .get(&link.id)
-            .is_some_and(|bases| at_rest(bound, side, &record.fields, bases, holds))
+        // A record that left the filter has moved, whatever its mapped values say.
+        let inside = bound.takes_part(side, &record.fields).unwrap_or(false);
+        inside
+            && self
+                .bases
+                .get(&link.id)
+                .is_some_and(|bases| at_rest(bound, side, &record.fields, bases, holds))
     }
 }

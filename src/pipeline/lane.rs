@@ -23,6 +23,9 @@ const RENEW_BELOW_MILLIS: i64 = 24_000;
 /// Until a source that fails for good is looked at again.
 const SOURCE_PAUSE_MILLIS: i64 = 5 * 60_000;
 
+/// Longer than the retry schedule ever waits between two attempts that count.
+const LONGEST_WAIT_MILLIS: i64 = 30 * 60_000;
+
 /// Why a piece of work did not get done this time, and when the server would have it back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setback {
@@ -146,7 +149,7 @@ impl Lane {
         }
         let attempted = retry::Attempted {
             attempts: claimed.attempts + 1,
-            first_at: claimed.first_marked_at,
+            first_at: self.first_failed_at(claimed, setback.failure.class),
         };
         let jitter = self.chance.below(u64::MAX);
         let now = self.clock.now();
@@ -158,6 +161,18 @@ impl Lane {
             jitter,
         );
         judged(claimed, verdict)
+    }
+
+    /// When this failure was first met, as far as can be known: a mark may have waited for a day
+    /// before its first attempt. No schedule waits longer than half an hour between two attempts.
+    fn first_failed_at(&self, claimed: &Claimed, class: ErrorClass) -> Timestamp {
+        if class == ErrorClass::Blocked {
+            return claimed.first_marked_at;
+        }
+        let longest = i64::from(claimed.attempts) * LONGEST_WAIT_MILLIS;
+        claimed
+            .first_marked_at
+            .max(self.clock.now().plus_millis(-longest))
     }
 
     /// A source is never given up: what would be a dead letter is tried again, slowly.

@@ -26,12 +26,6 @@ pub async fn step(
     let fresh = text.is_none();
     let mut cursor: BackfillCursor = read_cursor(text);
     let mut changes = Changes::default();
-    if fresh {
-        let joining = PollCursor::joining(site.clock.now());
-        changes
-            .cursors
-            .push(put_cursor(leader, side, POLL, &joining));
-    }
     let fields = site.shared_fields(leader, side);
     let page = match site.mappings.get(leader) {
         Some(bound) => {
@@ -40,6 +34,14 @@ pub async fn step(
         }
         None => return Ok(Produced::nothing()),
     };
+    if fresh {
+        // In the CRM's own time: a clock of ours that is ahead would open a gap.
+        let started = page.server_time.unwrap_or_else(|| site.clock.now());
+        let joining = PollCursor::joining(started, site.clock.now());
+        changes
+            .cursors
+            .push(put_cursor(leader, side, POLL, &joining));
+    }
     let (mut seen, mut marked) = (0, 0);
     for bound in site.sharing(leader, side) {
         let taken = take(

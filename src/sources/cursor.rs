@@ -77,13 +77,14 @@ impl Place {
 }
 
 impl PollCursor {
-    /// Polling that joins a backfill begun at `started` without a gap.
-    pub fn joining(started: Timestamp) -> Self {
+    /// Polling that joins a backfill without a gap. It began at `started` by the CRM's time, which
+    /// is `now` by ours.
+    pub fn joining(started: Timestamp, now: Timestamp) -> Self {
         let high = started.plus_millis(-JOIN_MILLIS).micros();
         Self {
             high,
             late_high: high,
-            bin_walked: started.micros(),
+            bin_walked: now.micros(),
             ..Self::default()
         }
     }
@@ -210,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_a_fast_pass_reached_is_read_once_more_ten_minutes_later() {
-        let mut cursor = PollCursor::joining(at(10_000));
+        let mut cursor = PollCursor::joining(at(10_000), at(10_000));
         let fast = cursor.next_window(at(10_000), false);
         assert!(!fast.late);
         cursor.finish(&fast, at(10_000), at(10_000));
@@ -242,7 +243,7 @@ mod tests {
 
     #[test]
     fn the_bin_is_walked_once_an_hour_and_takes_turns_with_the_changes() {
-        let mut cursor = PollCursor::joining(at(10_000));
+        let mut cursor = PollCursor::joining(at(10_000), at(10_000));
         let fast = cursor.next_window(at(13_700), true);
         assert!(!fast.bin, "the changes come first");
         cursor.finish(&fast, at(13_700), at(13_700));

@@ -6,9 +6,10 @@ use super::desk::Desk;
 use super::load::setback;
 use super::unit::{Batch, End};
 use super::write::Job;
+use crate::crm::hubspot::AssociationType;
 use crate::crm::{CrmError, split_ids};
 use crate::mapping::{Bound, ReferenceEnd, Rule};
-use crate::model::{Fields, RecordId, Side};
+use crate::model::{Fields, IntentKind, RecordId, Side};
 
 /// Adds and removes the associations that the jobs' rules ask for, one call per rule and kind.
 ///
@@ -85,6 +86,8 @@ impl Ends {
 struct Changes {
     add: Vec<(usize, RecordId, RecordId)>,
     remove: Vec<(usize, RecordId, RecordId)>,
+    /// Jobs whose record was created just now, so that it has no ties yet.
+    created: BTreeSet<usize>,
 }
 
 impl Changes {
@@ -99,6 +102,9 @@ impl Changes {
             };
             if !intended.after.contains_key(&ends.field) {
                 continue;
+            }
+            if job.intent.kind == IntentKind::Create {
+                changes.created.insert(at);
             }
             let before: BTreeSet<RecordId> = split_ids(&intended.before, &ends.field);
             let after: BTreeSet<RecordId> = split_ids(&intended.after, &ends.field);
@@ -132,24 +138,78 @@ impl Changes {
         if !self.add.is_empty() {
             let label = ends.label.as_deref();
             let kind = hubspot.association_type(object, &ends.to, label).await?;
-            let pairs: Vec<_> = self
+            let mut pairs: Vec<_> = self
                 .add
                 .iter()
                 .map(|(_, from, to)| (from.clone(), to.clone(), kind.clone()))
                 .collect();
+            pairs.extend(self.labels_to_keep(desk, object, ends).await?);
             let replies = hubspot.associate(object, &ends.to, &pairs).await;
             note(&mut failed, &self.add, replies);
         }
         if !self.remove.is_empty() {
-            let pairs: Vec<_> = self
-                .remove
-                .iter()
-                .map(|(_, from, to)| (from.clone(), to.clone()))
-                .collect();
-            let replies = hubspot.dissociate(object, &ends.to, &pairs).await;
+            let replies = self.untie(desk, object, ends).await?;
             note(&mut failed, &self.remove, replies);
         }
         Ok(failed)
+    }
+
+    /// A labelled tie replaces the labels its pair has (hubspot.md 7.1), and those are people's.
+    async fn labels_to_keep(
+        &self,
+        desk: &Desk<'_>,
+        object: &str,
+        ends: &Ends,
+    ) -> Result<Vec<(RecordId, RecordId, AssociationType)>, CrmError> {
+        let tied: BTreeSet<RecordId> = self
+            .add
+            .iter()
+            .filter(|(at, ..)| !self.created.contains(at))
+            .map(|(_, from, _)| from.clone())
+            .collect();
+        if tied.is_empty() {
+            return Ok(Vec::new());
+        }
+        let tied: Vec<RecordId> = tied.into_iter().collect();
+        let present = desk
+            .crms
+            .hubspot
+            .associations(object, &ends.to, &tied)
+            .await?;
+        let mut keep = Vec::new();
+        for (_, from, to) in &self.add {
+            let ties = present.get(from).map_or(&[][..], Vec::as_slice);
+            let kinds = ties
+                .iter()
+                .filter(|tie| tie.to == *to)
+                .flat_map(|tie| &tie.types);
+            let labelled = kinds.filter(|kind| kind.label.is_some());
+            keep.extend(labelled.map(|kind| (from.clone(), to.clone(), kind.clone())));
+        }
+        Ok(keep)
+    }
+
+    /// Where the rule is about one label, only that label goes.
+    async fn untie(
+        &self,
+        desk: &Desk<'_>,
+        object: &str,
+        ends: &Ends,
+    ) -> Result<Vec<Result<(), CrmError>>, CrmError> {
+        let hubspot = &desk.crms.hubspot;
+        let pairs = self
+            .remove
+            .iter()
+            .map(|(_, from, to)| (from.clone(), to.clone()));
+        let Some(label) = ends.label.as_deref() else {
+            let pairs: Vec<_> = pairs.collect();
+            return Ok(hubspot.dissociate(object, &ends.to, &pairs).await);
+        };
+        let kind = hubspot
+            .association_type(object, &ends.to, Some(label))
+            .await?;
+        let pairs: Vec<_> = pairs.map(|(from, to)| (from, to, kind.clone())).collect();
+        Ok(hubspot.unlabel(object, &ends.to, &pairs).await)
     }
 
     fn everything(&self, error: CrmError) -> BTreeMap<usize, CrmError> {

@@ -85,43 +85,80 @@ fn observe(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) {
     }
 }
 
-/// Stores what the units have gathered, in one commit. If that fails because a record is linked
-/// elsewhere by now, the units are stored one by one and only the one at fault pays.
+/// Stores what the units have gathered, in one commit, and the verdicts of those that ended.
 async fn commit_units(
     desk: &mut Desk<'_>,
     bound: &Bound,
     batch: &mut Batch,
 ) -> Result<(), StoreError> {
+    for unit in batch
+        .units
+        .iter_mut()
+        .filter(|unit| unit.end.is_some() && !unit.judged)
+    {
+        report::judge(desk, bound, unit);
+        unit.judged = true;
+    }
+    let more = Changes {
+        lane_state: Some(desk.crms.gates()),
+        ..Changes::default()
+    };
+    store(desk, bound, batch, more).await
+}
+
+/// Commits what the units have gathered together with `more`. If that fails because a record is
+/// linked elsewhere by now, the units are stored one by one and only the one at fault pays; then
+/// `more` is the caller's to send again, and the answer is false.
+pub async fn store_with(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+    more: Changes,
+) -> Result<bool, StoreError> {
     let mut parts = Vec::with_capacity(batch.units.len());
+    let mut all = more;
     for (at, unit) in batch.units.iter_mut().enumerate() {
-        if unit.end.is_some() && !unit.judged {
-            report::judge(desk, bound, unit);
-            unit.judged = true;
-        }
         let mut part = Changes::default();
         collect(unit, &mut part);
+        all.append(part.clone());
         parts.push((at, part));
     }
-    let mut all = Changes::default();
-    for (_, part) in &parts {
-        all.append(part.clone());
-    }
-    all.lane_state = Some(desk.crms.gates());
     match desk.lane.commit(all).await {
         Err(StoreError::Conflict { .. }) => {}
-        other => return other,
+        other => return other.map(|()| true),
     }
     for (at, part) in parts {
-        match desk.lane.commit(part).await {
-            Err(StoreError::Conflict { .. }) => give_up(desk, bound, &mut batch.units[at]).await?,
+        match desk.lane.commit(part.clone()).await {
+            Err(StoreError::Conflict { .. }) => {
+                give_up(desk, bound, &mut batch.units[at], part).await?;
+            }
             other => other?,
         }
     }
-    Ok(())
+    Ok(false)
 }
 
-/// Somebody else's link holds one of the unit's records. Nothing was written yet; look again.
-async fn give_up(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit) -> Result<(), StoreError> {
+async fn store(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+    more: Changes,
+) -> Result<(), StoreError> {
+    let again = more.clone();
+    if store_with(desk, bound, batch, more).await? {
+        return Ok(());
+    }
+    desk.lane.commit(again).await
+}
+
+/// Somebody else's link holds one of the unit's records. What was found out and what was closed is
+/// kept; the link, and what hangs on it, is not.
+async fn give_up(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    part: Changes,
+) -> Result<(), StoreError> {
     unit.writes.clear();
     unit.link = None;
     unit.end = Some(End::Failed(report::setback(
@@ -129,6 +166,16 @@ async fn give_up(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit) -> Result<
         "link-taken",
         "one of the two records was linked elsewhere at the same time".to_owned(),
     )));
+    unit.changes = Changes {
+        links: Vec::new(),
+        bases: Vec::new(),
+        holds: Vec::new(),
+        intents: Vec::new(),
+        verdicts: Vec::new(),
+        dead_letters: Vec::new(),
+        dead_letters_closed: Vec::new(),
+        ..part
+    };
     report::judge(desk, bound, unit);
     unit.judged = true;
     let changes = std::mem::take(&mut unit.changes);

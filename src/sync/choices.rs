@@ -75,10 +75,14 @@ impl Choices {
         }
         let here = bound.canon(rule, from, &source, references).ok()?;
         let there = bound.carry(rule, from, &source, &here, references).ok()?;
-        unit.changes.approvals_used.push(chosen.approval.clone());
+        unit.chosen
+            .insert(rule.name.clone(), chosen.approval.clone());
         let mut values = BySide::default();
-        *values.get_mut(from) = Some(here);
-        *values.get_mut(from.other()) = Some(there);
+        for (side, value) in [(from, here), (from.other(), there)] {
+            if rule.policy.direction.allows(side) {
+                *values.get_mut(side) = Some(value);
+            }
+        }
         Some(values)
     }
 }

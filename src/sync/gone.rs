@@ -39,7 +39,7 @@ pub async fn judge(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Res
             LinkState::Creating(on) => creating(desk, bound, unit, on),
             LinkState::Unlinked => unit.finish(End::Done),
             LinkState::Tombstoned | LinkState::Frozen | LinkState::Suspended => {
-                revive(bound, unit, state);
+                revive(desk, bound, unit, state);
             }
         }
     }
@@ -214,18 +214,39 @@ fn left(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side) {
 /// The source of a create went away before the create was made.
 fn creating(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, on: Side) {
     let source = on.other();
-    let gone = unit
+    let Some(record) = unit
         .read
         .get(source)
-        .as_ref()
-        .is_some_and(|r| r.presence == Presence::Deleted);
-    if gone && unit.intents.is_empty() {
-        bury(desk, bound, unit, "deleted before it was created", source);
+        .clone()
+        .filter(|_| unit.intents.is_empty())
+    else {
+        return;
+    };
+    match record.presence {
+        Presence::Live if bound.takes_part(source, &record.fields).unwrap_or(true) => {}
+        Presence::Live => {
+            unit.set_state(LinkState::Unlinked, "left the filter before it was created");
+            unit.finish(End::Done);
+        }
+        Presence::Deleted => bury(desk, bound, unit, "deleted before it was created", source),
+        Presence::MergedInto(_) | Presence::Converted { .. } | Presence::NotVisible => {
+            let what = "can no longer be read as it was when its copy was planned";
+            suspend(bound, unit, source, NOT_VISIBLE, what);
+        }
     }
 }
 
 /// Both records are there again, or back inside the filter: the pair goes on with its old base.
-fn revive(bound: &Bound, unit: &mut Unit, state: LinkState) {
+fn revive(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, state: LinkState) {
+    let deleted_side = Side::BOTH.into_iter().find(|side| {
+        unit.read
+            .get(*side)
+            .as_ref()
+            .is_some_and(|r| r.presence == Presence::Deleted)
+    });
+    if let Some(side) = deleted_side.filter(|_| state != LinkState::Tombstoned) {
+        return deleted(desk, bound, unit, side);
+    }
     let back = Side::BOTH.into_iter().all(|side| {
         unit.read.get(side).as_ref().is_some_and(|record| {
             record.presence == Presence::Live

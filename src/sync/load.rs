@@ -2,7 +2,7 @@
 
 use super::Desk;
 use super::unit::{Batch, End, Unit};
-use crate::crm::CrmError;
+use crate::crm::{CrmError, ErrorKind};
 use crate::mapping::Bound;
 use crate::model::{Cause, HoldReason, LinkState, Presence, Side};
 use crate::pipeline::{Setback, at_rest, keys_of};
@@ -17,12 +17,25 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// A store error is nobody's setback: it ends the step.
-    pub fn setback(self) -> Result<Setback, StoreError> {
+    /// The platform blames the request, which names many records.
+    pub fn may_be_one_record(&self) -> bool {
         match self {
-            Self::Store(error) => Err(error),
-            Self::Crm(error) => Ok(setback(&error)),
+            Self::Store(_) => false,
+            Self::Crm(error) => matches!(error.kind, ErrorKind::Rejected | ErrorKind::BadRequest),
         }
+    }
+
+    /// How the units that were to be read end. A store error is nobody's setback: it ends the step.
+    /// A permission or a field that is missing says nothing about any record, so it costs none.
+    pub fn ends(self) -> Result<End, StoreError> {
+        let error = match self {
+            Self::Store(error) => return Err(error),
+            Self::Crm(error) => error,
+        };
+        Ok(match error.kind {
+            ErrorKind::Forbidden | ErrorKind::UnknownField => End::Paused(setback(&error)),
+            _ => End::Failed(setback(&error)),
+        })
     }
 }
 
@@ -100,23 +113,12 @@ async fn read(
     Ok(())
 }
 
-/// What a person asks for, and a rule that waits for a parent, is looked at although no value moved.
 fn resting(bound: &Bound, unit: &Unit) -> bool {
     let linked = unit
         .link
         .as_ref()
         .is_some_and(|link| link.state == LinkState::Linked);
-    let asked = unit
-        .claimed
-        .iter()
-        .any(|claim| claim.cause == Cause::Person);
-    let waits = unit
-        .holds
-        .iter()
-        .any(|hold| hold.reason == HoldReason::Unresolved);
     linked
-        && !asked
-        && !waits
         && unit.intents.is_empty()
         && !asked_for(unit)
         && Side::BOTH

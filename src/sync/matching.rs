@@ -14,7 +14,7 @@ use crate::mapping::Bound;
 use crate::model::{
     BySide, ErrorClass, Failure, Link, LinkId, LinkState, Presence, RecordId, Side,
 };
-use crate::pipeline::{Setback, is_stocked};
+use crate::pipeline::{LANE, Setback, is_stocked};
 use crate::store::StoreError;
 
 /// While a side has not been read once, nobody knows what is new or unique.
@@ -33,22 +33,88 @@ pub async fn find_partners(
     if !batch.open().any(|unit| unit.link.is_none()) {
         return Ok(());
     }
+    merged_survivors(desk, bound, batch).await?;
     by_key(desk, bound, batch).await?;
-    if !is_stocked(desk.site, bound).await? {
-        let at = desk.site.clock.now().plus_millis(UNFILLED_WAIT_MILLIS);
-        for unit in batch.open().filter(|unit| unit.link.is_none()) {
-            unit.finish(End::Again(waiting(
-                "backfill",
-                "both sides are still being read",
-                at,
-            )));
-        }
-        return Ok(());
-    }
     for side in Side::BOTH {
         by_rules(desk, bound, batch, side).await?;
     }
     leave_matches_to_peers(desk, bound, batch).await?;
+    Ok(())
+}
+
+/// Nobody knows what is new or unique before both sides have been seen once. Records without a
+/// link wait for that unread, as long as the backfill itself waits.
+pub async fn wait_for_stock(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+) -> Result<(), StoreError> {
+    let unlinked = batch.open().any(|unit| unit.link.is_none());
+    if !unlinked || is_stocked(desk.site, bound).await? {
+        return Ok(());
+    }
+    let (store, ws) = (&desk.site.store, &desk.site.workspace);
+    let soon = desk.site.clock.now().plus_millis(UNFILLED_WAIT_MILLIS);
+    let at = store
+        .next_due_of(ws, LANE, "backfill")
+        .await?
+        .map_or(soon, |due| due.max(soon));
+    for unit in batch.open().filter(|unit| unit.link.is_none()) {
+        unit.finish(End::Again(waiting(
+            "backfill",
+            "both sides are still being read",
+            at,
+        )));
+    }
+    Ok(())
+}
+
+/// A HubSpot merge gives the survivor a new id, and the old ids vanish from its lists. A survivor
+/// of linked records is for a person: copying it would make a third record of two.
+async fn merged_survivors(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+) -> Result<(), StoreError> {
+    let side = Side::HubSpot;
+    let old_ids = |unit: &Unit| -> Vec<RecordId> {
+        let merged = unit
+            .fields(side)
+            .and_then(|f| f.get("hs_merged_object_ids")?.as_text());
+        let ids = merged.unwrap_or_default().split(';').map(str::trim);
+        ids.filter(|id| !id.is_empty()).map(RecordId::new).collect()
+    };
+    let unlinked = |unit: &&mut Unit| unit.link.is_none() && unit.source() == side;
+    let wanted: Vec<RecordId> = batch
+        .open()
+        .filter(unlinked)
+        .flat_map(|u| old_ids(u))
+        .collect();
+    let links = open_links(desk, bound, side, &wanted).await?;
+    for unit in batch.open().filter(unlinked) {
+        let held: Vec<&Link> = old_ids(unit)
+            .iter()
+            .filter_map(|id| links.get(id))
+            .collect();
+        let Some(first) = held.first() else { continue };
+        let partner = first
+            .records
+            .salesforce
+            .as_ref()
+            .map_or("a record", RecordId::as_str);
+        let message = format!(
+            "is what a merge left of {} linked record(s); the links still name the old ids. Pair \
+             it with {partner} by `tandem links unpair` and `tandem links pair`.",
+            held.len(),
+        );
+        let suspended = held.into_iter().map(|link| Link {
+            state: LinkState::Suspended,
+            note: "merged".to_owned(),
+            ..link.clone()
+        });
+        unit.changes.links.extend(suspended);
+        unit.finish(report::person("merged", message));
+    }
     Ok(())
 }
 
@@ -107,6 +173,9 @@ async fn by_key(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result
                     let why = "a create whose reply was lost turned up";
                     unit.finish(End::Again(waiting("adopted", why, at)));
                 }
+                Some(link) if link.records.get(side).as_ref() == Some(&id) => {
+                    unit.finish(linked_meanwhile(desk));
+                }
                 Some(link) => unit.finish(taken(side, partner, link)),
             }
         }
@@ -119,7 +188,16 @@ async fn by_key(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result
 fn named_by(desk: &Desk<'_>, side: Side, key: &str) -> Option<RecordId> {
     let rest = key.strip_prefix(side.as_str())?.strip_prefix(':')?;
     let (account, id) = rest.split_once(':')?;
-    (account == desk.site.accounts.get(side)).then(|| RecordId::new(id))
+    let ours = account == desk.site.accounts.get(side);
+    (ours && may_be_id(side, id)).then(|| RecordId::new(id))
+}
+
+/// Anybody can type into the key field, and one malformed id fails a whole read.
+fn may_be_id(side: Side, id: &str) -> bool {
+    match side {
+        Side::HubSpot => !id.is_empty() && id.len() < 20 && id.bytes().all(|b| b.is_ascii_digit()),
+        Side::Salesforce => id.len() == 18 && id.bytes().all(|b| b.is_ascii_alphanumeric()),
+    }
 }
 
 /// The text that a created record carries: whose copy it is.
@@ -258,6 +336,9 @@ fn choose(
 ) {
     match theirs.first() {
         Some(partner) if theirs.len() == 1 => match links.get(partner) {
+            Some(link) if link.records.get(side) == unit.records.get(side) => {
+                unit.finish(linked_meanwhile(desk));
+            }
             Some(link) => unit.finish(taken(side, partner, link)),
             None if ours == 1 => pair(desk, bound, unit, side, partner.clone()),
             None => unit.finish(ambiguous(side, theirs, ours)),
@@ -293,7 +374,7 @@ async fn candidates(
     Ok(found)
 }
 
-async fn open_links(
+pub async fn open_links(
     desk: &Desk<'_>,
     bound: &Bound,
     side: Side,
@@ -466,7 +547,17 @@ fn ambiguous(side: Side, theirs: &BTreeSet<RecordId>, ours: usize) -> End {
     )
 }
 
-fn taken(side: Side, partner: &RecordId, link: &Link) -> End {
+/// The link it meets is its own, made since its mark was folded.
+fn linked_meanwhile(desk: &Desk<'_>) -> End {
+    let at = desk.site.clock.now();
+    End::Again(waiting(
+        "linked-meanwhile",
+        "the record was linked by its partner's mark",
+        at,
+    ))
+}
+
+pub fn taken(side: Side, partner: &RecordId, link: &Link) -> End {
     let holder = link
         .records
         .get(side)

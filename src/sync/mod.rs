@@ -38,12 +38,27 @@ pub async fn reconcile(
     let Some(bound) = desk.site.mappings.get(mapping) else {
         return report::drop_orphans(desk, claimed).await;
     };
-    let mut batch = fold::fold(desk, bound, claimed).await?;
+    let mut batch = fold::fold(desk, bound, claimed.clone()).await?;
     if let Err(error) = prepare(desk, bound, &mut batch).await {
-        batch.fail(&error.setback()?);
+        if error.may_be_one_record() && claimed.len() > 1 {
+            return halves(desk, mapping, claimed).await;
+        }
+        batch.fail(error.ends()?);
     }
     plan::plan(desk, bound, &mut batch).await?;
     carry::carry_out(desk, bound, batch).await
+}
+
+/// One record that cannot even be read must not fail its neighbours: the batch is halved until it
+/// stands alone. What a half has stored already is found there by the next one.
+async fn halves(
+    desk: &mut Desk<'_>,
+    mapping: &MappingName,
+    mut claimed: Vec<Claimed>,
+) -> Result<(), StoreError> {
+    let right = claimed.split_off(claimed.len() / 2);
+    Box::pin(reconcile(desk, mapping, claimed)).await?;
+    Box::pin(reconcile(desk, mapping, right)).await
 }
 
 /// Everything that must be known before a plan can be made. An error here is a failed read: it
@@ -55,6 +70,7 @@ async fn prepare(
 ) -> Result<(), load::ReadError> {
     settle::left_open(desk, bound, batch).await?;
     matching::leave_linked_to_peers(desk, bound, batch).await?;
+    matching::wait_for_stock(desk, bound, batch).await?;
     load::marked(desk, bound, batch).await?;
     matching::find_partners(desk, bound, batch).await?;
     load::others(desk, bound, batch).await?;

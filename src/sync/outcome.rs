@@ -43,7 +43,8 @@ pub fn apply(
     writes: &mut BySide<Option<Write>>,
 ) {
     match decision {
-        Decision::Unchanged => {}
+        // Also what was held, once its values are back where they agreed.
+        Decision::Unchanged => release(desk, unit, outcome.rule),
         Decision::Agree { .. } => agree(desk, bound, unit, outcome),
         Decision::Write { values, lost } => {
             write(desk, bound, unit, outcome, &values, lost.as_ref(), writes);
@@ -58,6 +59,7 @@ pub fn apply(
         }
         // Noted at a one-way destination: from here on that value is what it holds.
         Decision::Skip if outcome.reason == Some(Reason::Drift) => {
+            release(desk, unit, outcome.rule);
             skip(desk, bound, unit, outcome);
             set_base(unit, outcome.rule, outcome.observed());
         }
@@ -67,6 +69,9 @@ pub fn apply(
 
 fn agree(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, outcome: &Outcome<'_>) {
     release(desk, unit, outcome.rule);
+    unit.changes
+        .approvals_used
+        .extend(unit.chosen.remove(&outcome.rule.name));
     set_base(unit, outcome.rule, outcome.observed());
     if outcome.reason != Some(Reason::Equal) {
         skip(desk, bound, unit, outcome);
@@ -230,36 +235,23 @@ fn write(
     writes: &mut BySide<Option<Write>>,
 ) {
     let rule = outcome.rule;
-    let mut any = false;
+    let mut sent = BySide::<Fields>::default();
     for to in Side::BOTH {
         let Some(value) = values.get(to) else {
             continue;
         };
         let present = outcome.fields.get(to);
-        let after = match sendable(bound, rule, to, value, present, outcome.references) {
-            Ok(after) => after,
+        match sendable(bound, rule, to, value, present, outcome.references) {
+            Ok(after) => *sent.get_mut(to) = after,
+            // Neither side is written: half of a union would look like an agreement.
             Err(problem) => return hold(desk, bound, unit, outcome, &problem, false),
-        };
-        if after.is_empty() {
-            continue;
         }
-        any = true;
-        let slot = writes.get_mut(to).get_or_insert_with(|| Write {
-            side: to,
-            kind: IntentKind::Update,
-            rules: Vec::new(),
-        });
-        slot.rules.push(IntendedRule {
-            rule: rule.name.clone(),
-            rule_hash: rule.hash.clone(),
-            source: rule_fields(rule, to.other(), outcome.fields.get(to.other())),
-            before: rule_fields(rule, to, present),
-            after,
-            reason: outcome.word().to_owned(),
-        });
     }
-    if !any {
+    if Side::BOTH.into_iter().all(|to| sent.get(to).is_empty()) {
         return agree(desk, bound, unit, outcome);
+    }
+    for to in Side::BOTH {
+        plan_write(outcome, to, std::mem::take(sent.get_mut(to)), writes);
     }
     release(desk, unit, rule);
     if let Some(lost) = lost {
@@ -269,6 +261,26 @@ fn write(
         desk.tally.conflicts += u64::from(row.is_some());
         unit.changes.conflicts.extend(row);
     }
+}
+
+fn plan_write(outcome: &Outcome<'_>, to: Side, after: Fields, writes: &mut BySide<Option<Write>>) {
+    if after.is_empty() {
+        return;
+    }
+    let rule = outcome.rule;
+    let slot = writes.get_mut(to).get_or_insert_with(|| Write {
+        side: to,
+        kind: IntentKind::Update,
+        rules: Vec::new(),
+    });
+    slot.rules.push(IntendedRule {
+        rule: rule.name.clone(),
+        rule_hash: rule.hash.clone(),
+        source: rule_fields(rule, to.other(), outcome.fields.get(to.other())),
+        before: rule_fields(rule, to, outcome.fields.get(to)),
+        after,
+        reason: outcome.word().to_owned(),
+    });
 }
 
 /// The fields to send: only those that differ from what is there, and none that the schema says

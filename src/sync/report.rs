@@ -101,6 +101,7 @@ pub fn judge(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit) {
         let judged = match &end {
             End::Done => desk.lane.done(claim),
             End::Failed(setback) => desk.lane.failed(claim, setback),
+            End::Paused(setback) => desk.lane.failed_source(claim, setback),
             End::Again(setback) => {
                 let at = setback.retry_after.unwrap_or_else(|| desk.site.clock.now());
                 desk.lane.again(claim, at, setback)

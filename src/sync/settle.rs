@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use super::desk::Desk;
 use super::load::ReadError;
 use super::matching::adopt;
-use super::outcome::{put_hold, set_base};
+use super::outcome::{CHOSEN, put_hold, set_base};
 use super::report::{self, Note, journal};
 use super::revisions::Revisions;
 use super::unit::{Batch, End, Unit};
 use crate::mapping::{Bound, References, Rule};
-use crate::merge::{self, Settled};
+use crate::merge::{self, Reason, RuleInput, Settled};
 use crate::model::{
     BySide, ErrorClass, Fields, Halves, HoldReason, IntendedRule, Intent, IntentKind, LinkState,
     Presence, Problem, Raw, Record, RecordId, Side, Value,
@@ -45,12 +45,10 @@ pub fn settle(
     let mut applied = 0;
     for intended in &intent.rules {
         let verdict = judge(bound, intent.side, intended, stored, acknowledged);
-        match verdict {
-            Settled::Applied => applied += 1,
-            Settled::NotApplied | Settled::Overtaken => after = After::LookAgain,
-            Settled::NotKept | Settled::Altered => {}
+        applied += usize::from(verdict == Settled::Applied);
+        if close_rule(desk, bound, unit, intent, intended, stored, verdict) != After::Settled {
+            after = After::LookAgain;
         }
-        close_rule(desk, bound, unit, intent, intended, stored, verdict);
     }
     if applied == 0 && after == After::LookAgain {
         After::NotApplied
@@ -139,8 +137,9 @@ fn close_rule(
     intended: &IntendedRule,
     stored: &Fields,
     verdict: Settled,
-) {
+) -> After {
     let side = intent.side;
+    let mut after = After::Settled;
     let Some(rule) = rule_of(bound, intended) else {
         return close_raw(desk, bound, unit, intent, intended, stored, verdict);
     };
@@ -149,13 +148,12 @@ fn close_rule(
     *sides.get_mut(side) = held.clone();
     sides.get_mut(side.other()).clone_from(&intended.source);
     match verdict {
+        Settled::Applied if is_half(bound, rule, intended, &sides) => after = After::LookAgain,
         Settled::Applied => {
             set_base(unit, rule, sides);
-            if let Some(base) = unit.bases.get_mut(&rule.name) {
-                base.rule_hash.clone_from(&intended.rule_hash);
-            }
+            use_choice(unit, rule);
         }
-        Settled::NotApplied | Settled::Overtaken => {}
+        Settled::NotApplied | Settled::Overtaken => after = After::LookAgain,
         Settled::NotKept => {
             let detail = format!(
                 "{} said yes and kept the old value; an automation or a permission keeps it so",
@@ -180,6 +178,31 @@ fn close_rule(
         }
     }
     note(desk, bound, unit, intent, intended, held, verdict);
+    after
+}
+
+/// One write of a rule that writes both sides: the other half is only on its way, so nothing is
+/// agreed yet. Once both hold the value, the next plan finds them equal and moves the base.
+fn is_half(bound: &Bound, rule: &Rule, intended: &IntendedRule, sides: &BySide<Fields>) -> bool {
+    if intended.reason != Reason::Union.as_str() && intended.reason != CHOSEN {
+        return false;
+    }
+    let none = References::default();
+    let now = BySide::from_fn(|side| bound.canon(rule, side, sides.get(side), &none));
+    let carried = BySide::from_fn(|side| {
+        let from = side.other();
+        let value = now.get(from).clone()?;
+        bound.carry(rule, from, sides.get(from), &value, &none)
+    });
+    let input = RuleInput::new(rule.name.clone(), &rule.policy, now, carried);
+    merge::corresponds(&input).is_none()
+}
+
+/// A person's choice is used up once it has been carried out, and not before.
+fn use_choice(unit: &mut Unit, rule: &Rule) {
+    if let Some(approval) = unit.chosen.remove(&rule.name) {
+        unit.changes.approvals_used.push(approval);
+    }
 }
 
 /// What was agreed is kept under the rule's old hash, so that the next plan sees a changed rule.
@@ -191,7 +214,7 @@ fn close_raw(
     intended: &IntendedRule,
     stored: &Fields,
     verdict: Settled,
-) {
+) -> After {
     let names = intended.before.keys().chain(intended.after.keys());
     let held: Fields = names
         .filter_map(|name| Some((name.clone(), stored.get(name)?.clone())))
@@ -210,6 +233,10 @@ fn close_raw(
         unit.bases_dirty = true;
     }
     note(desk, bound, unit, intent, intended, held, verdict);
+    match verdict {
+        Settled::NotApplied | Settled::Overtaken => After::LookAgain,
+        Settled::Applied | Settled::NotKept | Settled::Altered => After::Settled,
+    }
 }
 
 fn note(
@@ -274,11 +301,7 @@ pub async fn left_open(
             }
         }
     }
-    let mut changes = crate::store::Changes::default();
-    for unit in &mut batch.units {
-        super::carry::collect(unit, &mut changes);
-    }
-    desk.lane.commit(changes).await?;
+    super::carry::store_with(desk, bound, batch, crate::store::Changes::default()).await?;
     Ok(())
 }
 

@@ -30,6 +30,10 @@ pub struct Unit {
     pub fresh: bool,
     /// What a guard let through.
     pub guarded: Vec<Guarded>,
+    /// The record that a refused create named as its double, until somebody looks whose it is.
+    pub existing: Option<RecordId>,
+    /// Choices of a person that the planned writes carry out, by rule.
+    pub chosen: BTreeMap<String, ApprovalId>,
     /// Waits for this parent once everything else is done.
     pub blocked_on: Option<(RecordKey, Setback)>,
     /// What the store is to be told about this unit with the next commit.
@@ -63,6 +67,9 @@ pub enum End {
     Done,
     /// Failed; the retry schedule decides.
     Failed(Setback),
+    /// The mapping cannot be worked at all just now: looked at again after a pause, for as long as
+    /// it takes.
+    Paused(Setback),
     /// Not an attempt: due again when the setback says, or at once.
     Again(Setback),
     BlockedOn {
@@ -176,9 +183,9 @@ impl Batch {
     }
 
     /// Ends every open unit the same way: a read that failed failed for all of them.
-    pub fn fail(&mut self, setback: &Setback) {
+    pub fn fail(&mut self, end: End) {
         for unit in self.open() {
-            unit.finish(End::Failed(setback.clone()));
+            unit.finish(end.clone());
         }
     }
 }

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use super::carry::collect;
+use super::carry::store_with;
 use super::create::key_for;
 use super::desk::Desk;
 use super::load::setback;
-use super::matching::adopt;
+use super::matching::{adopt, open_links, taken};
 use super::outcome::put_hold;
 use super::report;
 use super::settle::{self, After};
@@ -17,7 +17,7 @@ use super::unit::{Batch, End, Unit};
 use crate::crm::{CrmError, Crms, ErrorKind, RowResult, WriteRow, Written};
 use crate::mapping::Bound;
 use crate::model::{
-    BySide, ErrorClass, Fields, HoldReason, Intent, IntentId, IntentKind, LinkState, Problem, Raw,
+    BySide, ErrorClass, Fields, HoldReason, Intent, IntentId, IntentKind, Presence, Problem, Raw,
     Record, RecordId, Side, Timestamp,
 };
 use crate::retry::GRACE_MILLIS;
@@ -114,7 +114,7 @@ async fn send(
     let mut jobs = jobs.into_iter().peekable();
     while jobs.peek().is_some() {
         let mut call: Vec<Job> = jobs.by_ref().take(Crms::batch(side)).collect();
-        open_intents(desk, batch, &mut call).await?;
+        open_intents(desk, bound, batch, &mut call).await?;
         let mut results = call_crm(desk, bound, side, kind, &call).await;
         for job in call {
             let result = results
@@ -129,6 +129,7 @@ async fn send(
                 Err(error) => reduced.extend(refused(desk, bound, batch, job, &error)),
             }
         }
+        adopt_existing(desk, bound, batch, side).await?;
     }
     if unread.is_empty() {
         return Ok(reduced);
@@ -144,20 +145,27 @@ async fn send(
 /// One commit before each call: the intents of its rows, and all that gathered since the last.
 async fn open_intents(
     desk: &mut Desk<'_>,
+    bound: &Bound,
     batch: &mut Batch,
-    call: &mut [Job],
+    call: &mut Vec<Job>,
 ) -> Result<(), StoreError> {
     desk.lane.keep().await?;
-    let mut changes = Changes::default();
-    for unit in &mut batch.units {
-        collect(unit, &mut changes);
-    }
     let send_before = desk.lane.send_before();
-    for job in call {
+    for job in call.iter_mut() {
         job.intent.send_before = send_before;
-        changes.intents.push(job.intent.clone());
     }
-    desk.lane.commit(changes).await
+    if store_with(desk, bound, batch, intents_of(call)).await? {
+        return Ok(());
+    }
+    call.retain(|job| batch.units[job.unit].open());
+    desk.lane.commit(intents_of(call)).await
+}
+
+fn intents_of(call: &[Job]) -> Changes {
+    Changes {
+        intents: call.iter().map(|job| job.intent.clone()).collect(),
+        ..Changes::default()
+    }
 }
 
 type Results = BTreeMap<String, RowResult>;
@@ -370,8 +378,11 @@ async fn settle_by_reading(
     };
     for (job, written) in written {
         match records.get(&written.id) {
-            Some(record) => close(desk, bound, batch, &job, &record.fields),
-            None => batch.units[job.unit].finish(look_again(desk)),
+            Some(record) if record.presence == Presence::Live => {
+                close(desk, bound, batch, &job, &record.fields);
+            }
+            // Gone or hidden right after our write: the open intent is settled by the next pass.
+            Some(_) | None => batch.units[job.unit].finish(look_again(desk)),
         }
     }
     Ok(())
@@ -434,13 +445,13 @@ fn refused(
     if class == ErrorClass::UnknownOutcome {
         let mut later = setback(error);
         later.retry_after = Some(job.intent.send_before.plus_millis(GRACE_MILLIS));
-        unit.finish(End::Again(later));
+        unit.finish(End::Failed(later));
         return None;
     }
     unit.changes.intents_closed.push(job.intent.id.clone());
     match error.kind {
         ErrorKind::Duplicate if job.intent.kind == IntentKind::Create => {
-            duplicate(desk, unit, &job, error);
+            duplicate(unit, error);
             None
         }
         ErrorKind::NotFound => {
@@ -461,22 +472,45 @@ fn refused(
     }
 }
 
-/// The record exists on the other side already: it becomes the partner, unless a duplicate rule
-/// only thinks that it might be.
-fn duplicate(desk: &Desk<'_>, unit: &mut Unit, job: &Job, error: &CrmError) {
-    let Some(existing) = error
-        .existing
-        .clone()
-        .filter(|_| error.code != "DUPLICATES_DETECTED")
-    else {
-        return unit.finish(End::Failed(setback(error)));
-    };
-    let Some(mut link) = unit.link.clone() else {
-        return;
-    };
-    link.state = LinkState::Creating(job.intent.side);
-    adopt(unit, link, job.intent.side, existing);
-    unit.finish(look_again(desk));
+/// The record exists on the other side already and may become the partner, unless a duplicate rule
+/// only thinks that it is the same.
+fn duplicate(unit: &mut Unit, error: &CrmError) {
+    match error.existing.clone() {
+        Some(existing) if error.code != "DUPLICATES_DETECTED" => unit.existing = Some(existing),
+        Some(_) | None => unit.finish(End::Failed(setback(error))),
+    }
+}
+
+/// Links the records that a refused create named, where they have no link yet.
+async fn adopt_existing(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+    side: Side,
+) -> Result<(), StoreError> {
+    let named: Vec<RecordId> = batch
+        .units
+        .iter()
+        .filter_map(|u| u.existing.clone())
+        .collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    let mut links = open_links(desk, bound, side, &named).await?;
+    for unit in &mut batch.units {
+        let (Some(existing), Some(link)) = (unit.existing.take(), unit.link.clone()) else {
+            continue;
+        };
+        match links.get(&existing).filter(|holder| holder.id != link.id) {
+            Some(holder) => unit.finish(taken(side.other(), &existing, holder)),
+            None => {
+                links.insert(existing.clone(), link.clone());
+                adopt(unit, link, side, existing);
+                unit.finish(look_again(desk));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The rules that own the refused fields are held; the rest of the record goes on without them.

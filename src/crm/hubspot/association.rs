@@ -277,6 +277,35 @@ impl HubSpot {
             .collect()
     }
 
+    /// Takes one label from each pair and leaves the rest of the tie; one answer for each in order.
+    pub async fn unlabel(
+        &self,
+        from: &str,
+        to: &str,
+        pairs: &[(RecordId, RecordId, AssociationType)],
+    ) -> Vec<Result<(), CrmError>> {
+        let wanted: BTreeMap<(&RecordId, &RecordId), Value> = pairs
+            .iter()
+            .map(|(left, right, kind)| {
+                let types = json!([{
+                    "associationCategory": kind.category,
+                    "associationTypeId": kind.type_id,
+                }]);
+                let (from, to) = (json!({"id": left.as_str()}), json!({"id": right.as_str()}));
+                (
+                    (left, right),
+                    json!({"from": from, "to": to, "types": types}),
+                )
+            })
+            .collect();
+        let inputs: Vec<((&RecordId, &RecordId), Value)> = wanted.into_iter().collect();
+        let answers = self.write_ties(from, to, "labels/archive", &inputs).await;
+        pairs
+            .iter()
+            .map(|(left, right, _)| answer(&answers, left, right))
+            .collect()
+    }
+
     /// Unties pairs, all labels at once; one answer for each in order.
     pub async fn dissociate(
         &self,
@@ -332,7 +361,8 @@ impl HubSpot {
         verb: &str,
         chunk: &[((&RecordId, &RecordId), Value)],
     ) -> Result<Vec<ItemError>, CrmError> {
-        let url = self.ties_url(from, to, &["batch", verb]).await?;
+        let path: Vec<&str> = std::iter::once("batch").chain(verb.split('/')).collect();
+        let url = self.ties_url(from, to, &path).await?;
         let inputs: Vec<&Value> = chunk.iter().map(|(_, input)| input).collect();
         let reply = self.post(WRITE, url, &json!({"inputs": inputs})).await?;
         if reply.body.is_empty() {

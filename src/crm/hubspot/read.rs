@@ -26,6 +26,8 @@ pub struct Page {
     pub records: Vec<Record>,
     /// Hand it back as `after`; `None` at the end.
     pub next: Option<String>,
+    /// HubSpot's time when it answered, to the second.
+    pub server_time: Option<Timestamp>,
 }
 
 /// One value a property had, newest first in its list.
@@ -51,16 +53,16 @@ impl HubSpot {
         let names = properties.join(",");
         let narrow = names.len() <= URL_PROPERTIES;
         let asked = if narrow { names.as_str() } else { ID };
-        let (mut records, next) = self.list_page(object, asked, after, archived).await?;
+        let mut page = self.list_page(object, asked, after, archived).await?;
         if !narrow {
-            let ids: Vec<RecordId> = records.into_iter().map(|record| record.id).collect();
-            records = if archived {
+            let ids: Vec<RecordId> = page.records.into_iter().map(|record| record.id).collect();
+            page.records = if archived {
                 self.read_chunks(object, &ids, properties, true).await?
             } else {
                 self.batch_read(object, &ids, properties).await?
             };
         }
-        Ok(Page { records, next })
+        Ok(page)
     }
 
     async fn list_page(
@@ -69,7 +71,7 @@ impl HubSpot {
         properties: &str,
         after: Option<&str>,
         archived: bool,
-    ) -> Result<(Vec<Record>, Option<String>), CrmError> {
+    ) -> Result<Page, CrmError> {
         let mut url = self.objects_url(object, &[]).await?;
         {
             let mut query = url.query_pairs_mut();
@@ -98,7 +100,11 @@ impl HubSpot {
                 record.presence = Presence::Deleted;
             }
         }
-        Ok((records, next))
+        Ok(Page {
+            records,
+            next,
+            server_time: reply.server_time(),
+        })
     }
 
     /// Any number of ids, 100 to a call; each comes back once, in the order of the ids. Those not
