@@ -121,6 +121,20 @@ impl Crms {
         }
     }
 
+    /// A page of the HubSpot records in the recycling bin, in the order of their ids.
+    pub async fn list_archived(
+        &self,
+        object: &str,
+        fields: &[String],
+        after: Option<&str>,
+    ) -> Result<Listing, CrmError> {
+        let page = self.hubspot.list(object, fields, after, true).await?;
+        Ok(Listing {
+            records: page.records,
+            next: page.next,
+        })
+    }
+
     /// The next page of the records whose stamp lies in a span.
     pub async fn changed(
         &self,
