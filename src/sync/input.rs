@@ -6,10 +6,7 @@ use super::desk::Desk;
 use super::unit::{Batch, Unit};
 use crate::mapping::{Bound, References, Rule};
 use crate::merge::{self, Reason, RuleInput};
-use crate::model::{
-    BySide, Conflict, Fields, FirstSync, HoldReason, Policy, Problem, Raw, RecordId, Side,
-    Timestamp, Value,
-};
+use crate::model::{BySide, Fields, HoldReason, Problem, Raw, RecordId, Side, Timestamp, Value};
 use crate::pipeline::rule_fields;
 
 /// When each side's value was last edited, for rules that let the newest win.
@@ -117,9 +114,11 @@ fn held(
     (unmoved && hold.rule_hash == rule.hash).then_some(hold.reason)
 }
 
-fn compares_times(policy: &Policy) -> bool {
-    matches!(policy.conflict, Conflict::Newest { .. })
-        || matches!(policy.first_sync, FirstSync::Newest { .. })
+/// A stamp that our own write left says nothing about when a person edited.
+fn stamped_by_us(desk: &Desk<'_>, fields: &Fields) -> bool {
+    let by = fields.get("LastModifiedById").and_then(Raw::as_text);
+    let us = desk.crms.salesforce.session().user_id;
+    by.is_some() && by == us.as_deref()
 }
 
 /// HubSpot's property history, read only for rules that are about to compare times. A history that
@@ -142,7 +141,7 @@ pub async fn edit_times(
             .mapping()
             .rules
             .iter()
-            .filter(|rule| compares_times(&rule.policy))
+            .filter(|rule| rule.policy.compares_times())
         {
             let input = rule_input(bound, rule, unit, &fields, (references, &Times::new()));
             if merge::decide(&input).1 != Reason::NewestTie {
@@ -150,6 +149,9 @@ pub async fn edit_times(
             }
             ids.insert(hubspot.id.clone());
             properties.extend(rule.sides.hubspot.iter().cloned());
+            if stamped_by_us(desk, &salesforce.fields) {
+                continue;
+            }
             let moved = salesforce
                 .fields
                 .get("LastModifiedDate")
