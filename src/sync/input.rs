@@ -105,11 +105,9 @@ fn held(
     }
     let unmoved = Side::BOTH.into_iter().all(|side| {
         let (now, then) = (fields.get(side), hold.sides.get(side));
+        let canon = |fields: &Fields| bound.canon(rule, side, fields, references);
         rule_fields(rule, side, now) == *then
-            || matches!(
-                (bound.canon(rule, side, now, references), bound.canon(rule, side, then, references)),
-                (Ok(now), Ok(then)) if now == then
-            )
+            || matches!((canon(now), canon(then)), (Ok(now), Ok(then)) if now == then)
     });
     (unmoved && hold.rule_hash == rule.hash).then_some(hold.reason)
 }

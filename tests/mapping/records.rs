@@ -151,7 +151,11 @@ create: never
 rules:
   dealname: Name
 associations:
-  - { hubspot: deals, label: Decision maker, salesforce: OpportunityContactRole, role: Decision Maker, mapping: deals }
+  - hubspot: deals
+    label: Decision maker
+    salesforce: OpportunityContactRole
+    role: Decision Maker
+    mapping: deals
 "#,
     );
     let names: Vec<&str> = deals
