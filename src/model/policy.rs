@@ -15,6 +15,14 @@ pub struct Policy {
     pub tolerances: Vec<Tolerance>,
 }
 
+impl Policy {
+    /// The later edit wins, so that somebody has to find out when each side was edited.
+    pub fn compares_times(&self) -> bool {
+        matches!(self.conflict, Conflict::Newest { .. })
+            || matches!(self.first_sync, FirstSync::Newest { .. })
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Direction {
     Both,

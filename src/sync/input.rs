@@ -6,10 +6,7 @@ use super::desk::Desk;
 use super::unit::{Batch, Unit};
 use crate::mapping::{Bound, References, Rule};
 use crate::merge::{self, Reason, RuleInput};
-use crate::model::{
-    BySide, Conflict, Fields, FirstSync, HoldReason, Policy, Problem, Raw, RecordId, Side,
-    Timestamp, Value,
-};
+use crate::model::{BySide, Fields, HoldReason, Problem, Raw, RecordId, Side, Timestamp, Value};
 use crate::pipeline::rule_fields;
 
 /// When each side's value was last edited, for rules that let the newest win.
@@ -26,9 +23,16 @@ pub fn rule_input<'a>(
     let now = BySide::from_fn(|side| canon(side, fields.get(side)));
     let carried = BySide::from_fn(|side| carry(bound, rule, side, fields, &now, references));
     let base = unit.bases.get(&rule.name);
+    let rule_changed = base.is_some_and(|base| base.rule_hash != rule.hash);
     let halves = base.map(|base| {
+        let speaks = Side::BOTH
+            .into_iter()
+            .all(|side| !rule_changed || covers(rule, side, base.sides.get(side)));
         BySide::from_fn(|side| {
-            let then = base.sides.get(side);
+            let then = match speaks {
+                true => base.sides.get(side),
+                false => fields.get(side),
+            };
             canon(side, then).unwrap_or_else(|_| opaque(rule, side, then))
         })
     });
@@ -51,7 +55,7 @@ pub fn rule_input<'a>(
     RuleInput {
         base: halves,
         carried_base,
-        rule_changed: base.is_some_and(|base| base.rule_hash != rule.hash),
+        rule_changed,
         held: held(bound, rule, unit, fields, references),
         modified: BySide::from_fn(stamp),
         ..RuleInput::new(rule.name.clone(), &rule.policy, now, carried)
@@ -72,6 +76,13 @@ fn carry(
         Ok(value) => bound.carry(rule, from, fields.get(from), value, references),
         Err(problem) => Err(problem.clone()),
     }
+}
+
+/// A base that was agreed over other fields says nothing about these: a field that is new to the
+/// rule did not become blank, and nobody edited it. Such a rule is met as changed and unmoved.
+fn covers(rule: &Rule, side: Side, then: &Fields) -> bool {
+    let names = rule.sides.get(side);
+    names.iter().all(|name| then.contains_key(name))
 }
 
 /// A half of the base that can no longer be read still differs from everything that can.
@@ -101,9 +112,11 @@ fn held(
     (unmoved && hold.rule_hash == rule.hash).then_some(hold.reason)
 }
 
-fn compares_times(policy: &Policy) -> bool {
-    matches!(policy.conflict, Conflict::Newest { .. })
-        || matches!(policy.first_sync, FirstSync::Newest { .. })
+/// A stamp that our own write left says nothing about when a person edited.
+fn stamped_by_us(desk: &Desk<'_>, fields: &Fields) -> bool {
+    let by = fields.get("LastModifiedById").and_then(Raw::as_text);
+    let us = desk.crms.salesforce.session().user_id;
+    by.is_some() && by == us.as_deref()
 }
 
 /// HubSpot's property history, read only for rules that are about to compare times. A history that
@@ -126,7 +139,7 @@ pub async fn edit_times(
             .mapping()
             .rules
             .iter()
-            .filter(|rule| compares_times(&rule.policy))
+            .filter(|rule| rule.policy.compares_times())
         {
             let input = rule_input(bound, rule, unit, &fields, (references, &Times::new()));
             if merge::decide(&input).1 != Reason::NewestTie {
@@ -134,6 +147,9 @@ pub async fn edit_times(
             }
             ids.insert(hubspot.id.clone());
             properties.extend(rule.sides.hubspot.iter().cloned());
+            if stamped_by_us(desk, &salesforce.fields) {
+                continue;
+            }
             let moved = salesforce
                 .fields
                 .get("LastModifiedDate")

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::carry::store_with;
 use super::create::key_for;
 use super::desk::Desk;
+use super::gone::{ARCHIVED, bury};
 use super::load::setback;
 use super::matching::{adopt, open_links, taken};
 use super::outcome::put_hold;
@@ -393,13 +394,7 @@ fn close(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch, job: &Job, store
     let intent = &job.intent;
     unit.changes.intents_closed.push(intent.id.clone());
     if intent.kind == IntentKind::Archive {
-        return super::gone::bury(
-            desk,
-            bound,
-            unit,
-            super::gone::ARCHIVED,
-            intent.side.other(),
-        );
+        return bury(desk, bound, unit, ARCHIVED, intent.side.other());
     }
     let after = settle::settle(desk, bound, unit, intent, stored, true);
     if after != After::Settled || moved_besides(bound, unit, intent, stored) {

@@ -3,6 +3,7 @@
 //! Each module is one promise to a user. No test opens a socket or sleeps; time is moved by hand.
 
 mod guards;
+mod newest;
 mod revisions;
 mod waiting;
 mod wire;

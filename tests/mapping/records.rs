@@ -114,3 +114,66 @@ fn what_salesforce_would_refuse_is_known_before_it_is_sent() {
     );
     assert!(refused["FirstName"].contains("truncate(40)"));
 }
+
+#[test]
+fn a_deal_without_name_or_stage_is_known_before_it_is_sent() {
+    let deals = bound(
+        r#"
+mapping: deals
+hubspot: deals
+salesforce: Opportunity
+conflict: ask
+match:
+  - dealname: Name
+create: both
+rules:
+  dealname: { to: Name, default: "(no name)" }
+"#,
+    );
+    let missing = deals.missing_for_create(Side::HubSpot, &record(&[("amount", "1")]));
+    assert_eq!(missing, ["dealname", "dealstage", "pipeline"]);
+    let mut send = record(&[("dealstage", "won"), ("pipeline", "default")]);
+    deals.fill_defaults(Side::HubSpot, &mut send);
+    assert!(deals.missing_for_create(Side::HubSpot, &send).is_empty());
+}
+
+#[test]
+fn contact_roles_are_left_alone_and_said_so() {
+    let deals = bound(
+        r#"
+mapping: deals
+hubspot: deals
+salesforce: Opportunity
+conflict: ask
+match:
+  - dealname: Name
+create: never
+rules:
+  dealname: Name
+associations:
+  - hubspot: deals
+    label: Decision maker
+    salesforce: OpportunityContactRole
+    role: Decision Maker
+    mapping: deals
+"#,
+    );
+    let names: Vec<&str> = deals
+        .mapping()
+        .rules
+        .iter()
+        .map(|r| r.name.as_str())
+        .collect();
+    assert_eq!(names, ["dealname"]);
+    assert!(deals.associations().is_empty());
+    let said: Vec<&str> = deals
+        .warnings()
+        .iter()
+        .map(|w| w.message.as_str())
+        .collect();
+    assert!(
+        said.iter()
+            .any(|text| text.contains("`OpportunityContactRole` are not carried")),
+        "{said:?}"
+    );
+}

@@ -8,11 +8,26 @@ use super::slot::of_kind;
 use super::{Bound, problem};
 use crate::model::{FieldKind, FieldSchema, Fields, HoldReason, PickOption, Problem, Raw, Side};
 
-/// What HubSpot wants of a new record beyond its schema: one of these (`hubspot.md 4`).
-const MINIMUM: [(&str, &[&str]); 2] = [
+/// What HubSpot wants of a new record beyond its schema: one of each list (`hubspot.md 4.4`).
+const MINIMUM: [(&str, &[&str]); 14] = [
     ("contacts", &["email", "firstname", "lastname"]),
     ("companies", &["name", "domain"]),
+    ("deals", &["dealname"]),
+    ("deals", &["dealstage"]),
+    ("tickets", &["subject"]),
+    ("tickets", &["hs_pipeline"]),
+    ("tickets", &["hs_pipeline_stage"]),
+    ("products", &["name"]),
+    ("leads", &["hs_lead_name"]),
+    ("notes", &["hs_timestamp"]),
+    ("tasks", &["hs_timestamp"]),
+    ("calls", &["hs_timestamp"]),
+    ("meetings", &["hs_timestamp"]),
+    ("emails", &["hs_timestamp"]),
 ];
+
+/// A stage is told apart by its pipeline where there are several.
+const PIPELINE: (&str, &str) = ("deals", "pipeline");
 
 impl Bound {
     /// Whether a record passes `only`.
@@ -122,13 +137,31 @@ impl Bound {
             .map(|field| field.name.clone())
             .collect();
         if on == Side::HubSpot {
-            for (name, fields) in MINIMUM {
-                if object.name == name && !fields.iter().any(|field| given(field)) {
+            for fields in self.minimum() {
+                if !fields.iter().any(|field| given(field)) {
                     missing.push(fields.join(" or "));
                 }
             }
+            if object.name == PIPELINE.0 && object.pipelines.len() > 1 && !given(PIPELINE.1) {
+                missing.push(PIPELINE.1.to_owned());
+            }
         }
+        missing.sort();
+        missing.dedup();
         missing
+    }
+
+    fn minimum(&self) -> impl Iterator<Item = &'static [&'static str]> {
+        let object = self.objects.hubspot.name.as_str();
+        let of = move |(name, fields)| (name == object).then_some(fields);
+        MINIMUM.into_iter().filter_map(of)
+    }
+
+    /// A create without this very field is refused.
+    fn insisted(&self, on: Side, field: &str) -> bool {
+        let schema = self.objects.get(on).fields.get(field);
+        schema.is_some_and(|schema| schema.required)
+            || (on == Side::HubSpot && self.minimum().any(|fields| *fields == [field]))
     }
 
     /// Puts in `default:` where a required field has no value.
@@ -142,12 +175,7 @@ impl Bound {
             let (Some(default), Some(field)) = (&rule.default, rule.writes(on).first()) else {
                 continue;
             };
-            let required = self
-                .objects
-                .get(on)
-                .fields
-                .get(field)
-                .is_some_and(|schema| schema.required);
+            let required = self.insisted(on, field);
             let blank = fields_to_send.get(field).is_none_or(Raw::is_blank);
             if required && blank {
                 fields_to_send.insert(field.clone(), Raw::text(default));

@@ -67,6 +67,13 @@ pub(super) fn reads(
             });
         }
         set.extend(key.get(side).clone());
+        let compares = mapping
+            .rules
+            .iter()
+            .any(|rule| rule.policy.compares_times());
+        if side == Side::Salesforce && compares {
+            set.insert("LastModifiedById".to_owned());
+        }
         let system: &[&str] = match side {
             Side::HubSpot => &HUBSPOT,
             Side::Salesforce => &SALESFORCE,
