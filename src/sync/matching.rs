@@ -108,7 +108,7 @@ async fn by_key(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result
                     let why = "a create whose reply was lost turned up";
                     unit.finish(End::Again(waiting("adopted", why, at)));
                 }
-                Some(link) => unit.finish(taken(side, partner, link)),
+                Some(link) => unit.finish(taken(desk, unit, side, partner, link)),
             }
         }
     }
@@ -267,7 +267,7 @@ fn choose(
 ) {
     match theirs.first() {
         Some(partner) if theirs.len() == 1 => match links.get(partner) {
-            Some(link) => unit.finish(taken(side, partner, link)),
+            Some(link) => unit.finish(taken(desk, unit, side, partner, link)),
             None if ours == 1 => pair(desk, bound, unit, side, partner.clone()),
             None => unit.finish(ambiguous(side, theirs, ours)),
         },
@@ -462,7 +462,16 @@ fn ambiguous(side: Side, theirs: &BTreeSet<RecordId>, ours: usize) -> End {
     )
 }
 
-fn taken(side: Side, partner: &RecordId, link: &Link) -> End {
+fn taken(desk: &Desk<'_>, unit: &Unit, side: Side, partner: &RecordId, link: &Link) -> End {
+    if link.records.get(side) == unit.records.get(side) {
+        // A create that was settled a moment ago completed this very link: look again under it.
+        let now = desk.site.clock.now();
+        return End::Again(waiting(
+            "linked-meanwhile",
+            "the pair was just completed",
+            now,
+        ));
+    }
     let holder = link
         .records
         .get(side)
