@@ -10,7 +10,7 @@ use tandem::store::JournalFilter;
 use crate::world::{Setup, World};
 use crate::{CREATES, KEYED, PEOPLE, UPDATES, WRITES};
 
-const WALKS: u64 = 24;
+const WALKS: u64 = 16;
 const MOVES: u32 = 60;
 const FIELDS: [(&str, &str); 4] = [
     ("firstname", "FirstName"),

@@ -81,11 +81,12 @@ impl World {
         let hubspot = HubSpotSim::new(SimClock::new(clock.clone()), setup.hubspot.clone());
         let salesforce = SalesforceSim::new(SimClock::new(clock.clone()), setup.salesforce.clone());
         let store = open_store(&setup, &clock).await;
+        let to_hubspot = Wire::default();
         Self {
             hubspot,
             salesforce,
-            to_hubspot: Wire::default(),
-            to_salesforce: Wire::default(),
+            to_salesforce: to_hubspot.beside(),
+            to_hubspot,
             store,
             workspace: WorkspaceId::new("acme/test"),
             engine: None,
