@@ -173,10 +173,10 @@ async fn by_key(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result
                     let why = "a create whose reply was lost turned up";
                     unit.finish(End::Again(waiting("adopted", why, at)));
                 }
-                Some(link) if link.records.get(side).as_ref() == Some(&id) => {
-                    unit.finish(linked_meanwhile(desk));
+                Some(link) => {
+                    let end = taken(desk, unit, side, partner, link);
+                    unit.finish(end);
                 }
-                Some(link) => unit.finish(taken(side, partner, link)),
             }
         }
     }
@@ -336,10 +336,10 @@ fn choose(
 ) {
     match theirs.first() {
         Some(partner) if theirs.len() == 1 => match links.get(partner) {
-            Some(link) if link.records.get(side) == unit.records.get(side) => {
-                unit.finish(linked_meanwhile(desk));
+            Some(link) => {
+                let end = taken(desk, unit, side, partner, link);
+                unit.finish(end);
             }
-            Some(link) => unit.finish(taken(side, partner, link)),
             None if ours == 1 => pair(desk, bound, unit, side, partner.clone()),
             None => unit.finish(ambiguous(side, theirs, ours)),
         },
@@ -547,17 +547,16 @@ fn ambiguous(side: Side, theirs: &BTreeSet<RecordId>, ours: usize) -> End {
     )
 }
 
-/// The link it meets is its own, made since its mark was folded.
-fn linked_meanwhile(desk: &Desk<'_>) -> End {
-    let at = desk.site.clock.now();
-    End::Again(waiting(
-        "linked-meanwhile",
-        "the record was linked by its partner's mark",
-        at,
-    ))
-}
-
-pub fn taken(side: Side, partner: &RecordId, link: &Link) -> End {
+pub fn taken(desk: &Desk<'_>, unit: &Unit, side: Side, partner: &RecordId, link: &Link) -> End {
+    if link.records.get(side) == unit.records.get(side) {
+        // A create that was settled a moment ago completed this very link: look again under it.
+        let now = desk.site.clock.now();
+        return End::Again(waiting(
+            "linked-meanwhile",
+            "the pair was just completed",
+            now,
+        ));
+    }
     let holder = link
         .records
         .get(side)

@@ -425,7 +425,9 @@ fn found_created(
     adopt(unit, link, intent.side, record.id.clone());
     unblock_children(unit);
     desk.tally.links += 1;
-    settle(desk, bound, unit, intent, &record.fields, true);
+    // What stands there now may be a user's edit after our create, which must not be held as if
+    // the platform had altered our value.
+    settle(desk, bound, unit, intent, &record.fields, false);
     After::Settled
 }
 

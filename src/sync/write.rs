@@ -497,7 +497,10 @@ async fn adopt_existing(
             continue;
         };
         match links.get(&existing).filter(|holder| holder.id != link.id) {
-            Some(holder) => unit.finish(taken(side.other(), &existing, holder)),
+            Some(holder) => {
+                let end = taken(desk, unit, side.other(), &existing, holder);
+                unit.finish(end);
+            }
             None => {
                 links.insert(existing.clone(), link.clone());
                 adopt(unit, link, side, existing);

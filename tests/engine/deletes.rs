@@ -62,6 +62,19 @@ async fn a_hubspot_delete_archives_in_salesforce_where_the_mapping_says_so() {
 }
 
 #[tokio::test]
+async fn a_hubspot_delete_is_found_without_any_other_edit() {
+    let (mut world, hubspot, _) = linked(&archiving()).await;
+    world.hubspot.archive("contacts", &hubspot).unwrap();
+    for _ in 0..5 {
+        world.pass(15 * 60_000);
+        world.settle().await;
+    }
+    assert!(world.salesforce_ids("Contact").is_empty());
+    assert_eq!(world.link().await.state, LinkState::Tombstoned);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
 async fn an_edit_beats_a_delete() {
     let (mut world, hubspot, salesforce) = linked(&archiving()).await;
     world.salesforce.delete("Contact", &salesforce).unwrap();

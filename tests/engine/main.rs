@@ -16,10 +16,12 @@ mod holds;
 mod interleavings;
 mod lifecycle;
 mod matching;
+mod policies;
 mod references;
 mod restarts;
 mod revisions;
 mod sources;
+mod walk;
 
 use world::World;
 

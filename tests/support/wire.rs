@@ -13,6 +13,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
+use tokio::sync::Notify;
 
 type Act = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
@@ -32,11 +33,59 @@ struct Turn {
     what: What,
 }
 
+/// The request at which the process dies, counted over every wire that shares it.
+#[derive(Clone, Copy)]
+pub struct Cut {
+    /// Requests that still come through.
+    pub after: u32,
+    /// The last request is carried out; only its reply never comes.
+    pub arrives: bool,
+}
+
+#[derive(Default)]
+struct Death {
+    cut: Mutex<Option<Cut>>,
+    came: Notify,
+}
+
 /// The turns that wait; clones share them.
 #[derive(Clone, Default)]
-pub struct Wire(Arc<Mutex<VecDeque<Turn>>>);
+pub struct Wire {
+    turns: Arc<Mutex<VecDeque<Turn>>>,
+    death: Arc<Death>,
+}
 
 impl Wire {
+    /// A wire of its own that dies together with this one.
+    pub fn beside(&self) -> Self {
+        Self {
+            death: Arc::clone(&self.death),
+            ..Self::default()
+        }
+    }
+
+    pub fn cut(&self, cut: Option<Cut>) {
+        *self.death.cut.lock().unwrap() = cut;
+    }
+
+    /// Returns when a request has met the cut; whoever sent it will wait for ever.
+    pub async fn died(&self) {
+        self.death.came.notified().await;
+    }
+
+    /// Whether this request is the last one, and then whether it is carried out.
+    fn last(&self) -> Option<bool> {
+        let mut cut = self.death.cut.lock().unwrap();
+        match &mut *cut {
+            None => None,
+            Some(Cut { after: 0, arrives }) => Some(*arrives),
+            Some(cut) => {
+                cut.after -= 1;
+                None
+            }
+        }
+    }
+
     pub fn around(&self, router: Router) -> Router {
         let wire = self.clone();
         router.layer(from_fn(move |request: Request, next: Next| {
@@ -85,11 +134,16 @@ impl Wire {
 
     /// Turns that no request has taken; a test that leaves some did not test what it says.
     pub fn waiting(&self) -> usize {
-        self.0.lock().unwrap().len()
+        self.turns.lock().unwrap().len()
+    }
+
+    /// Lets everything pass from here on.
+    pub fn forget(&self) {
+        self.turns.lock().unwrap().clear();
     }
 
     fn wait(&self, method: &'static str, path_end: &'static str, what: What) {
-        self.0.lock().unwrap().push_back(Turn {
+        self.turns.lock().unwrap().push_back(Turn {
             method,
             path_end,
             what,
@@ -97,7 +151,7 @@ impl Wire {
     }
 
     fn take(&self, request: &Request) -> Option<What> {
-        let mut turns = self.0.lock().unwrap();
+        let mut turns = self.turns.lock().unwrap();
         let path = request.uri().path();
         let at = turns.iter().position(|turn| {
             request.method().as_str() == turn.method && path.ends_with(turn.path_end)
@@ -106,6 +160,13 @@ impl Wire {
     }
 
     async fn pass(&self, request: Request, next: Next) -> Response {
+        if let Some(arrives) = self.last() {
+            if arrives {
+                drop(next.run(request).await);
+            }
+            self.death.came.notify_one();
+            return std::future::pending().await;
+        }
         match self.take(&request) {
             None => next.run(request).await,
             Some(What::Before(act)) => {
