@@ -2,6 +2,7 @@
 //!
 //! Everything the engine needs comes in already checked: credentials, mappings, an open store.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,6 +101,7 @@ pub async fn live_schemas(
     mappings: &[Mapping],
 ) -> anyhow::Result<Schemas> {
     let crms = connect(credentials).await?;
+    prove_reading(&crms, mappings).await?;
     app::read_schemas(&crms, mappings).await.map_err(explain)
 }
 
@@ -110,10 +112,12 @@ async fn open(ready: Ready, mode: Mode) -> anyhow::Result<(Engine, Arc<Store>)> 
         data,
         max_creates,
     } = ready;
+    let crms = connect(&credentials).await?;
+    prove_reading(&crms, &mappings.mappings).await?;
     let Crms {
         hubspot,
         salesforce,
-    } = connect(&credentials).await?;
+    } = crms;
     let options = Options {
         mode,
         limits: Limits {
@@ -155,6 +159,24 @@ async fn connect(credentials: &Credentials) -> anyhow::Result<Crms> {
         hubspot,
         salesforce,
     })
+}
+
+/// Reads a few records of each HubSpot object. Scopes for records are apart from those for schemas
+/// (hubspot.md 1.4), and without them a run would find out halfway. Salesforce's schemas show only
+/// what the user may read.
+async fn prove_reading(crms: &Crms, mappings: &[Mapping]) -> anyhow::Result<()> {
+    let objects: BTreeSet<&str> = mappings
+        .iter()
+        .map(|mapping| mapping.objects.hubspot.as_str())
+        .collect();
+    for object in objects {
+        let read = crms.hubspot.list(object, &[], None, false).await;
+        read.map_err(|error| {
+            let side = Side::HubSpot;
+            explain(SetupError::Crm { side, error })
+        })?;
+    }
+    Ok(())
 }
 
 fn login(access: &SalesforceAccess) -> Login {
@@ -249,12 +271,17 @@ async fn drive(engine: &mut Engine, horizon: i64) -> anyhow::Result<bool> {
 async fn is_due_within(engine: &Engine, horizon: i64) -> anyhow::Result<bool> {
     let now = engine.site().clock.now();
     let soon = |at: Timestamp| at.millis_since(now) <= horizon;
-    if engine.next_work().await?.is_some_and(soon) || engine.poll_is_due().await? {
+    let work = engine.next_work().await?;
+    if work.is_some_and(|at| at <= now) || engine.poll_is_due().await? {
         return Ok(true);
     }
     let waiting = waiting(engine).await?;
-    let mut sources = waiting.iter().filter(|work| is_blind_source(work));
-    Ok(sources.any(|source| soon(source.not_before)))
+    let mut blind = waiting.iter().filter(|work| is_blind_source(work));
+    // Records cannot go on without a source that is not asked again in time.
+    if blind.clone().any(|source| !soon(source.not_before)) {
+        return Ok(false);
+    }
+    Ok(work.is_some_and(soon) || blind.any(|source| soon(source.not_before)))
 }
 
 /// The work that is left, due or not, most urgent first.
@@ -291,7 +318,11 @@ fn advice(side: Side, error: &CrmError) -> String {
     match error.class() {
         ErrorClass::Auth => format!("check {variable}; the credentials were refused"),
         ErrorClass::NeedsPerson => {
-            "grant the scope or permission it names to the connected user".to_owned()
+            let whom = match side {
+                Side::HubSpot => "in the settings of the private app",
+                Side::Salesforce => "to the connected user",
+            };
+            format!("grant it {whom}, then try again")
         }
         ErrorClass::Transient | ErrorClass::UnknownOutcome => {
             format!("check that the address in {variable} can be reached, then try again")
