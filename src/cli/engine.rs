@@ -65,15 +65,16 @@ pub async fn plan(mut ready: Ready, output: &Output) -> anyhow::Result<Outcome> 
     let started = ready.data.now();
     let scratch = ready.data.scratch.take();
     let (mut engine, store) = open(ready, Mode::Observe).await?;
+    let linked = store.summary(&engine.site().workspace).await?.links;
     let ended = drive(&mut engine, PLAN_HORIZON_MILLIS).await;
     let rest = run_report::RunReport::of(&engine, started).await;
-    let report = plan_report::PlanReport::of(&engine);
+    let report = plan_report::PlanReport::of(&engine, &linked).await;
     close(engine, store).await?;
     drop(scratch);
     if ended? {
         return Err(Advice::new("stopped before the plan was complete", "run it again").into());
     }
-    let rest = rest?;
+    let (rest, report) = (rest?, report?);
     if rest.is_blind() {
         let what = format!("the plan is not complete: {}", rest.blind_spots());
         return Err(Advice::new(what, "run it again").into());
