@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::app::{self, Engine, Options, Parts, SetupError, Step};
-use crate::clock::Chance;
+use crate::clock::{Chance, Clock};
 use crate::config::{Credentials, SalesforceAccess};
 use crate::crm::salesforce::{Login, log_in};
 use crate::crm::{CrmError, Crms, HubSpot, Salesforce, Transport};
@@ -28,6 +28,8 @@ use super::{files, plan_report, run_report};
 const HORIZON_MILLIS: i64 = 3 * 60_000;
 /// A plan waits for a passing fault only, not for the fate of somebody's earlier write.
 const PLAN_HORIZON_MILLIS: i64 = 10_000;
+/// Calls that reading the schemas may need.
+const CALLS_AT_START: u32 = 25;
 /// As much of the waiting work as is looked through for sources that fail.
 const QUEUE_MAX: u32 = 10_000;
 /// An attempt under way when somebody presses Ctrl-C may take this long to end by itself.
@@ -143,7 +145,7 @@ async fn open(ready: Ready, mode: Mode) -> anyhow::Result<(Engine, Arc<Store>)> 
 }
 
 async fn connect(credentials: &Credentials) -> anyhow::Result<Crms> {
-    let clock = crate::clock::Clock::System;
+    let clock = Clock::System;
     let transport = Transport::network()?;
     let url = credentials.hubspot.url.as_str().trim_end_matches('/');
     let token = credentials.hubspot.token.clone();
@@ -165,19 +167,50 @@ async fn connect(credentials: &Credentials) -> anyhow::Result<Crms> {
 /// Reads a few records of each HubSpot object. Scopes for records are apart from those for schemas
 /// (hubspot.md 1.4), and without them a run would find out halfway. Salesforce's schemas show only
 /// what the user may read.
+///
+/// Whatever called before us, a run that crashed included, may have used up the limit of calls;
+/// these first calls find out, and wait until there is room for the start.
 async fn prove_reading(crms: &Crms, mappings: &[Mapping]) -> anyhow::Result<()> {
+    let clock = Clock::System;
     let objects: BTreeSet<&str> = mappings
         .iter()
         .map(|mapping| mapping.objects.hubspot.as_str())
         .collect();
     for object in objects {
-        let read = crms.hubspot.list(object, &[], None, false).await;
-        read.map_err(|error| {
-            let side = Side::HubSpot;
-            explain(SetupError::Crm { side, error })
-        })?;
+        let until = clock.now().plus_millis(HORIZON_MILLIS);
+        loop {
+            let room = crms.ready_at(CALLS_AT_START, 0);
+            wait_for_room(&clock, room, until).await;
+            match crms.hubspot.list(object, &[], None, false).await {
+                Ok(_) => break,
+                Err(error) if error.class() == ErrorClass::Rate && clock.now() < until => {
+                    let soonest = clock.now().plus_millis(1_000);
+                    let at = error.retry_after.unwrap_or(soonest).max(soonest);
+                    wait_for_room(&clock, Some(at), until).await;
+                }
+                Err(error) => {
+                    let side = Side::HubSpot;
+                    return Err(explain(SetupError::Crm { side, error }));
+                }
+            }
+        }
     }
+    let until = clock.now().plus_millis(HORIZON_MILLIS);
+    wait_for_room(&clock, crms.ready_at(CALLS_AT_START, 0), until).await;
     Ok(())
+}
+
+/// Sleeps until `at`, unless that is after `until`: then whoever calls next is told of the limit.
+async fn wait_for_room(clock: &Clock, at: Option<Timestamp>, until: Timestamp) {
+    let Some(at) = at.filter(|at| *at < until) else {
+        return;
+    };
+    let millis = at.millis_since(clock.now()).max(0);
+    if millis > 1_000 {
+        let seconds = millis / 1_000 + 1;
+        tracing::warn!("the CRM's limit of calls is used up; going on in {seconds} s");
+    }
+    tokio::time::sleep(Duration::from_millis(millis.unsigned_abs())).await;
 }
 
 fn login(access: &SalesforceAccess) -> Login {

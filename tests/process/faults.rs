@@ -74,6 +74,17 @@ fn a_crm_that_goes_away_leaves_the_store_fit_for_the_next_run() {
     assert_eq!(sim.sync(here.path())["writes"], 0);
 }
 
+/// A run that follows on another one's heels finds no calls left, and waits for the next window.
+#[test]
+fn a_limit_that_somebody_else_used_up_is_waited_for() {
+    let sim = Sim::start(&["--records", "2"]);
+    sim.options(json!({"burst_limit": 60}));
+    let here = folder();
+    for _ in 0..4 {
+        sim.sync(here.path());
+    }
+}
+
 #[test]
 fn a_missing_scope_is_named_before_anything_is_written() {
     let sim = Sim::start(&["--records", "2"]);
