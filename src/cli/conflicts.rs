@@ -28,13 +28,14 @@ pub enum ConflictsCommand {
         #[arg(long, value_parser = state)]
         state: Option<ConflictState>,
         /// At most this many.
-        #[arg(long, default_value_t = LIST_ROWS)]
+        #[arg(long, value_name = "N", default_value_t = LIST_ROWS)]
         limit: u32,
     },
     /// Show everything that is known about one.
     Show {
         #[command(flatten)]
         data: DataArgs,
+        /// Id, as the list shows it.
         id: String,
     },
     /// Choose the value both sides shall hold; the next run writes it.

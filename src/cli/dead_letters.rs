@@ -31,13 +31,14 @@ pub enum DeadLettersCommand {
         #[arg(long, default_value = "open", value_parser = state)]
         state: DeadLetterState,
         /// At most this many.
-        #[arg(long, default_value_t = LIST_ROWS)]
+        #[arg(long, value_name = "N", default_value_t = LIST_ROWS)]
         limit: u32,
     },
     /// Show everything that is known about one.
     Show {
         #[command(flatten)]
         data: DataArgs,
+        /// Id, as the list shows it.
         id: String,
     },
     /// Put the work back in line for the next run.

@@ -2,13 +2,14 @@
 //!
 //! Everything the engine needs comes in already checked: credentials, mappings, an open store.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::app::{self, Engine, Options, Parts, SetupError, Step};
-use crate::clock::Chance;
+use crate::clock::{Chance, Clock};
 use crate::config::{Credentials, SalesforceAccess};
 use crate::crm::salesforce::{Login, log_in};
 use crate::crm::{CrmError, Crms, HubSpot, Salesforce, Transport};
@@ -27,6 +28,8 @@ use super::{files, plan_report, run_report};
 const HORIZON_MILLIS: i64 = 3 * 60_000;
 /// A plan waits for a passing fault only, not for the fate of somebody's earlier write.
 const PLAN_HORIZON_MILLIS: i64 = 10_000;
+/// Calls that reading the schemas may need.
+const CALLS_AT_START: u32 = 25;
 /// As much of the waiting work as is looked through for sources that fail.
 const QUEUE_MAX: u32 = 10_000;
 /// An attempt under way when somebody presses Ctrl-C may take this long to end by itself.
@@ -64,15 +67,16 @@ pub async fn plan(mut ready: Ready, output: &Output) -> anyhow::Result<Outcome> 
     let started = ready.data.now();
     let scratch = ready.data.scratch.take();
     let (mut engine, store) = open(ready, Mode::Observe).await?;
+    let linked = store.summary(&engine.site().workspace).await?.links;
     let ended = drive(&mut engine, PLAN_HORIZON_MILLIS).await;
     let rest = run_report::RunReport::of(&engine, started).await;
-    let report = plan_report::PlanReport::of(&engine);
+    let report = plan_report::PlanReport::of(&engine, &linked).await;
     close(engine, store).await?;
     drop(scratch);
     if ended? {
         return Err(Advice::new("stopped before the plan was complete", "run it again").into());
     }
-    let rest = rest?;
+    let (rest, report) = (rest?, report?);
     if rest.is_blind() {
         let what = format!("the plan is not complete: {}", rest.blind_spots());
         return Err(Advice::new(what, "run it again").into());
@@ -100,6 +104,7 @@ pub async fn live_schemas(
     mappings: &[Mapping],
 ) -> anyhow::Result<Schemas> {
     let crms = connect(credentials).await?;
+    prove_reading(&crms, mappings).await?;
     app::read_schemas(&crms, mappings).await.map_err(explain)
 }
 
@@ -110,10 +115,12 @@ async fn open(ready: Ready, mode: Mode) -> anyhow::Result<(Engine, Arc<Store>)> 
         data,
         max_creates,
     } = ready;
+    let crms = connect(&credentials).await?;
+    prove_reading(&crms, &mappings.mappings).await?;
     let Crms {
         hubspot,
         salesforce,
-    } = connect(&credentials).await?;
+    } = crms;
     let options = Options {
         mode,
         limits: Limits {
@@ -138,7 +145,7 @@ async fn open(ready: Ready, mode: Mode) -> anyhow::Result<(Engine, Arc<Store>)> 
 }
 
 async fn connect(credentials: &Credentials) -> anyhow::Result<Crms> {
-    let clock = crate::clock::Clock::System;
+    let clock = Clock::System;
     let transport = Transport::network()?;
     let url = credentials.hubspot.url.as_str().trim_end_matches('/');
     let token = credentials.hubspot.token.clone();
@@ -155,6 +162,55 @@ async fn connect(credentials: &Credentials) -> anyhow::Result<Crms> {
         hubspot,
         salesforce,
     })
+}
+
+/// Reads a few records of each HubSpot object. Scopes for records are apart from those for schemas
+/// (hubspot.md 1.4), and without them a run would find out halfway. Salesforce's schemas show only
+/// what the user may read.
+///
+/// Whatever called before us, a run that crashed included, may have used up the limit of calls;
+/// these first calls find out, and wait until there is room for the start.
+async fn prove_reading(crms: &Crms, mappings: &[Mapping]) -> anyhow::Result<()> {
+    let clock = Clock::System;
+    let objects: BTreeSet<&str> = mappings
+        .iter()
+        .map(|mapping| mapping.objects.hubspot.as_str())
+        .collect();
+    for object in objects {
+        let until = clock.now().plus_millis(HORIZON_MILLIS);
+        loop {
+            let room = crms.ready_at(CALLS_AT_START, 0);
+            wait_for_room(&clock, room, until).await;
+            match crms.hubspot.list(object, &[], None, false).await {
+                Ok(_) => break,
+                Err(error) if error.class() == ErrorClass::Rate && clock.now() < until => {
+                    let soonest = clock.now().plus_millis(1_000);
+                    let at = error.retry_after.unwrap_or(soonest).max(soonest);
+                    wait_for_room(&clock, Some(at), until).await;
+                }
+                Err(error) => {
+                    let side = Side::HubSpot;
+                    return Err(explain(SetupError::Crm { side, error }));
+                }
+            }
+        }
+    }
+    let until = clock.now().plus_millis(HORIZON_MILLIS);
+    wait_for_room(&clock, crms.ready_at(CALLS_AT_START, 0), until).await;
+    Ok(())
+}
+
+/// Sleeps until `at`, unless that is after `until`: then whoever calls next is told of the limit.
+async fn wait_for_room(clock: &Clock, at: Option<Timestamp>, until: Timestamp) {
+    let Some(at) = at.filter(|at| *at < until) else {
+        return;
+    };
+    let millis = at.millis_since(clock.now()).max(0);
+    if millis > 1_000 {
+        let seconds = millis / 1_000 + 1;
+        tracing::warn!("the CRM's limit of calls is used up; going on in {seconds} s");
+    }
+    tokio::time::sleep(Duration::from_millis(millis.unsigned_abs())).await;
 }
 
 fn login(access: &SalesforceAccess) -> Login {
@@ -250,12 +306,17 @@ async fn drive(engine: &mut Engine, horizon: i64) -> anyhow::Result<bool> {
 async fn is_due_within(engine: &Engine, horizon: i64) -> anyhow::Result<bool> {
     let now = engine.site().clock.now();
     let soon = |at: Timestamp| at.millis_since(now) <= horizon;
-    if engine.next_work().await?.is_some_and(soon) || engine.poll_is_due().await? {
+    let work = engine.next_work().await?;
+    if work.is_some_and(|at| at <= now) || engine.poll_is_due().await? {
         return Ok(true);
     }
     let waiting = waiting(engine).await?;
-    let mut sources = waiting.iter().filter(|work| is_blind_source(work));
-    Ok(sources.any(|source| soon(source.not_before)))
+    let mut blind = waiting.iter().filter(|work| is_blind_source(work));
+    // Records cannot go on without a source that is not asked again in time.
+    if blind.clone().any(|source| !soon(source.not_before)) {
+        return Ok(false);
+    }
+    Ok(work.is_some_and(soon) || blind.any(|source| soon(source.not_before)))
 }
 
 /// The work that is left, due or not, most urgent first.
@@ -292,7 +353,11 @@ fn advice(side: Side, error: &CrmError) -> String {
     match error.class() {
         ErrorClass::Auth => format!("check {variable}; the credentials were refused"),
         ErrorClass::NeedsPerson => {
-            "grant the scope or permission it names to the connected user".to_owned()
+            let whom = match side {
+                Side::HubSpot => "in the settings of the private app",
+                Side::Salesforce => "to the connected user",
+            };
+            format!("grant it {whom}, then try again")
         }
         ErrorClass::Transient | ErrorClass::UnknownOutcome => {
             format!("check that the address in {variable} can be reached, then try again")

@@ -28,11 +28,11 @@ pub enum LinksCommand {
         data: DataArgs,
         #[command(flatten)]
         filter: FilterArgs,
-        /// The values that are held back on links, each with the reason, in place of the links.
+        /// Show the values that are held back, each with its reason, in place of the links.
         #[arg(long, conflicts_with = "state")]
         held: bool,
         /// At most this many.
-        #[arg(long, default_value_t = LIST_ROWS)]
+        #[arg(long, value_name = "N", default_value_t = LIST_ROWS)]
         limit: u32,
     },
     /// Link two records; the next run compares them as at first contact.
@@ -41,8 +41,9 @@ pub enum LinksCommand {
         data: DataArgs,
         /// Name of the mapping.
         mapping: String,
+        /// Id of the HubSpot record.
         hubspot_id: String,
-        /// With all 18 characters.
+        /// Id of the Salesforce record, with all 18 characters.
         salesforce_id: String,
     },
     /// Take links apart; both records stay as they are and are no longer kept in step.

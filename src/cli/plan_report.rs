@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::app::Engine;
 use crate::crm::Crms;
-use crate::model::{Fields, IntentKind, Raw, RecordId, Side};
+use crate::model::{Fields, IntentKind, LinkState, Raw, RecordId, Side};
+use crate::store::StoreError;
 use crate::sync::PlannedWrite;
 
 use super::output::table;
@@ -22,16 +23,27 @@ pub struct PlanReport {
 }
 
 impl PlanReport {
-    pub fn of(engine: &Engine) -> Self {
+    /// What `engine` would write. `linked` are the links its store had at the start, by state.
+    pub async fn of(
+        engine: &Engine,
+        linked: &BTreeMap<LinkState, u64>,
+    ) -> Result<Self, StoreError> {
         let tally = engine.tally();
+        let links = engine
+            .store()
+            .summary(&engine.site().workspace)
+            .await?
+            .links;
+        let count =
+            |links: &BTreeMap<LinkState, u64>| links.get(&LinkState::Linked).copied().unwrap_or(0);
         // A new record has no value in most fields; that is nothing to write.
         let says = |write: &&PlannedWrite| {
             write.rule.is_empty() || write.kind != IntentKind::Create || !write.after.is_empty()
         };
-        Self {
+        Ok(Self {
             writes: tally.planned.iter().filter(says).cloned().collect(),
-            links: tally.links,
-        }
+            links: count(&links).saturating_sub(count(linked)),
+        })
     }
 
     pub fn is_empty(&self) -> bool {
@@ -95,8 +107,12 @@ impl PlanReport {
                 format!("{count} records wait and are not in this plan; --json counts them.\n")
             }
         };
+        let links = match self.links {
+            0 => String::new(),
+            count => format!("{count} pairs would be linked.\n"),
+        };
         if self.is_empty() {
-            return format!("Nothing to write: both sides are in step.\n{waiting}");
+            return format!("Nothing to write: both sides are in step.\n{links}{waiting}");
         }
         let headers = ["mapping", "to", "record", "rule", "now", "would be", "why"];
         let rows = self.writes.iter().take(SHOWN).map(row_text).collect();
@@ -113,10 +129,7 @@ impl PlanReport {
             writeln!(text, "{:<11} calls    {calls} to write them", side.title())
                 .unwrap_or_default();
         }
-        let links = self.links;
-        if links > 0 {
-            writeln!(text, "{links} pairs would be linked.").unwrap_or_default();
-        }
+        text.push_str(&links);
         text.push_str(&waiting);
         text.push_str("Nothing was written.\n");
         text

@@ -74,12 +74,41 @@ fn a_crm_that_goes_away_leaves_the_store_fit_for_the_next_run() {
     assert_eq!(sim.sync(here.path())["writes"], 0);
 }
 
+/// A run that follows on another one's heels finds no calls left, and waits for the next window.
 #[test]
-fn a_missing_scope_is_named() {
+fn a_limit_that_somebody_else_used_up_is_waited_for() {
     let sim = Sim::start(&["--records", "2"]);
-    sim.options(json!({"missing_scopes": ["crm.objects.contacts.read"]}));
-    let words = ["crm.objects.contacts.read"];
-    refused(&sim, &sim.variables(), &[], &words);
+    sim.options(json!({"burst_limit": 60}));
+    let here = folder();
+    for _ in 0..4 {
+        sim.sync(here.path());
+    }
+}
+
+#[test]
+fn a_missing_scope_is_named_before_anything_is_written() {
+    let sim = Sim::start(&["--records", "2"]);
+    for scope in ["crm.objects.contacts.read", "crm.schemas.companies.read"] {
+        sim.options(json!({"missing_scopes": [scope]}));
+        refused(&sim, &sim.variables(), &[], &[scope, "grant"]);
+    }
+}
+
+/// No call tells beforehand what an app may write; the letters say what was missing.
+#[test]
+fn a_scope_for_writing_that_is_missing_is_named_by_the_dead_letters() {
+    let sim = Sim::start(&["--records", "6"]);
+    let scope = "crm.objects.companies.write";
+    sim.options(json!({"missing_scopes": [scope]}));
+    let here = folder();
+    let told = sim.sync(here.path());
+    assert!(told["dead_letters"].as_u64().unwrap() > 0, "{told}");
+    let letters = sim.tandem(here.path(), &["dead-letters", "list"]);
+    assert!(letters.stdout.contains(scope), "{}", letters.stdout);
+    sim.options(json!({"missing_scopes": []}));
+    let all = ["dead-letters", "replay", "--all"];
+    assert_eq!(sim.tandem(here.path(), &all).code, 0);
+    assert!(sim.sync(here.path())["writes"].as_u64().unwrap() > 0);
 }
 
 #[test]

@@ -10,10 +10,8 @@ use serde_json::{Value, json};
 use super::harness::{Dice, Ran, Sim, folder, only, start, wait};
 
 const KILLS: usize = 20;
-/// A run with something to do makes about this many calls.
-const CALLS: u64 = 40;
 
-/// Waits until the run has made `calls` calls; false when it ended before.
+/// Waits until the run has made `calls` calls; false when it ended before that.
 fn reaches(sim: &Sim, run: &mut Child, before: u64, calls: u64) -> bool {
     let started = Instant::now();
     while sim.calls() < before + calls {
@@ -56,10 +54,13 @@ impl Work {
         let links = listed.json()["links"].as_array().unwrap().clone();
         let id = |link: &Value, name: &str| link[name].as_str().unwrap().to_owned();
         let pairs = links.iter().filter(|link| link["state"] == "linked");
+        let mut pairs: Vec<(String, String)> = pairs
+            .map(|link| (id(link, "hubspot_id"), id(link, "salesforce_id")))
+            .collect();
+        // An even number keeps each pair edited on one side only: no true conflicts here.
+        pairs.truncate(pairs.len() / 2 * 2);
         Self {
-            pairs: pairs
-                .map(|link| (id(link, "hubspot_id"), id(link, "salesforce_id")))
-                .collect(),
+            pairs,
             titles: BTreeMap::new(),
             names: Vec::new(),
         }
@@ -137,6 +138,7 @@ fn a_first_run_that_is_killed_again_and_again_makes_every_record_once() {
     let (here, there) = (folder(), folder());
     undisturbed.sync(there.path());
     let sim = Sim::start(&["--records", "20"]);
+    sim.options(json!({"burst_limit": 100_000}));
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     for _ in 0..6 {
         let before = sim.calls();
@@ -156,19 +158,25 @@ fn a_first_run_that_is_killed_again_and_again_makes_every_record_once() {
 #[test]
 fn twenty_kills_in_the_middle_of_runs_lose_nothing_and_make_nothing_twice() {
     let sim = Sim::start(&["--records", "20"]);
+    // So many runs in a minute are not what the limit of calls is for.
+    sim.options(json!({"burst_limit": 100_000}));
     let here = folder();
     sim.sync(here.path());
     let mut work = Work::new(&sim, here.path());
     let mut dice = Dice(0x2545_f491_4f6c_dd1d);
-    let (mut kills, mut round) = (0, 0);
+    work.make(&sim, 0);
+    let before = sim.calls();
+    sim.sync(here.path());
+    let calls = sim.calls() - before;
+    let (mut kills, mut round) = (0, 1);
     while kills < KILLS {
         work.make(&sim, round);
         round += 1;
-        assert!(round < 4 * KILLS, "most runs end before they are killed");
+        assert!(round < 5 * KILLS, "most runs end before they are killed");
         let before = sim.calls();
         let mut run = start(&sim.variables(), here.path(), &["sync", "--once"]);
         // A run waits for the fate of a write that had no answer; that is a good moment too.
-        if reaches(&sim, &mut run, before, 1 + dice.below(CALLS)) {
+        if reaches(&sim, &mut run, before, 1 + dice.below(calls)) {
             kills += 1;
         }
         run.kill().ok();

@@ -101,6 +101,12 @@ fn read(body: &Value, status: u16) -> CrmError {
     } else {
         message.to_owned()
     };
+    let scopes = required_scopes(body);
+    let told = if scopes.is_empty() {
+        told
+    } else {
+        format!("the app lacks the scope {}", scopes.join(" or "))
+    };
     let mut fields: Vec<String> = details
         .into_iter()
         .flat_map(|detail| detail.fields)
@@ -114,6 +120,19 @@ fn read(body: &Value, status: u16) -> CrmError {
     error.existing = existing(message);
     error.correlation_id = Some(text(body, "correlationId").to_owned()).filter(|id| !id.is_empty());
     error
+}
+
+/// The scopes one of which a refused call needs (hubspot.md 1.4). The platform's own message names
+/// none of them.
+fn required_scopes(body: &Value) -> Vec<String> {
+    let items = body["errors"].as_array().into_iter().flatten();
+    let contexts = items.map(|item| &item["context"]).chain([&body["context"]]);
+    let mut scopes: Vec<String> = contexts
+        .flat_map(|context| strings(&context["requiredGranularScopes"]))
+        .collect();
+    scopes.sort();
+    scopes.dedup();
+    scopes
 }
 
 struct Detail {
