@@ -10,8 +10,8 @@ use crate::store::Changes;
 
 /// Until a poll asks again whether the backfills are done that it has to wait for.
 const UNSTOCKED_MILLIS: i64 = 1_000;
-/// Pages of one pass that go before the records they mark: two full batches of HubSpot's.
-const PAGES_AHEAD: u32 = 10;
+/// Pages of one pass that go before the records they mark: enough to fill a few attempts.
+const PAGES_AHEAD: u32 = 20;
 
 pub async fn step(
     site: &Site,
