@@ -192,8 +192,8 @@ impl Store {
         let keys: Vec<String> = tasks.iter().map(task_key).collect();
         let keys = ids(keys.iter().map(String::as_str));
         let args = args![lease.ws.as_str(), lease.lane.as_str(), keys, now];
-        let mut found: Vec<Claimed> =
-            self.each(self.db.fetch::<ClaimDb>(&sql::CLAIM_NAMED, &args).await?)?;
+        let rows = self.db.fetch::<ClaimDb>(&sql::CLAIM_NAMED, &args).await?;
+        let mut found: Vec<Claimed> = self.each(rows)?;
         found.sort_by(|a, b| a.task.cmp(&b.task));
         Ok(found)
     }
