@@ -178,7 +178,7 @@ impl Store {
         self.each(found)
     }
 
-    /// The due ones of these pieces of work, in their order, to be done along with what was claimed.
+    /// Those of these pieces of work that are due, in their order, to be done along with a claim.
     /// Whoever asks must not have read the records yet.
     pub async fn claim_named(
         &self,
