@@ -3,10 +3,11 @@
 //! Whoever holds the lease is the only one who works its marks. Verdicts are made here, from the
 //! error class and the retry schedule, and nowhere else.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::clock::{Chance, Clock};
-use crate::model::{Cause, ErrorClass, Failure, Timestamp, Verdict, WorkspaceId};
+use crate::model::{Cause, ErrorClass, Failure, Task, Timestamp, Verdict, WorkspaceId};
 use crate::retry;
 use crate::store::{Changes, Claimed, Judged, Lease, Mark, Store, StoreError};
 
@@ -114,6 +115,12 @@ impl Lane {
                 return Ok(());
             }
         }
+    }
+
+    /// Those of the tasks that are due, to be done along with what was claimed.
+    pub async fn claim_named(&self, tasks: &BTreeSet<Task>) -> Result<Vec<Claimed>, StoreError> {
+        let now = self.clock.now();
+        self.store.claim_named(&self.lease, now, tasks).await
     }
 
     pub async fn commit(&self, changes: Changes) -> Result<(), StoreError> {

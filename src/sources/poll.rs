@@ -6,12 +6,12 @@ use crate::crm::{Changed, Crms, Span};
 use crate::mapping::{Bound, Poll};
 use crate::model::{Cause, MappingName, Raw, Record, Side, Timestamp};
 use crate::pipeline::{Site, is_stocked, take};
-use crate::store::Changes;
+use crate::store::{Changes, StoreError};
 
 /// Until a poll asks again whether the backfills are done that it has to wait for.
 const UNSTOCKED_MILLIS: i64 = 1_000;
-/// Pages of one pass that go before the records they mark: two full batches of HubSpot's.
-const PAGES_AHEAD: u32 = 10;
+/// Pages of one pass that go before the records they mark: enough to fill a few attempts.
+const PAGES_AHEAD: u32 = 20;
 
 pub async fn step(
     site: &Site,
@@ -30,10 +30,7 @@ pub async fn step(
     let Some(bound) = site.mappings.get(leader) else {
         return Ok(Produced::nothing());
     };
-    let mut sharing = Vec::new();
-    for bound in site.sharing(leader, side) {
-        sharing.push((bound, is_stocked(site, bound).await?));
-    }
+    let sharing = sharing(site, leader, side).await?;
     if !sharing.iter().any(|(_, stocked)| *stocked) {
         // Nothing can be paired yet; the pass will reach back to before the backfill.
         return Ok(Produced {
@@ -127,6 +124,19 @@ fn advance(
     };
     cursor.window = Some(window);
     Turn::Next(next)
+}
+
+/// The mappings that share a poll, and whether each may pair records yet.
+async fn sharing<'a>(
+    site: &'a Site,
+    leader: &MappingName,
+    side: Side,
+) -> Result<Vec<(&'a Bound, bool)>, StoreError> {
+    let mut sharing = Vec::new();
+    for bound in site.sharing(leader, side) {
+        sharing.push((bound, is_stocked(site, bound).await?));
+    }
+    Ok(sharing)
 }
 
 async fn read(

@@ -3,14 +3,18 @@
 //! Claiming reads only. The lease is the lock, and a claim becomes fact when its verdict is
 //! committed.
 
-use crate::model::{Timestamp, WorkspaceId};
+use std::collections::BTreeSet;
+
+use crate::model::{Task, Timestamp, WorkspaceId};
 
 use super::Store;
 use super::changes::{Claimed, Mark, QueueCounts};
 use super::db::{Pool, again, args};
 use super::doc;
 use super::error::{Result, StoreError};
-use super::rows::{AtDb, ClaimDb, Counted, HeadDb, LeaseDb, MarkRow, StandingDb, StateDb};
+use super::rows::{
+    AtDb, ClaimDb, Counted, HeadDb, LeaseDb, MarkRow, StandingDb, StateDb, ids, task_key,
+};
 use super::sql::{lanes as sql, setup};
 
 /// The right to work in one lane, until it runs out or is lost to a successor.
@@ -172,6 +176,26 @@ impl Store {
             self.db.fetch::<ClaimDb>(&sql::CLAIM_CHORE, &args).await?
         };
         self.each(found)
+    }
+
+    /// Those of these pieces of work that are due, in their order, to be done along with a claim.
+    /// Whoever asks must not have read the records yet.
+    pub async fn claim_named(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        tasks: &BTreeSet<Task>,
+    ) -> Result<Vec<Claimed>> {
+        if tasks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<String> = tasks.iter().map(task_key).collect();
+        let keys = ids(keys.iter().map(String::as_str));
+        let args = args![lease.ws.as_str(), lease.lane.as_str(), keys, now];
+        let rows = self.db.fetch::<ClaimDb>(&sql::CLAIM_NAMED, &args).await?;
+        let mut found: Vec<Claimed> = self.each(rows)?;
+        found.sort_by(|a, b| a.task.cmp(&b.task));
+        Ok(found)
     }
 
     /// All work of a lane, due or not, most urgent first.

@@ -1,6 +1,6 @@
 //! Marks are keyed by record, links pair records: folds the marks of one link into one unit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Desk;
 use super::unit::{Batch, Unit};
@@ -100,6 +100,38 @@ pub async fn load_state(desk: &Desk<'_>, batch: &mut Batch) -> Result<(), StoreE
         unit.bases = bases.remove(&link.id).unwrap_or_default();
         unit.holds = holds.remove(&link.id).unwrap_or_default();
         unit.intents = intents.remove(&link.id).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Takes along the marks of the pairs' other records, which are read for the plan anyway. Only
+/// before they are read: a mark taken later might stand for an edit that the read did not see.
+pub async fn join_partners(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+) -> Result<(), StoreError> {
+    let taken = batch.units.iter().flat_map(|unit| &unit.claimed);
+    let taken: BTreeSet<Task> = taken.map(|claimed| claimed.task.clone()).collect();
+    let mut wanted: BTreeMap<Task, usize> = BTreeMap::new();
+    for (at, unit) in batch.units.iter().enumerate() {
+        if !unit.open() || unit.link.is_none() {
+            continue;
+        }
+        for side in Side::BOTH {
+            let task = key_of(bound, unit, side).map(Task::Record);
+            let unread = unit.read.get(side).is_none() && !unit.is_marked(side);
+            wanted.extend(
+                task.filter(|task| unread && !taken.contains(task))
+                    .map(|t| (t, at)),
+            );
+        }
+    }
+    let tasks = wanted.keys().cloned().collect();
+    for claimed in desk.lane.claim_named(&tasks).await? {
+        if let Some(at) = wanted.get(&claimed.task) {
+            batch.units[*at].claimed.push(claimed);
+        }
     }
     Ok(())
 }

@@ -54,9 +54,12 @@ pub async fn marked(
     batch: &mut Batch,
 ) -> Result<(), ReadError> {
     for side in Side::BOTH {
-        let ids = batch.ids(side, |unit| {
-            unit.is_marked(side) && unit.read.get(side).is_none()
-        });
+        let wanted = |unit: &Unit| unit.is_marked(side) && unit.read.get(side).is_none();
+        let mut ids = batch.ids(side, wanted);
+        if side == Side::Salesforce && !ids.is_empty() {
+            // One call holds the whole batch, so the records that a plan may need come with it.
+            ids = batch.ids(side, |unit| unit.read.get(side).is_none());
+        }
         read(desk, bound, batch, side, &ids).await?;
     }
     store_match_keys(desk, bound, batch).await?;

@@ -69,10 +69,12 @@ async fn prepare(
     batch: &mut unit::Batch,
 ) -> Result<(), load::ReadError> {
     settle::left_open(desk, bound, batch).await?;
+    fold::join_partners(desk, bound, batch).await?;
     matching::leave_linked_to_peers(desk, bound, batch).await?;
     matching::wait_for_stock(desk, bound, batch).await?;
     load::marked(desk, bound, batch).await?;
     matching::find_partners(desk, bound, batch).await?;
+    fold::join_partners(desk, bound, batch).await?;
     load::others(desk, bound, batch).await?;
     gone::judge(desk, bound, batch).await?;
     Ok(())

@@ -36,19 +36,26 @@ pub async fn write_all(
     bound: &Bound,
     batch: &mut Batch,
 ) -> Result<(), StoreError> {
+    let mut unread = Vec::new();
     for kind in [IntentKind::Create, IntentKind::Update, IntentKind::Archive] {
         for side in [Side::Salesforce, Side::HubSpot] {
             let jobs = jobs(desk, bound, batch, side, kind);
-            let reduced = send(desk, bound, batch, side, kind, jobs).await?;
-            let rest = send(desk, bound, batch, side, kind, reduced).await?;
+            let (mut done, reduced) = send(desk, bound, batch, side, kind, jobs).await?;
+            let (again, rest) = send(desk, bound, batch, side, kind, reduced).await?;
+            done.extend(again);
             for job in rest {
                 let message = "the record was refused again without the fields it named";
                 let again = report::setback(ErrorClass::Permanent, "refused", message.to_owned());
                 batch.units[job.unit].finish(End::Failed(again));
             }
+            match side {
+                Side::HubSpot => settle_replies(desk, bound, batch, done).await?,
+                Side::Salesforce => unread.extend(done),
+            }
         }
     }
-    Ok(())
+    // One retrieve for all that was written, whatever the kind.
+    settle_by_reading(desk, bound, batch, unread).await
 }
 
 fn jobs(
@@ -59,12 +66,8 @@ fn jobs(
     kind: IntentKind,
 ) -> Vec<Job> {
     let mut jobs = Vec::new();
-    for (at, unit) in batch
-        .units
-        .iter_mut()
-        .enumerate()
-        .filter(|(_, unit)| unit.open())
-    {
+    let units = batch.units.iter_mut().enumerate();
+    for (at, unit) in units.filter(|(_, unit)| unit.open()) {
         let Some(link) = unit.link.as_ref().map(|link| link.id.clone()) else {
             continue;
         };
@@ -101,7 +104,8 @@ fn jobs(
     jobs
 }
 
-/// Sends the jobs, one call's worth at a time. Returns rows to be sent once more with less.
+/// Sends the jobs, one call's worth at a time. Returns what was written, to be settled, and rows to
+/// be sent once more with less.
 async fn send(
     desk: &mut Desk<'_>,
     bound: &Bound,
@@ -109,9 +113,9 @@ async fn send(
     side: Side,
     kind: IntentKind,
     jobs: Vec<Job>,
-) -> Result<Vec<Job>, StoreError> {
+) -> Result<(Vec<(Job, Written)>, Vec<Job>), StoreError> {
     let mut reduced = Vec::new();
-    let mut unread: Vec<(Job, Written)> = Vec::new();
+    let mut done = Vec::new();
     let mut jobs = jobs.into_iter().peekable();
     while jobs.peek().is_some() {
         let mut call: Vec<Job> = jobs.by_ref().take(Crms::batch(side)).collect();
@@ -125,22 +129,14 @@ async fn send(
                 Ok(written) => {
                     desk.tally.writes += 1;
                     acknowledged(desk, batch, &job, &written);
-                    unread.push((job, written));
+                    done.push((job, written));
                 }
                 Err(error) => reduced.extend(refused(desk, bound, batch, job, &error)),
             }
         }
         adopt_existing(desk, bound, batch, side).await?;
     }
-    if unread.is_empty() {
-        return Ok(reduced);
-    }
-    // After all calls, because one call ties as many records as twenty calls write.
-    match side {
-        Side::HubSpot => settle_replies(desk, bound, batch, unread).await?,
-        Side::Salesforce => settle_by_reading(desk, bound, batch, side, unread).await?,
-    }
-    Ok(reduced)
+    Ok((done, reduced))
 }
 
 /// One commit before each call: the intents of its rows, and all that gathered since the last.
@@ -357,13 +353,16 @@ async fn settle_by_reading(
     desk: &mut Desk<'_>,
     bound: &Bound,
     batch: &mut Batch,
-    side: Side,
     written: Vec<(Job, Written)>,
 ) -> Result<(), StoreError> {
+    if written.is_empty() {
+        return Ok(());
+    }
     let ids: Vec<RecordId> = written
         .iter()
         .map(|(_, written)| written.id.clone())
         .collect();
+    let side = Side::Salesforce;
     desk.lane.keep().await?;
     let fields = bound.read_fields(side);
     let read = desk.crms.read(side, bound.object(side), &ids, fields).await;

@@ -20,10 +20,14 @@ use crate::store::{
 
 use super::super::data::{FILE, WORKSPACE};
 use super::super::files;
+use super::DemoArgs;
 use super::outcome::{ConflictSeen, Open, Outcome, Progress, SalesforceAccess, Stepped};
 
-/// How often the demo looks for changes made by hand.
+/// How often the demo looks for changes made by hand: soon, because somebody watches. A demo with
+/// more records than anybody watches looks as often as a mapping's `poll: auto` does at most.
 const POLL_MILLIS: i64 = 3_000;
+const AUTO_POLL_MILLIS: i64 = 10_000;
+const WATCHED_RECORDS: usize = 1_000;
 const PAGE: u32 = 5_000;
 const HORIZON_MILLIS: i64 = 3 * 60_000;
 
@@ -41,7 +45,7 @@ impl Session {
         hubspot_token: &str,
         salesforce: SalesforceAccess,
         data: &Path,
-        seed: u64,
+        args: &DemoArgs,
     ) -> anyhow::Result<Self> {
         let clock = Clock::System;
         let transport = Transport::network()?;
@@ -56,6 +60,11 @@ impl Session {
         let salesforce = Salesforce::new(transport, session, Some(login), clock.clone());
         let file = data.join(FILE);
         let store = Store::open(&file.to_string_lossy(), clock.clone()).await?;
+        let poll_millis = if args.records > WATCHED_RECORDS {
+            AUTO_POLL_MILLIS
+        } else {
+            POLL_MILLIS
+        };
         let engine = Engine::open(Parts {
             store: Arc::new(store),
             workspace: WorkspaceId::new(WORKSPACE),
@@ -63,9 +72,9 @@ impl Session {
             salesforce,
             mappings: files::mappings(None)?.mappings,
             clock,
-            chance: Chance::seeded(seed),
+            chance: Chance::seeded(args.seed),
             options: Options {
-                poll_millis: Some(POLL_MILLIS),
+                poll_millis: Some(poll_millis),
                 ..Options::default()
             },
         })

@@ -97,7 +97,7 @@ impl<'a> Run<'a> {
         };
         let (url, token) = (&self.simulators.hubspot_url, &self.simulators.hubspot_token);
         self.rest(SEARCH_LAG_MS).await;
-        let mut session = Session::open(url, token, access, self.data, self.args.seed).await?;
+        let mut session = Session::open(url, token, access, self.data, self.args).await?;
         let done = self.with(&mut session, seeded).await;
         // Closed in any case: a lease that is let go lets the next run begin at once.
         let closed = session.close().await;

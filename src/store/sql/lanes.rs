@@ -54,6 +54,15 @@ statements! {
     CLAIM_CHORE = ["SELECT kind, mapping, side, record_id, revision, attempts, cause, \
         first_marked_at, not_before, parent_mapping, parent_side, parent_id, failure FROM marks \
         WHERE workspace_id = $1 AND lane = $2 AND task_key = $3"];
+    /// Due work by name: what belongs to records that are being worked anyway.
+    CLAIM_NAMED = [
+        "SELECT m.kind, m.mapping, m.side, m.record_id, m.revision, m.attempts, m.cause, \
+         m.first_marked_at, m.not_before, m.parent_mapping, m.parent_side, m.parent_id, \
+         m.failure FROM",
+        rows("$3": id TEXT),
+        "JOIN marks AS m ON m.workspace_id = $1 AND m.lane = $2 AND m.task_key = r.id \
+         AND m.blocked = 0 AND m.not_before <= $4"
+    ];
     /// Work of every state, most urgent first, for people to look at.
     MARKS_LIST = ["SELECT kind, mapping, side, record_id, revision, attempts, cause, \
         first_marked_at, not_before, parent_mapping, parent_side, parent_id, failure FROM marks \
