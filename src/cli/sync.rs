@@ -26,7 +26,7 @@ pub struct RunArgs {
     data: DataArgs,
     #[command(flatten)]
     mappings: MappingsArgs,
-    /// Stop before a run that would create more records than this.
+    /// Create at most this many records; the rest waits for a later run.
     #[arg(long, value_name = "N")]
     max_creates: Option<u64>,
 }
