@@ -10,7 +10,9 @@ use crate::mapping::Bound;
 use crate::model::{
     Cause, Hold, HoldReason, Link, LinkId, Presence, Record, RecordId, RecordKey, Side, Task,
 };
-use crate::store::{Changes, Mark, MatchKeys, StoreError};
+use crate::store::{
+    Changes, DeadLetterClose, DeadLetterOf, DeadLetterState, Mark, MatchKeys, RuleScope, StoreError,
+};
 
 /// Records taken in bulk are worked in the order of their due times. Those that others refer to are
 /// dated back by this much a level, or each child would be written before its parent and again.
@@ -46,16 +48,19 @@ pub async fn take(
     for record in records {
         let link = known.links.get(&record.id);
         changes.match_keys.push(keys_of(bound, side, record));
-        if known.quiet(bound, side, record, link) && !known.looks_again(cause, link) {
-            continue;
-        }
-        taken.marked += 1;
-        taken.linked += u64::from(link.is_some_and(|link| link.state.is_open()));
         let key = RecordKey {
             mapping: bound.mapping().name.clone(),
             side,
             id: record.id.clone(),
         };
+        if link.is_none() && record.presence != Presence::Live {
+            changes.dead_letters_closed.push(gone(&key));
+        }
+        if known.quiet(bound, side, record, link) && !known.looks_again(cause, link) {
+            continue;
+        }
+        taken.marked += 1;
+        taken.linked += u64::from(link.is_some_and(|link| link.state.is_open()));
         changes.marks.push(Mark {
             task: Task::Record(key),
             cause,
@@ -80,6 +85,16 @@ pub fn keys_of(bound: &Bound, side: Side, record: &Record) -> MatchKeys {
     }
 }
 
+/// Nobody can decide anything about an unlinked record that is gone.
+fn gone(key: &RecordKey) -> DeadLetterClose {
+    DeadLetterClose {
+        of: DeadLetterOf::Task(Task::Record(key.clone())),
+        rules: RuleScope::All,
+        state: DeadLetterState::Closed,
+        why: "the record is gone".to_owned(),
+    }
+}
+
 struct Known {
     links: BTreeMap<RecordId, Link>,
     bases: BTreeMap<LinkId, crate::model::Bases>,
@@ -98,13 +113,15 @@ impl Known {
         let ids: Vec<RecordId> = records.iter().map(|record| record.id.clone()).collect();
         let ws = &site.workspace;
         let name = &bound.mapping().name;
-        let links = site.store.links_by_record(ws, name, side, &ids).await?;
+        let mut links = site.store.links_by_record(ws, name, side, &ids).await?;
         let link_ids: Vec<LinkId> = links.iter().map(|link| link.id.clone()).collect();
         let bases = site.store.bases(ws, &link_ids).await?;
         let mut holds: BTreeMap<LinkId, Vec<Hold>> = BTreeMap::new();
         for hold in site.store.holds(ws, &link_ids).await? {
             holds.entry(hold.link.clone()).or_default().push(hold);
         }
+        // A closed link never hides an open one of the same record.
+        links.sort_by_key(|link| link.state.is_open());
         let links: BTreeMap<RecordId, Link> = links
             .into_iter()
             .filter_map(|link| link.records.get(side).clone().map(|id| (id, link)))

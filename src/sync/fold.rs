@@ -61,10 +61,12 @@ async fn links_of(
             continue;
         }
         let store = &desk.site.store;
-        for link in store
+        let mut links = store
             .links_by_record(&desk.site.workspace, name, side, &ids)
-            .await?
-        {
+            .await?;
+        // A closed link never hides an open one of the same record.
+        links.sort_by_key(|link| link.state.is_open());
+        for link in links {
             if let Some(id) = link.records.get(side) {
                 found.insert((side, id.clone()), link);
             }

@@ -118,6 +118,7 @@ fn resting(bound: &Bound, unit: &Unit) -> bool {
         && !asked
         && !waits
         && unit.intents.is_empty()
+        && !asked_for(unit)
         && Side::BOTH
             .into_iter()
             .filter(|side| unit.is_marked(*side))
@@ -128,6 +129,17 @@ fn resting(bound: &Bound, unit: &Unit) -> bool {
                         && at_rest(bound, side, &record.fields, &unit.bases, &unit.holds)
                 })
             })
+}
+
+/// Somebody wants the whole pass although the record itself may not have moved: a person who made
+/// a choice or replays, a scan that saw an association, or a parent that has been linked by now.
+fn asked_for(unit: &Unit) -> bool {
+    let asked = |cause: Cause| matches!(cause, Cause::Person | Cause::Scan);
+    unit.claimed.iter().any(|claimed| asked(claimed.cause))
+        || unit
+            .holds
+            .iter()
+            .any(|hold| hold.reason == HoldReason::Unresolved)
 }
 
 fn takes_part(bound: &Bound, side: Side, record: &crate::model::Record) -> bool {

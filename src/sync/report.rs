@@ -5,8 +5,8 @@ use super::fold::key_of;
 use super::unit::{End, Unit};
 use crate::mapping::Bound;
 use crate::model::{
-    BySide, DeadLetterId, ErrorClass, Failure, Fields, JournalId, Problem, RecordKey, Side, Task,
-    Verdict,
+    BySide, DeadLetterId, ErrorClass, Failure, Fields, JournalId, LinkState, Problem, RecordKey,
+    Side, Task, Verdict,
 };
 use crate::pipeline::Setback;
 use crate::retry::BLOCKED_MILLIS;
@@ -117,7 +117,8 @@ pub fn judge(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit) {
         }
         unit.changes.verdicts.push(judged);
     }
-    if end == End::Done {
+    // A suspended link still waits for the person its letter was written to.
+    if end == End::Done && unit.link_state() != Some(LinkState::Suspended) {
         close_letters(bound, unit);
     }
     unit.claimed = claimed;

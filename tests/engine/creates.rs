@@ -1,0 +1,186 @@
+//! Records that are missing on one side.
+
+use crate::PEOPLE;
+use crate::world::{Setup, World};
+
+const STRICT: &str = r#"
+mapping: contacts
+hubspot: contacts
+salesforce: Contact
+conflict: salesforce
+match:
+  - email: Email
+create: both
+rules:
+  email: Email
+  lastname: LastName
+"#;
+
+#[tokio::test]
+async fn a_missing_required_field_is_a_dead_letter_that_a_fixed_source_resolves() {
+    let mut world = World::with(&[STRICT]).await;
+    world.settle().await;
+    let id = world.add_hubspot("contacts", &[("email", "a@example.com")]);
+    world.settle().await;
+    assert!(world.salesforce_ids("Contact").is_empty());
+    assert_eq!(world.letter_codes().await, ["required-missing"]);
+    let letters = world.letters().await;
+    assert!(
+        letters[0].message.contains("LastName"),
+        "{}",
+        letters[0].message
+    );
+    assert!(
+        world.links().await.is_empty(),
+        "nothing is left of the attempt"
+    );
+    world.assert_quiet().await;
+    world.edit_hubspot("contacts", &id, &[("lastname", "Arc")]);
+    world.settle().await;
+    assert_eq!(world.salesforce_ids("Contact").len(), 1);
+    assert!(world.letters().await.is_empty(), "the letter closes");
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_create_the_crm_refuses_as_a_whole_is_a_dead_letter_and_costs_no_neighbour() {
+    let mut world = World::with(&[PEOPLE]).await;
+    world.settle().await;
+    world.salesforce.set_validation(
+        "Contact",
+        Some(Box::new(|values| {
+            let name = values.get("LastName").and_then(|name| name.as_str());
+            (name == Some("Bad")).then(|| ("not this one".to_owned(), None))
+        })),
+    );
+    for (email, name) in [("a@example.com", "Good"), ("b@example.com", "Bad")] {
+        world.add_hubspot("contacts", &[("email", email), ("lastname", name)]);
+    }
+    world.settle().await;
+    assert_eq!(world.salesforce_ids("Contact").len(), 1);
+    let letters = world.letters().await;
+    assert_eq!(letters.len(), 1);
+    assert!(
+        letters[0].message.contains("not this one"),
+        "{}",
+        letters[0].message
+    );
+    world.salesforce.set_validation("Contact", None);
+    let id = world.hubspot_ids("contacts").pop().unwrap();
+    world
+        .mark("contacts", tandem::model::Side::HubSpot, &id)
+        .await;
+    world.settle().await;
+    assert_eq!(world.salesforce_ids("Contact").len(), 2);
+    assert!(world.letters().await.is_empty());
+    world.assert_quiet().await;
+}
+
+fn bare(mapping: &str) -> Setup {
+    let mut setup = Setup::with(&[mapping]);
+    setup.salesforce.bare = true;
+    setup.hubspot.bare = true;
+    setup
+}
+
+#[tokio::test]
+async fn without_a_key_field_creates_wait_for_consent() {
+    let mut world = World::new(bare(PEOPLE)).await;
+    world.add_hubspot("contacts", &[("email", "a@example.com"), ("lastname", "A")]);
+    world.add_salesforce("Contact", &[("Email", "b@example.com"), ("LastName", "B")]);
+    world.open().await;
+    world.settle().await;
+    assert_eq!(world.api_writes(), 0);
+    assert_eq!(world.letter_codes().await, ["no-key-field"; 2]);
+    let letters = world.letters().await;
+    assert!(
+        letters
+            .iter()
+            .all(|l| l.message.contains("create-without-key: accept"))
+    );
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn accepted_creates_without_a_key_field_happen() {
+    let accepting = format!("{PEOPLE}\ncreate-without-key: accept\n");
+    let mut world = World::new(bare(&accepting)).await;
+    world.add_hubspot("contacts", &[("email", "a@example.com"), ("lastname", "A")]);
+    world.add_salesforce("Contact", &[("Email", "b@example.com"), ("LastName", "B")]);
+    world.open().await;
+    world.settle().await;
+    assert_eq!(world.pairs().await.len(), 2);
+    assert!(world.letters().await.is_empty());
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn consent_given_later_makes_the_creates_that_waited() {
+    let mut world = World::new(bare(PEOPLE)).await;
+    let id = world.add_hubspot("contacts", &[("email", "a@example.com"), ("lastname", "A")]);
+    world.open().await;
+    world.settle().await;
+    assert!(world.salesforce_ids("Contact").is_empty());
+    let accepting = format!("{PEOPLE}\ncreate-without-key: accept\n");
+    world.remap(&[&accepting]).await;
+    world
+        .mark("contacts", tandem::model::Side::HubSpot, &id)
+        .await;
+    world.settle().await;
+    assert_eq!(world.salesforce_ids("Contact").len(), 1);
+    assert!(world.letters().await.is_empty());
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_hubspot_contact_that_appears_while_its_copy_is_made_becomes_the_partner() {
+    let mut world = World::with(&[PEOPLE]).await;
+    world.settle().await;
+    let fields = [("Email", "bo@example.com"), ("LastName", "Berg")];
+    let salesforce = world.add_salesforce("Contact", &fields);
+    let portal = world.hubspot.clone();
+    world.to_hubspot.before("POST", crate::CREATES, move || {
+        portal
+            .create(
+                "contacts",
+                &[("email", "bo@example.com"), ("firstname", "Bo")],
+            )
+            .unwrap();
+    });
+    world.settle().await;
+    let people = world.hubspot_ids("contacts");
+    assert_eq!(
+        people.len(),
+        1,
+        "the portal refuses a second record of one e-mail"
+    );
+    assert_eq!(
+        world.pairs().await,
+        [(people[0].clone(), salesforce.clone())]
+    );
+    assert_eq!(world.hs("contacts", &people[0], "lastname"), "Berg");
+    assert_eq!(world.sf("Contact", &salesforce, "FirstName"), "Bo");
+    assert!(
+        world.letters().await.is_empty(),
+        "{:?}",
+        world.letters().await
+    );
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn an_error_page_in_place_of_a_reply_is_never_taken_for_data() {
+    let mut world = World::with(&[PEOPLE]).await;
+    world.settle().await;
+    world.add_hubspot(
+        "contacts",
+        &[("email", "bo@example.com"), ("lastname", "Berg")],
+    );
+    world
+        .to_salesforce
+        .answer("PATCH", crate::KEYED, 200, "<html>maintenance</html>");
+    world.settle().await;
+    assert_eq!(world.salesforce_ids("Contact").len(), 1);
+    assert_eq!(world.pairs().await.len(), 1);
+    world.assert_quiet().await;
+}
