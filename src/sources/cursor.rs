@@ -179,6 +179,9 @@ impl PollCursor {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScanCursor {
     pub after: Option<String>,
+    /// The records that are there are compared; those that were archived follow.
+    #[serde(default)]
+    pub archived: bool,
     pub seen: u64,
     /// Records the events had missed, in this pass. Should be zero.
     pub missed: u64,

@@ -26,19 +26,26 @@ pub async fn step(
     let Some(bound) = site.mappings.get(leader) else {
         return Ok(Produced::nothing());
     };
-    let mut page = crms
-        .list(side, bound.object(side), &fields, cursor.after.as_deref())
-        .await?;
+    let after = cursor.after.as_deref();
+    let mut page = match cursor.archived {
+        false => crms.list(side, bound.object(side), &fields, after).await?,
+        true => {
+            crms.list_archived(bound.object(side), &fields, after)
+                .await?
+        }
+    };
     let mut changes = Changes::default();
     let (mut seen, mut marked, mut missed) = (0, 0, 0);
     for bound in site.sharing(leader, side) {
-        crms.add_associations(
-            side,
-            bound.object(side),
-            &bound.associations(),
-            &mut page.records,
-        )
-        .await?;
+        if !cursor.archived {
+            crms.add_associations(
+                side,
+                bound.object(side),
+                &bound.associations(),
+                &mut page.records,
+            )
+            .await?;
+        }
         let taken = take(site, bound, side, &page.records, Cause::Scan, &mut changes).await?;
         seen = taken.seen;
         marked += taken.marked;
@@ -48,7 +55,10 @@ pub async fn step(
     cursor.missed += missed;
     cursor.after = page.next;
     let now = site.clock.now();
-    let next = if cursor.after.is_some() {
+    // No poll of HubSpot shows what was archived, and Salesforce lists it with the rest.
+    let archives = side == Side::HubSpot && !cursor.archived;
+    let next = if cursor.after.is_some() || archives {
+        cursor.archived |= cursor.after.is_none();
         now.plus_millis(pace.scan_chunk_millis)
     } else {
         cursor = ScanCursor {

@@ -26,9 +26,16 @@ pub fn rule_input<'a>(
     let now = BySide::from_fn(|side| canon(side, fields.get(side)));
     let carried = BySide::from_fn(|side| carry(bound, rule, side, fields, &now, references));
     let base = unit.bases.get(&rule.name);
+    let rule_changed = base.is_some_and(|base| base.rule_hash != rule.hash);
     let halves = base.map(|base| {
+        let speaks = Side::BOTH
+            .into_iter()
+            .all(|side| !rule_changed || covers(rule, side, base.sides.get(side)));
         BySide::from_fn(|side| {
-            let then = base.sides.get(side);
+            let then = match speaks {
+                true => base.sides.get(side),
+                false => fields.get(side),
+            };
             canon(side, then).unwrap_or_else(|_| opaque(rule, side, then))
         })
     });
@@ -51,7 +58,7 @@ pub fn rule_input<'a>(
     RuleInput {
         base: halves,
         carried_base,
-        rule_changed: base.is_some_and(|base| base.rule_hash != rule.hash),
+        rule_changed,
         held: held(bound, rule, unit, fields, references),
         modified: BySide::from_fn(stamp),
         ..RuleInput::new(rule.name.clone(), &rule.policy, now, carried)
@@ -72,6 +79,13 @@ fn carry(
         Ok(value) => bound.carry(rule, from, fields.get(from), value, references),
         Err(problem) => Err(problem.clone()),
     }
+}
+
+/// A base that was agreed over other fields says nothing about these: a field that is new to the
+/// rule did not become blank, and nobody edited it. Such a rule is met as changed and unmoved.
+fn covers(rule: &Rule, side: Side, then: &Fields) -> bool {
+    let names = rule.sides.get(side);
+    names.iter().all(|name| then.contains_key(name))
 }
 
 /// A half of the base that can no longer be read still differs from everything that can.

@@ -14,16 +14,12 @@ use tandem::crm::salesforce::{Login, log_in};
 use tandem::crm::{HubSpot, Salesforce, Transport};
 use tandem::mapping::{Mapping, SourceFile, load};
 use tandem::model::{
-    Cause, Hold, Link, LinkId, LinkState, MappingName, RecordId, RecordKey, Side, Task, Timestamp,
-    WorkspaceId,
+    Cause, Hold, Link, LinkId, MappingName, RecordId, RecordKey, Side, Task, Timestamp, WorkspaceId,
 };
 use tandem::sim::SimClock;
 use tandem::sim::hubspot::{HubSpotOptions, HubSpotSim};
 use tandem::sim::salesforce::{SalesforceOptions, SalesforceSim};
-use tandem::store::{
-    ConflictFilter, ConflictRow, DeadLetter, DeadLetterFilter, DeadLetterState, LinkFilter, Mark,
-    Store,
-};
+use tandem::store::{DeadLetter, DeadLetterFilter, DeadLetterState, LinkFilter, Mark, Store};
 
 use super::wire::Wire;
 
@@ -41,11 +37,16 @@ pub struct Setup {
     pub mappings: Vec<String>,
     pub hubspot: HubSpotOptions,
     pub salesforce: SalesforceOptions,
-    /// `None`: a store in memory.
-    pub file: Option<PathBuf>,
 }
 
-impl Setup {}
+impl Setup {
+    pub fn with(mappings: &[&str]) -> Self {
+        Self {
+            mappings: mappings.iter().map(|text| (*text).to_owned()).collect(),
+            ..Self::default()
+        }
+    }
+}
 
 pub struct World {
     pub clock: Clock,
@@ -65,7 +66,7 @@ impl World {
         let clock = Clock::manual(START);
         let hubspot = HubSpotSim::new(SimClock::new(clock.clone()), setup.hubspot.clone());
         let salesforce = SalesforceSim::new(SimClock::new(clock.clone()), setup.salesforce.clone());
-        let store = open_store(&setup, &clock).await;
+        let store = open_store(&clock).await;
         Self {
             hubspot,
             salesforce,
@@ -77,13 +78,6 @@ impl World {
             clock,
             setup,
         }
-    }
-
-    /// As [`World::new`], with the engine running on the given mappings.
-    pub async fn with(mappings: &[&str]) -> Self {
-        let mut world = Self::new(Setup::with(mappings)).await;
-        world.open().await;
-        world
     }
 
     pub async fn open(&mut self) {
@@ -327,10 +321,7 @@ fn values<'a>(fields: &[(&'a str, &str)]) -> Vec<(&'a str, Value)> {
         .collect()
 }
 
-async fn open_store(setup: &Setup, clock: &Clock) -> Arc<Store> {
-    let place = match &setup.file {
-        Some(path) => path.to_string_lossy().into_owned(),
-        None => "sqlite::memory:".to_owned(),
-    };
-    Arc::new(Store::open(&place, clock.clone()).await.unwrap())
+async fn open_store(clock: &Clock) -> Arc<Store> {
+    let store = Store::open("sqlite::memory:", clock.clone()).await;
+    Arc::new(store.unwrap())
 }
