@@ -100,7 +100,8 @@ async fn read(
     Ok(())
 }
 
-/// What a person asks for, and a rule that waits for a parent, is looked at although no value moved.
+/// What a person asks for, and a rule that waits for a parent, is looked at although nothing
+/// moved.
 fn resting(bound: &Bound, unit: &Unit) -> bool {
     let linked = unit
         .link

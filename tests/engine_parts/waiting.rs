@@ -35,7 +35,11 @@ rules:
   email: Email
   lastname: {{ to: LastName, default: "(unknown)" }}
 associations:
-  - {{ hubspot: companies, label: primary, salesforce: AccountId, mapping: companies, required: {required} }}
+  - hubspot: companies
+    label: primary
+    salesforce: AccountId
+    mapping: companies
+    required: {required}
 "#
     )
 }
