@@ -55,9 +55,8 @@ pub async fn step(
 
     let mut changes = Changes::default();
     let first = cursor.passed.is_empty();
-    let Taken { seen, marked } =
-        take_page(site, sharing, side, &page.records, first, &mut changes).await?;
-    window.marked += marked;
+    let taken = take_page(site, sharing, side, &page.records, first, &mut changes).await?;
+    window.marked += taken.marked;
     let next = match advance(
         side,
         &mut cursor,
@@ -75,8 +74,8 @@ pub async fn step(
     Ok(Produced {
         changes,
         next: Some(next),
-        seen,
-        marked,
+        seen: taken.seen,
+        marked: taken.marked,
     })
 }
 
@@ -100,6 +99,7 @@ async fn take_page(
         let taken = take(site, bound, side, records, cause, changes).await?;
         all.seen = taken.seen;
         all.marked += taken.marked;
+        all.linked += taken.linked;
     }
     Ok(all)
 }
