@@ -19,5 +19,9 @@ pub async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
-    engine::plan(args.run.prepare(environment, false).await?, output).await
+    Box::pin(engine::plan(
+        args.run.prepare(environment, false).await?,
+        output,
+    ))
+    .await
 }

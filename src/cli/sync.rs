@@ -60,5 +60,9 @@ pub async fn run(
         let todo = "add --once; a run that stays up is not part of this version";
         return Err(Advice::new("`tandem sync` runs once and ends", todo).into());
     }
-    engine::sync_once(args.run.prepare(environment, true).await?, output).await
+    Box::pin(engine::sync_once(
+        args.run.prepare(environment, true).await?,
+        output,
+    ))
+    .await
 }

@@ -5,7 +5,7 @@ use super::{POLL, Pace, Produced, SourceError, put_cursor, read_cursor};
 use crate::crm::{Changed, Crms, Span};
 use crate::mapping::{Bound, Poll};
 use crate::model::{Cause, MappingName, Raw, Record, Side, Timestamp};
-use crate::pipeline::{Site, is_stocked, take};
+use crate::pipeline::{Site, Taken, is_stocked, take};
 use crate::store::{Changes, StoreError};
 
 /// Until a poll asks again whether the backfills are done that it has to wait for.
@@ -51,20 +51,9 @@ pub async fn step(
     let to = *window.to.get_or_insert(server_time.micros());
 
     let mut changes = Changes::default();
-    let (mut seen, mut marked) = (0, 0);
-    // The first pass meets what the backfill has just marked; that is no more urgent now.
     let first = cursor.passed.is_empty();
-    for (bound, stocked) in sharing {
-        let cause = if first || !stocked {
-            Cause::Backfill
-        } else {
-            Cause::Poll
-        };
-        let taken = take(site, bound, side, &page.records, cause, &mut changes).await?;
-        seen = taken.seen;
-        marked += taken.marked;
-    }
-    window.marked += marked;
+    let taken = take_page(site, sharing, side, &page.records, first, &mut changes).await?;
+    window.marked += taken.marked;
     let next = match advance(
         side,
         &mut cursor,
@@ -82,9 +71,34 @@ pub async fn step(
     Ok(Produced {
         changes,
         next: Some(next),
-        seen,
-        marked,
+        seen: taken.seen,
+        marked: taken.marked,
     })
+}
+
+/// Marks what a page shows under each mapping that shares the poll. The first pass meets what the
+/// backfill has just marked; that is no more urgent now.
+async fn take_page(
+    site: &Site,
+    sharing: Vec<(&Bound, bool)>,
+    side: Side,
+    records: &[Record],
+    first: bool,
+    changes: &mut Changes,
+) -> Result<Taken, SourceError> {
+    let mut all = Taken::default();
+    for (bound, stocked) in sharing {
+        let cause = if first || !stocked {
+            Cause::Backfill
+        } else {
+            Cause::Poll
+        };
+        let taken = take(site, bound, side, records, cause, changes).await?;
+        all.seen = taken.seen;
+        all.marked += taken.marked;
+        all.linked += taken.linked;
+    }
+    Ok(all)
 }
 
 /// Who goes next after a page.

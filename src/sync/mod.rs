@@ -18,6 +18,7 @@ mod load;
 mod matching;
 mod outcome;
 mod plan;
+mod refused;
 mod report;
 mod revisions;
 mod settle;

@@ -10,18 +10,17 @@ use super::create::key_for;
 use super::desk::Desk;
 use super::gone::{ARCHIVED, bury};
 use super::load::setback;
-use super::matching::{adopt, open_links, taken};
-use super::outcome::put_hold;
+use super::matching::adopt;
+use super::refused::{adopt_existing, refused};
 use super::report;
 use super::settle::{self, After};
 use super::unit::{Batch, End, Unit};
-use crate::crm::{CrmError, Crms, ErrorKind, RowResult, WriteRow, Written};
+use crate::crm::{CrmError, Crms, RowResult, WriteRow, Written};
 use crate::mapping::Bound;
 use crate::model::{
-    BySide, ErrorClass, Fields, HoldReason, Intent, IntentId, IntentKind, Presence, Problem, Raw,
-    Record, RecordId, Side, Timestamp,
+    ErrorClass, Fields, Intent, IntentId, IntentKind, Presence, Raw, Record, RecordId, Side,
+    Timestamp,
 };
-use crate::retry::GRACE_MILLIS;
 use crate::store::{Changes, StoreError};
 
 /// One row on its way, and the unit it belongs to.
@@ -419,140 +418,10 @@ fn moved_besides(bound: &Bound, unit: &Unit, intent: &Intent, stored: &Fields) -
     })
 }
 
-fn look_again(desk: &Desk<'_>) -> End {
+/// Due again at once, to be planned from what the record holds by then.
+pub fn look_again(desk: &Desk<'_>) -> End {
     let message = "the record changed while it was written".to_owned();
     let mut again = report::setback(ErrorClass::Transient, "changed-meanwhile", message);
     again.retry_after = Some(desk.site.clock.now());
     End::Again(again)
-}
-
-/// What becomes of a row that was not written. Returns a smaller row to send instead, if any.
-fn refused(
-    desk: &mut Desk<'_>,
-    bound: &Bound,
-    batch: &mut Batch,
-    job: Job,
-    error: &CrmError,
-) -> Option<Job> {
-    let unit = &mut batch.units[job.unit];
-    let class = error.class();
-    if class == ErrorClass::UnknownOutcome {
-        let mut later = setback(error);
-        later.retry_after = Some(job.intent.send_before.plus_millis(GRACE_MILLIS));
-        unit.finish(End::Failed(later));
-        return None;
-    }
-    unit.changes.intents_closed.push(job.intent.id.clone());
-    match error.kind {
-        ErrorKind::Duplicate if job.intent.kind == IntentKind::Create => {
-            duplicate(unit, error);
-            None
-        }
-        ErrorKind::NotFound => {
-            // Read as live a moment ago. The next read tells what became of it; the pause keeps a
-            // record that can be read and never written from being tried in a circle.
-            let mut gone = setback(error);
-            gone.failure.class = ErrorClass::Transient;
-            unit.finish(End::Failed(gone));
-            None
-        }
-        _ if !error.fields.is_empty() && job.intent.kind != IntentKind::Archive => {
-            without_fields(desk, bound, unit, job, error)
-        }
-        _ => {
-            unit.finish(End::Failed(setback(error)));
-            None
-        }
-    }
-}
-
-/// The record exists on the other side already and may become the partner, unless a duplicate rule
-/// only thinks that it is the same.
-fn duplicate(unit: &mut Unit, error: &CrmError) {
-    match error.existing.clone() {
-        Some(existing) if error.code != "DUPLICATES_DETECTED" => unit.existing = Some(existing),
-        Some(_) | None => unit.finish(End::Failed(setback(error))),
-    }
-}
-
-/// Links the records that a refused create named, where they have no link yet.
-async fn adopt_existing(
-    desk: &mut Desk<'_>,
-    bound: &Bound,
-    batch: &mut Batch,
-    side: Side,
-) -> Result<(), StoreError> {
-    let named: Vec<RecordId> = batch
-        .units
-        .iter()
-        .filter_map(|u| u.existing.clone())
-        .collect();
-    if named.is_empty() {
-        return Ok(());
-    }
-    let mut links = open_links(desk, bound, side, &named).await?;
-    for unit in &mut batch.units {
-        let (Some(existing), Some(link)) = (unit.existing.take(), unit.link.clone()) else {
-            continue;
-        };
-        match links.get(&existing).filter(|holder| holder.id != link.id) {
-            Some(holder) => {
-                let end = taken(desk, unit, side.other(), &existing, holder);
-                unit.finish(end);
-            }
-            None => {
-                links.insert(existing.clone(), link.clone());
-                adopt(unit, link, side, existing);
-                unit.finish(look_again(desk));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The rules that own the refused fields are held; the rest of the record goes on without them.
-fn without_fields(
-    desk: &mut Desk<'_>,
-    bound: &Bound,
-    unit: &mut Unit,
-    mut job: Job,
-    error: &CrmError,
-) -> Option<Job> {
-    let side = job.intent.side;
-    let is_blamed = |name: &String| error.fields.iter().any(|f| f.eq_ignore_ascii_case(name));
-    let (blamed, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut job.intent.rules)
-        .into_iter()
-        .partition(|rule| rule.after.keys().any(is_blamed));
-    let sent: Fields = rest.iter().flat_map(|rule| rule.after.clone()).collect();
-    let creating = job.intent.kind == IntentKind::Create;
-    let unsendable = creating && !bound.missing_for_create(side, &sent).is_empty();
-    if blamed.is_empty() || unsendable {
-        unit.finish(End::Failed(setback(error)));
-        return None;
-    }
-    for intended in blamed {
-        let Some(rule) = bound.mapping().rule(&intended.rule) else {
-            continue;
-        };
-        let mut sides = BySide::<Fields>::default();
-        sides.get_mut(side).clone_from(&intended.before);
-        sides.get_mut(side.other()).clone_from(&intended.source);
-        let detail = format!(
-            "{} refused it: {} ({})",
-            side.title(),
-            error.message,
-            error.code
-        );
-        let problem = Problem {
-            reason: HoldReason::Refused,
-            detail,
-        };
-        put_hold(desk, bound, unit, rule, sides, &problem);
-    }
-    if rest.is_empty() {
-        return None;
-    }
-    job.intent.rules = rest;
-    job.intent.id = IntentId::from_uuid(&desk.site.ids.next());
-    Some(job)
 }
