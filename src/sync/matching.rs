@@ -9,16 +9,14 @@ use super::desk::Desk;
 use super::fold::load_state;
 use super::load::ReadError;
 use super::report;
+use super::screen::{leave_matches_to_peers, merged_survivors, screen};
 use super::unit::{Batch, End, Unit};
 use crate::mapping::Bound;
 use crate::model::{
     BySide, ErrorClass, Failure, Link, LinkId, LinkState, Presence, RecordId, Side,
 };
-use crate::pipeline::{LANE, Setback, is_stocked};
+use crate::pipeline::Setback;
 use crate::store::StoreError;
-
-/// While a side has not been read once, nobody knows what is new or unique.
-const UNFILLED_WAIT_MILLIS: i64 = 2_000;
 
 type Keys = BTreeMap<(u16, String), BTreeSet<RecordId>>;
 
@@ -40,99 +38,6 @@ pub async fn find_partners(
     }
     leave_matches_to_peers(desk, bound, batch).await?;
     Ok(())
-}
-
-/// Nobody knows what is new or unique before both sides have been seen once. Records without a
-/// link wait for that unread, as long as the backfill itself waits.
-pub async fn wait_for_stock(
-    desk: &Desk<'_>,
-    bound: &Bound,
-    batch: &mut Batch,
-) -> Result<(), StoreError> {
-    let unlinked = batch.open().any(|unit| unit.link.is_none());
-    if !unlinked || is_stocked(desk.site, bound).await? {
-        return Ok(());
-    }
-    let (store, ws) = (&desk.site.store, &desk.site.workspace);
-    let soon = desk.site.clock.now().plus_millis(UNFILLED_WAIT_MILLIS);
-    let at = store
-        .next_due_of(ws, LANE, "backfill")
-        .await?
-        .map_or(soon, |due| due.max(soon));
-    for unit in batch.open().filter(|unit| unit.link.is_none()) {
-        unit.finish(End::Again(waiting(
-            "backfill",
-            "both sides are still being read",
-            at,
-        )));
-    }
-    Ok(())
-}
-
-/// A HubSpot merge gives the survivor a new id, and the old ids vanish from its lists. A survivor
-/// of linked records is for a person: copying it would make a third record of two.
-async fn merged_survivors(
-    desk: &Desk<'_>,
-    bound: &Bound,
-    batch: &mut Batch,
-) -> Result<(), StoreError> {
-    let side = Side::HubSpot;
-    let old_ids = |unit: &Unit| -> Vec<RecordId> {
-        let merged = unit
-            .fields(side)
-            .and_then(|f| f.get("hs_merged_object_ids")?.as_text());
-        let ids = merged.unwrap_or_default().split(';').map(str::trim);
-        ids.filter(|id| !id.is_empty()).map(RecordId::new).collect()
-    };
-    let unlinked = |unit: &&mut Unit| unit.link.is_none() && unit.source() == side;
-    let wanted: Vec<RecordId> = batch
-        .open()
-        .filter(unlinked)
-        .flat_map(|u| old_ids(u))
-        .collect();
-    let links = open_links(desk, bound, side, &wanted).await?;
-    for unit in batch.open().filter(unlinked) {
-        let held: Vec<&Link> = old_ids(unit)
-            .iter()
-            .filter_map(|id| links.get(id))
-            .collect();
-        let Some(first) = held.first() else { continue };
-        let partner = first
-            .records
-            .salesforce
-            .as_ref()
-            .map_or("a record", RecordId::as_str);
-        let message = format!(
-            "is what a merge left of {} linked record(s); the links still name the old ids. Pair \
-             it with {partner} by `tandem links unpair` and `tandem links pair`.",
-            held.len(),
-        );
-        let suspended = held.into_iter().map(|link| Link {
-            state: LinkState::Suspended,
-            note: "merged".to_owned(),
-            ..link.clone()
-        });
-        unit.changes.links.extend(suspended);
-        unit.finish(report::person("merged", message));
-    }
-    Ok(())
-}
-
-/// Records that are gone or outside the filter need no partner.
-fn screen(bound: &Bound, unit: &mut Unit) {
-    let side = unit.source();
-    let Some(record) = unit.read.get(side) else {
-        return;
-    };
-    if record.presence != Presence::Live {
-        unit.finish(End::Done);
-        return;
-    }
-    match bound.takes_part(side, &record.fields) {
-        Ok(true) => {}
-        Ok(false) => unit.finish(End::Done),
-        Err(problem) => unit.finish(End::Failed(report::problem_setback("only", &problem))),
-    }
 }
 
 /// A creation key that names a record of the connected account links the two at once. Keys of
@@ -214,77 +119,6 @@ pub fn adopt(unit: &mut Unit, mut link: Link, side: Side, id: RecordId) {
     unit.set_state(LinkState::Linked, "");
 }
 
-/// Mappings of one group never hold two open links for one HubSpot record: what a peer has linked
-/// is its own, and not even read here.
-pub async fn leave_linked_to_peers(
-    desk: &Desk<'_>,
-    bound: &Bound,
-    batch: &mut Batch,
-) -> Result<(), StoreError> {
-    let Some(group) = bound.mapping().group.clone() else {
-        return Ok(());
-    };
-    let side = Side::HubSpot;
-    let ids = batch.ids(side, |unit| unit.link.is_none());
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let (store, ws) = (&desk.site.store, &desk.site.workspace);
-    let linked: BTreeSet<RecordId> = store
-        .links_of_group(ws, &group, &ids)
-        .await?
-        .into_iter()
-        .filter(|link| link.state.is_open())
-        .filter_map(|link| link.records.hubspot)
-        .collect();
-    for unit in batch.open().filter(|unit| unit.link.is_none()) {
-        if unit
-            .records
-            .hubspot
-            .as_ref()
-            .is_some_and(|id| linked.contains(id))
-        {
-            unit.finish(End::Done);
-        }
-    }
-    Ok(())
-}
-
-/// A record that matches under a peer is the peer's to link, so nothing is created for it here.
-async fn leave_matches_to_peers(
-    desk: &Desk<'_>,
-    bound: &Bound,
-    batch: &mut Batch,
-) -> Result<(), StoreError> {
-    let side = Side::HubSpot;
-    for peer in desk.site.peers(bound) {
-        let mut keys: BTreeSet<(u16, String)> = BTreeSet::new();
-        for unit in batch
-            .open()
-            .filter(|unit| unit.link.is_none() && unit.source() == side)
-        {
-            keys.extend(keys_of(peer, unit, side));
-        }
-        if keys.is_empty() {
-            continue;
-        }
-        let keys: Vec<(u16, String)> = keys.into_iter().collect();
-        let theirs = candidates(desk, peer, side.other(), &keys).await?;
-        for unit in batch
-            .open()
-            .filter(|unit| unit.link.is_none() && unit.source() == side)
-        {
-            if keys_of(peer, unit, side)
-                .iter()
-                .any(|key| theirs.contains_key(key))
-            {
-                unit.finish(End::Done);
-            }
-        }
-    }
-    Ok(())
-}
-
 async fn by_rules(
     desk: &mut Desk<'_>,
     bound: &Bound,
@@ -347,7 +181,7 @@ fn choose(
     }
 }
 
-fn keys_of(bound: &Bound, unit: &Unit, side: Side) -> Vec<(u16, String)> {
+pub fn keys_of(bound: &Bound, unit: &Unit, side: Side) -> Vec<(u16, String)> {
     let Some(fields) = unit.fields(side) else {
         return Vec::new();
     };
@@ -357,7 +191,7 @@ fn keys_of(bound: &Bound, unit: &Unit, side: Side) -> Vec<(u16, String)> {
         .collect()
 }
 
-async fn candidates(
+pub async fn candidates(
     desk: &Desk<'_>,
     bound: &Bound,
     side: Side,
@@ -519,7 +353,7 @@ fn carries_key(desk: &Desk<'_>, bound: &Bound, unit: &Unit, side: Side) -> bool 
     key.is_some() && key == *unit.records.get(side.other())
 }
 
-fn waiting(code: &str, message: &str, at: crate::model::Timestamp) -> Setback {
+pub fn waiting(code: &str, message: &str, at: crate::model::Timestamp) -> Setback {
     let failure = Failure {
         class: ErrorClass::Blocked,
         code: code.to_owned(),

@@ -21,6 +21,7 @@ mod plan;
 mod refused;
 mod report;
 mod revisions;
+mod screen;
 mod settle;
 mod unit;
 mod write;
@@ -71,8 +72,8 @@ async fn prepare(
 ) -> Result<(), load::ReadError> {
     settle::left_open(desk, bound, batch).await?;
     fold::join_partners(desk, bound, batch).await?;
-    matching::leave_linked_to_peers(desk, bound, batch).await?;
-    matching::wait_for_stock(desk, bound, batch).await?;
+    screen::leave_linked_to_peers(desk, bound, batch).await?;
+    screen::wait_for_stock(desk, bound, batch).await?;
     load::marked(desk, bound, batch).await?;
     matching::find_partners(desk, bound, batch).await?;
     fold::join_partners(desk, bound, batch).await?;
