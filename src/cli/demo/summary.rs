@@ -159,8 +159,12 @@ const KINDS: usize = 8;
 fn reasons(page: &mut String, opens: &[Open]) {
     let mut by_reason: BTreeMap<(&str, String), usize> = BTreeMap::new();
     for open in opens {
-        let whole = || open.why.chars().take(60).collect();
-        let reason = open.rule.clone().unwrap_or_else(whole);
+        // What comes before the colon is the word for it; the rest tells of one record.
+        let word = open.why.split(':').next().unwrap_or_default();
+        let reason = match &open.rule {
+            Some(rule) => format!("`{rule}` {word}"),
+            None => word.to_owned(),
+        };
         *by_reason.entry((&open.mapping, reason)).or_default() += 1;
     }
     for ((mapping, reason), count) in by_reason.iter().take(KINDS) {
