@@ -9,18 +9,23 @@ mod world;
 
 mod conflicts;
 mod creates;
+mod crowd;
 mod deletes;
 mod first_sync;
 mod groups;
+mod guards;
 mod holds;
 mod interleavings;
 mod lifecycle;
 mod matching;
+mod newest;
 mod policies;
 mod references;
 mod restarts;
 mod revisions;
+mod settling;
 mod sources;
+mod waiting;
 mod walk;
 
 use world::World;

@@ -2,7 +2,7 @@
 
 use tandem::model::{Side, Timestamp};
 
-use super::{PEOPLE, linked};
+use crate::crowd::{PEOPLE, linked};
 
 const UPDATES: &str = "/composite/sobjects";
 

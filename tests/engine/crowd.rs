@@ -1,15 +1,7 @@
-//! Guards, waiting and revisions: the engine in one process, against both simulators.
-//!
-//! Each module is one promise to a user. No test opens a socket or sleeps; time is moved by hand.
+//! Several contacts at once under tight guards: the ground on which guards and settling are tested.
+//! Holds no test itself.
 
-mod guards;
-mod newest;
-mod revisions;
-mod waiting;
-mod wire;
-mod world;
-
-use world::World;
+use crate::world::{Setup, World};
 
 /// Contacts with a few rules and tight guards.
 pub const PEOPLE: &str = r#"
@@ -33,7 +25,7 @@ rules:
 
 /// So many contacts on both sides, linked and at rest: their HubSpot and Salesforce ids.
 pub async fn linked(mapping: &str, count: usize) -> (World, Vec<(String, String)>) {
-    let mut world = World::new(world::Setup::with(&[mapping])).await;
+    let mut world = World::new(Setup::with(&[mapping])).await;
     let mut pairs = Vec::new();
     for nth in 0..count {
         let email = format!("person{nth}@example.com");

@@ -1,6 +1,6 @@
 //! `newest` compares when people edited, and a stamp that we left ourselves is no such time.
 
-use super::{PEOPLE, linked};
+use crate::crowd::{PEOPLE, linked};
 
 fn newest() -> String {
     PEOPLE.replace(

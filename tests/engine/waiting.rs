@@ -2,7 +2,7 @@
 
 use tandem::model::HoldReason;
 
-use super::world::{Setup, World};
+use crate::world::{Setup, World};
 
 const DAY_MILLIS: i64 = 24 * 3_600_000;
 

@@ -3,8 +3,8 @@
 use tandem::model::{HoldReason, Side};
 use tandem::store::{Approval, ApprovalState};
 
-use super::world::World;
-use super::{PEOPLE, linked};
+use crate::crowd::{PEOPLE, linked};
+use crate::world::World;
 
 const DAY_MILLIS: i64 = 24 * 3_600_000;
 
