@@ -119,7 +119,7 @@ pub fn adopt(unit: &mut Unit, mut link: Link, side: Side, id: RecordId) {
     unit.set_state(LinkState::Linked, "");
 }
 
-async fn by_rules(
+pub async fn by_rules(
     desk: &mut Desk<'_>,
     bound: &Bound,
     batch: &mut Batch,

@@ -15,6 +15,7 @@ mod gone;
 mod guard;
 mod input;
 mod load;
+mod lookup;
 mod matching;
 mod outcome;
 mod plan;
@@ -76,6 +77,7 @@ async fn prepare(
     screen::wait_for_stock(desk, bound, batch).await?;
     load::marked(desk, bound, batch).await?;
     matching::find_partners(desk, bound, batch).await?;
+    lookup::before_creating(desk, bound, batch).await?;
     fold::join_partners(desk, bound, batch).await?;
     load::others(desk, bound, batch).await?;
     gone::judge(desk, bound, batch).await?;

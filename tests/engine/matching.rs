@@ -57,6 +57,23 @@ async fn two_salesforce_contacts_with_one_email_met_in_either_order_never_share_
 }
 
 #[tokio::test]
+async fn a_person_added_to_both_crms_between_two_looks_becomes_one_pair() {
+    let mut world = World::new(Setup::with(&[PEOPLE])).await;
+    world.open().await;
+    world.settle().await;
+    let hubspot = world.add_hubspot("contacts", &ANN);
+    let salesforce = world.add_salesforce("Contact", &FIRST);
+    // HubSpot's is worked first, before anybody has looked at Salesforce again.
+    world.mark("contacts", Side::HubSpot, &hubspot).await;
+    world.step().await;
+    world.settle().await;
+    assert_eq!(world.pairs().await, [(hubspot, salesforce)]);
+    assert_eq!(world.salesforce_ids("Contact").len(), 1, "no second copy");
+    assert!(world.letters().await.is_empty());
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
 async fn the_second_contact_of_an_email_is_linked_once_its_key_is_corrected() {
     let (mut world, hubspot, salesforce) = linked(PEOPLE).await;
     let fields = [
