@@ -70,3 +70,18 @@ async fn records_that_may_not_be_read_for_a_while_are_not_given_up() {
     assert_eq!(world.hs("contacts", &hubspot, "jobtitle"), "CEO");
     world.assert_quiet().await;
 }
+
+#[tokio::test]
+async fn a_salesforce_permission_that_is_missing_for_a_while_gives_no_record_up() {
+    const NO_ACCESS: &str = r#"[{"errorCode":"INSUFFICIENT_ACCESS","message":"no access"}]"#;
+    let (mut world, hubspot, salesforce) = linked(PEOPLE).await;
+    for _ in 0..20 {
+        world.to_salesforce.answer("POST", READS, 403, NO_ACCESS);
+    }
+    world.edit_hubspot("contacts", &hubspot, &[("jobtitle", "CEO")]);
+    world.settle().await;
+    assert_eq!(world.to_salesforce.waiting(), 0, "asked again");
+    assert!(world.letters().await.is_empty(), "nothing is given up");
+    assert_eq!(world.sf("Contact", &salesforce, "Title"), "CEO");
+    world.assert_quiet().await;
+}

@@ -7,8 +7,9 @@ use crate::conflicts::{met, take};
 use crate::world::World;
 use crate::{PEOPLE, UPDATES, WRITES, linked};
 
-const BUSY: &str = r#"{"status":"error","message":"You have reached your ten_secondly_rolling limit.",
-    "errorType":"RATE_LIMIT","policyName":"TEN_SECONDLY_ROLLING"}"#;
+const BUSY: &str = r#"{"status":"error","errorType":"RATE_LIMIT",
+    "message":"You have reached your ten_secondly_rolling limit.",
+    "policyName":"TEN_SECONDLY_ROLLING"}"#;
 
 const INTERESTS: &str = "  interests: { to: Interests__c, conflict: union, \
     values: { analytics: Research, automation: Product, training: Webinars } }\n";
