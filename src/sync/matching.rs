@@ -11,6 +11,7 @@ use super::load::ReadError;
 use super::report;
 use super::screen::{leave_matches_to_peers, merged_survivors, screen};
 use super::unit::{Batch, End, Unit};
+use crate::crm::salesforce::full_id;
 use crate::mapping::Bound;
 use crate::model::{
     BySide, ErrorClass, Failure, Link, LinkId, LinkState, Presence, RecordId, Side,
@@ -101,7 +102,7 @@ fn named_by(desk: &Desk<'_>, side: Side, key: &str) -> Option<RecordId> {
 fn may_be_id(side: Side, id: &str) -> bool {
     match side {
         Side::HubSpot => !id.is_empty() && id.len() < 20 && id.bytes().all(|b| b.is_ascii_digit()),
-        Side::Salesforce => id.len() == 18 && id.bytes().all(|b| b.is_ascii_alphanumeric()),
+        Side::Salesforce => full_id(id).is_some_and(|full| full == id),
     }
 }
 

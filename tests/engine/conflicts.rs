@@ -11,7 +11,7 @@ fn asking() -> String {
 }
 
 /// As `tandem conflicts take` stores it.
-async fn take(world: &mut World, choice: Choice) {
+pub async fn take(world: &mut World, choice: Choice) {
     let conflicts = world.conflicts().await;
     let conflict = conflicts.last().expect("a conflict is there").clone();
     let link = world.link().await;
@@ -47,7 +47,7 @@ async fn take(world: &mut World, choice: Choice) {
     world.settle().await;
 }
 
-async fn met() -> (World, String, String) {
+pub async fn met() -> (World, String, String) {
     let (mut world, hubspot, salesforce) = linked(&asking()).await;
     world.edit_hubspot(
         "contacts",

@@ -190,7 +190,7 @@ fn organization_in(token: &SecretString) -> Option<String> {
 }
 
 /// 18 characters from 15 or 18; `None` for anything else (salesforce.md 9.1).
-pub(super) fn full_id(id: &str) -> Option<String> {
+pub fn full_id(id: &str) -> Option<String> {
     if !matches!(id.len(), 15 | 18) || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return None;
     }

@@ -26,7 +26,7 @@ use super::{CrmError, ErrorKind, Sent};
 use crate::clock::Clock;
 use crate::model::Timestamp;
 
-pub use auth::{Login, Session, log_in};
+pub use auth::{Login, Session, full_id, log_in};
 pub use query::QueryPage;
 pub use schema::Organization;
 
