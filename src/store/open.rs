@@ -195,8 +195,7 @@ impl Store {
         .await;
         match made {
             Ok(_) => {}
-            // Two processes made it at the same moment; one of them was told so.
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {}
+            Err(sqlx::Error::Database(error)) if made_by_another(error.code()) => {}
             Err(error) => return Err(classify(error, &self.db.place, "GATE")),
         }
         let mut gate = self.db.begin().await?;
@@ -253,6 +252,13 @@ async fn connect_sqlite(options: SqliteConnectOptions, place: String) -> Result<
         pool: Pool::Sqlite(pool),
         place,
     })
+}
+
+/// Two processes made the same table at the same moment, and this one was told so. Depending on how
+/// far the other had come, PostgreSQL calls it a broken unique key, a duplicate table or, for the
+/// row type that every table has, a duplicate object.
+fn made_by_another(code: Option<std::borrow::Cow<'_, str>>) -> bool {
+    matches!(code.as_deref(), Some("23505" | "42P07" | "42710"))
 }
 
 /// Takes the lock next to the file. The system frees it when the process ends, however it ends.
