@@ -64,7 +64,7 @@ pub async fn marked(
     }
     store_match_keys(desk, bound, batch).await?;
     for unit in batch.open().filter(|unit| resting(bound, unit)) {
-        unit.finish(End::Done);
+        unit.finish(End::AtRest);
     }
     Ok(())
 }

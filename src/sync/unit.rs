@@ -65,6 +65,9 @@ pub struct Guarded {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     Done,
+    /// The records that were marked have not moved. The pair's other record was not looked at, so
+    /// what somebody was told about that one still stands.
+    AtRest,
     /// Failed; the retry schedule decides.
     Failed(Setback),
     /// The mapping cannot be worked at all just now: looked at again after a pause, for as long as
