@@ -4,7 +4,7 @@ use super::Desk;
 use super::unit::{Batch, End, Unit};
 use crate::crm::{CrmError, ErrorKind};
 use crate::mapping::Bound;
-use crate::model::{Cause, HoldReason, LinkState, Presence, Side};
+use crate::model::{Cause, HoldReason, LinkState, Presence, Record, Side, association_field};
 use crate::pipeline::{Setback, at_rest, keys_of};
 use crate::store::{Changes, StoreError};
 
@@ -80,16 +80,32 @@ pub async fn others(
         let ids = batch.ids(side, |unit| unit.read.get(side).is_none());
         read(desk, bound, batch, side, &ids).await?;
     }
+    associations(desk, bound, batch).await
+}
+
+/// Reads the associations of HubSpot's records that were read, or created, without them.
+pub async fn associations(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+) -> Result<(), ReadError> {
     let wanted = bound.associations();
-    if wanted.is_empty() {
-        return Ok(());
-    }
     let side = Side::HubSpot;
-    let mut records: Vec<_> = batch
+    let unread = |record: &Record| {
+        record.presence == Presence::Live
+            && wanted.iter().any(|read| {
+                let name = association_field(&read.to, read.label.as_deref());
+                !record.fields.contains_key(&name)
+            })
+    };
+    let mut records: Vec<Record> = batch
         .open()
         .filter_map(|unit| unit.read.get(side).clone())
-        .filter(|record| record.presence == Presence::Live)
+        .filter(unread)
         .collect();
+    if records.is_empty() {
+        return Ok(());
+    }
     desk.lane.keep().await?;
     desk.crms
         .add_associations(side, bound.object(side), &wanted, &mut records)
@@ -148,7 +164,7 @@ fn asked_for(unit: &Unit) -> bool {
             .any(|hold| hold.reason == HoldReason::Unresolved)
 }
 
-fn takes_part(bound: &Bound, side: Side, record: &crate::model::Record) -> bool {
+fn takes_part(bound: &Bound, side: Side, record: &Record) -> bool {
     bound.takes_part(side, &record.fields).unwrap_or(false)
 }
 
