@@ -7,9 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{RecordId, Timestamp};
 
-/// A record changed within this long before the last pass may show up late, or share a stamp with
-/// one that was seen; both platforms' stamps are re-read from here.
-pub const OVERLAP_MILLIS: i64 = 10_000;
+/// A record changed within this long before a pass may have been shown too late for it: HubSpot's
+/// index usually takes seconds, up to about half a minute (hubspot.md 5.1).
+pub const OVERLAP_MILLIS: i64 = 30_000;
+
+/// In a busy stretch the overlap holds many pages, and a short pass leaves it out. No stretch is
+/// left unread a second time for longer than this.
+const SHORT_FOR_MILLIS: i64 = 60_000;
 
 /// What the fast pass could not see yet, because an index lagged or a transaction committed late,
 /// is read once more after this long (architecture.md 7).
@@ -26,6 +30,12 @@ const JOIN_MILLIS: i64 = 5 * 60_000;
 pub struct PollCursor {
     /// Everything the CRM showed up to here has been marked.
     pub high: i64,
+    /// Everything up to here was read when it was old enough to be shown.
+    #[serde(default)]
+    pub sure: i64,
+    /// The last pass from `sure` on filled more than one page.
+    #[serde(default)]
+    pub busy: bool,
     /// The late pass has covered everything up to here.
     pub late_high: i64,
     /// Our time of each finished fast pass with the `high` it reached, for the late pass.
@@ -83,6 +93,7 @@ impl PollCursor {
         let high = started.plus_millis(-JOIN_MILLIS).micros();
         Self {
             high,
+            sure: high,
             late_high: high,
             bin_walked: now.micros(),
             ..Self::default()
@@ -127,11 +138,10 @@ impl PollCursor {
                 ..Window::default()
             };
         }
-        let from = Timestamp::from_micros(self.high)
-            .plus_millis(-OVERLAP_MILLIS)
-            .micros();
+        let unsure = self.high - self.sure;
+        let short = self.busy && unsure < SHORT_FOR_MILLIS * 1_000;
         Window {
-            from,
+            from: if short { self.high } else { self.sure },
             ..Window::default()
         }
     }
@@ -168,6 +178,11 @@ impl PollCursor {
         }
         self.bin_turn = true;
         self.high = self.high.max(reached.micros());
+        if window.from <= self.sure {
+            let sure = reached.plus_millis(-OVERLAP_MILLIS).micros();
+            self.sure = self.sure.max(sure);
+            self.busy = window.pages > 0;
+        }
         // One entry a minute is enough to know how far the passes had come ten minutes ago.
         let minute = now.plus_millis(-60_000).micros();
         if self.passed.back().is_none_or(|(at, _)| *at <= minute) {
@@ -231,6 +246,46 @@ mod tests {
             !cursor.next_window(at(10_601), false).late,
             "the late pass is not repeated"
         );
+    }
+
+    #[test]
+    fn a_quiet_pass_reads_the_last_half_minute_again_and_a_busy_one_at_most_once_a_minute() {
+        let mut cursor = PollCursor::joining(at(10_000), at(10_000));
+        let from = |cursor: &PollCursor, now| cursor.next_window(at(now), false).from;
+        let pass = |cursor: &mut PollCursor, now: i64, pages: u32| {
+            let window = Window {
+                pages,
+                ..cursor.next_window(at(now), false)
+            };
+            cursor.finish(&window, at(now), at(now));
+        };
+        pass(&mut cursor, 10_000, 0);
+        assert_eq!(
+            from(&cursor, 10_010),
+            at(9_970).micros(),
+            "one page, read again"
+        );
+        pass(&mut cursor, 10_010, 7);
+        assert_eq!(
+            from(&cursor, 10_020),
+            at(10_010).micros(),
+            "eight pages, not again"
+        );
+        pass(&mut cursor, 10_020, 7);
+        pass(&mut cursor, 10_030, 0);
+        assert_eq!(
+            from(&cursor, 10_035),
+            at(10_030).micros(),
+            "nor while that is young"
+        );
+        pass(&mut cursor, 10_040, 0);
+        assert_eq!(
+            from(&cursor, 10_050),
+            at(9_980).micros(),
+            "what the first busy pass may have missed is read after a minute"
+        );
+        pass(&mut cursor, 10_050, 0);
+        assert_eq!(from(&cursor, 10_060), at(10_020).micros(), "quiet again");
     }
 
     #[test]
