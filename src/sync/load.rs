@@ -3,7 +3,7 @@
 use super::Desk;
 use super::unit::{Batch, End, Unit};
 use crate::crm::{CrmError, ErrorKind};
-use crate::mapping::Bound;
+use crate::mapping::{Bound, Rule};
 use crate::model::{Cause, HoldReason, LinkState, Presence, Side};
 use crate::pipeline::{Setback, at_rest, keys_of};
 use crate::store::{Changes, StoreError};
@@ -69,7 +69,7 @@ pub async fn marked(
     Ok(())
 }
 
-/// Reads what the plan needs besides: the other record of each pair, and associations.
+/// Reads what the plan needs besides: the other record of each pair, and what both are tied to.
 pub async fn others(
     desk: &mut Desk<'_>,
     bound: &Bound,
@@ -79,21 +79,22 @@ pub async fn others(
         let ids = batch.ids(side, |unit| unit.read.get(side).is_none());
         read(desk, bound, batch, side, &ids).await?;
     }
-    let wanted = bound.associations();
-    if wanted.is_empty() {
-        return Ok(());
+    let ties = bound.ties();
+    for side in Side::BOTH {
+        let mut records: Vec<_> = batch
+            .open()
+            .filter_map(|unit| unit.read.get(side).clone())
+            .filter(|record| record.presence == Presence::Live)
+            .collect();
+        if ties.of(side) == 0 || records.is_empty() {
+            continue;
+        }
+        desk.lane.keep().await?;
+        desk.crms
+            .add_ties(side, bound.object(side), &ties, &mut records)
+            .await?;
+        batch.place(side, records);
     }
-    let side = Side::HubSpot;
-    let mut records: Vec<_> = batch
-        .open()
-        .filter_map(|unit| unit.read.get(side).clone())
-        .filter(|record| record.presence == Presence::Live)
-        .collect();
-    desk.lane.keep().await?;
-    desk.crms
-        .add_associations(side, bound.object(side), &wanted, &mut records)
-        .await?;
-    batch.place(side, records);
     Ok(())
 }
 
@@ -124,6 +125,7 @@ fn resting(bound: &Bound, unit: &Unit) -> bool {
     linked
         && unit.intents.is_empty()
         && !asked_for(unit)
+        && !left_off(bound, unit)
         && Side::BOTH
             .into_iter()
             .filter(|side| unit.is_marked(*side))
@@ -145,6 +147,13 @@ fn asked_for(unit: &Unit) -> bool {
             .holds
             .iter()
             .any(|hold| hold.reason == HoldReason::Unresolved)
+}
+
+/// An earlier attempt did not end as planned. The fields show what is left to do, but the sets that
+/// a record belongs to are not among them.
+fn left_off(bound: &Bound, unit: &Unit) -> bool {
+    let failed = unit.claimed.iter().any(|claimed| claimed.failure.is_some());
+    (unit.unsettled || failed) && bound.mapping().rules.iter().any(Rule::is_set)
 }
 
 fn takes_part(bound: &Bound, side: Side, record: &crate::model::Record) -> bool {
