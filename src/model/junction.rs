@@ -73,11 +73,16 @@ pub struct Ties {
 }
 
 impl Ties {
-    /// How many kinds are read on a side.
-    pub fn of(&self, side: Side) -> usize {
+    /// The names under which a side's records keep them.
+    pub fn fields(&self, side: Side) -> Vec<String> {
         match side {
-            Side::HubSpot => self.associations.len(),
-            Side::Salesforce => self.roles.len(),
+            Side::HubSpot => {
+                let reads = self.associations.iter();
+                reads
+                    .map(|read| association_field(&read.to, read.label.as_deref()))
+                    .collect()
+            }
+            Side::Salesforce => self.roles.iter().map(RoleRead::field).collect(),
         }
     }
 
