@@ -212,7 +212,11 @@ pub(super) const ASSOCIATION: &[Key] = &[
         "The lookup field, or the object that ties both together.",
         Is::Text,
     ),
-    key("role", "The Role of the tying records.", Is::Text),
+    key(
+        "role",
+        "The role of the rows that tie both together.",
+        Is::Text,
+    ),
     key(
         "mapping",
         "The mapping that links the records it leads to.",

@@ -56,9 +56,16 @@ pub async fn take(
         if link.is_none() && record.presence != Presence::Live {
             changes.dead_letters_closed.push(gone(&key));
         }
-        if known.quiet(bound, side, record, link) && !known.looks_again(cause, link) {
+        let quiet = known.quiet(bound, side, record, link);
+        let looks_again = known.looks_again(cause, link);
+        if quiet && !looks_again {
             continue;
         }
+        // A scan does not wake what waits for a parent, unless something else has moved.
+        let cause = match !quiet && looks_again {
+            true => Cause::Poll,
+            false => cause,
+        };
         taken.marked += 1;
         taken.linked += u64::from(link.is_some_and(|link| link.state.is_open()));
         changes.marks.push(Mark {

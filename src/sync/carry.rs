@@ -29,7 +29,7 @@ pub async fn carry_out(
     commit_units(desk, bound, &mut batch).await?;
     write::write_all(desk, bound, &mut batch).await?;
     if end_or_plan_on(&mut batch) {
-        if let Err(error) = load::associations(desk, bound, &mut batch).await {
+        if let Err(error) = load::ties(desk, bound, &mut batch).await {
             batch.fail(error.ends()?);
         }
         plan::plan(desk, bound, &mut batch).await?;

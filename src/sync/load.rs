@@ -3,8 +3,8 @@
 use super::Desk;
 use super::unit::{Batch, End, Unit};
 use crate::crm::{CrmError, ErrorKind};
-use crate::mapping::Bound;
-use crate::model::{Cause, HoldReason, LinkState, Presence, Record, Side, association_field};
+use crate::mapping::{Bound, Rule};
+use crate::model::{Cause, HoldReason, LinkState, Presence, Record, Side};
 use crate::pipeline::{Setback, at_rest, keys_of};
 use crate::store::{Changes, StoreError};
 
@@ -70,7 +70,8 @@ fn rest(bound: &Bound, batch: &mut Batch) {
     }
 }
 
-/// Reads what the plan needs besides: the partners that matching found, and associations.
+/// Reads what the plan needs besides: the partners that matching found, and what
+/// the records are tied to.
 pub async fn others(
     desk: &mut Desk<'_>,
     bound: &Bound,
@@ -80,37 +81,36 @@ pub async fn others(
         let ids = batch.ids(side, |unit| unit.read.get(side).is_none());
         read(desk, bound, batch, side, &ids).await?;
     }
-    associations(desk, bound, batch).await
+    ties(desk, bound, batch).await
 }
 
-/// Reads the associations of HubSpot's records that were read, or created, without them.
-pub async fn associations(
+/// Reads what records are tied to that were read, or created, without it.
+pub async fn ties(
     desk: &mut Desk<'_>,
     bound: &Bound,
     batch: &mut Batch,
 ) -> Result<(), ReadError> {
-    let wanted = bound.associations();
-    let side = Side::HubSpot;
-    let unread = |record: &Record| {
-        record.presence == Presence::Live
-            && wanted.iter().any(|read| {
-                let name = association_field(&read.to, read.label.as_deref());
-                !record.fields.contains_key(&name)
-            })
-    };
-    let mut records: Vec<Record> = batch
-        .open()
-        .filter_map(|unit| unit.read.get(side).clone())
-        .filter(unread)
-        .collect();
-    if records.is_empty() {
-        return Ok(());
+    let ties = bound.ties();
+    for side in Side::BOTH {
+        let names = ties.fields(side);
+        let unread = |record: &Record| {
+            record.presence == Presence::Live
+                && names.iter().any(|name| !record.fields.contains_key(name))
+        };
+        let mut records: Vec<Record> = batch
+            .open()
+            .filter_map(|unit| unit.read.get(side).clone())
+            .filter(unread)
+            .collect();
+        if records.is_empty() {
+            continue;
+        }
+        desk.lane.keep().await?;
+        desk.crms
+            .add_ties(side, bound.object(side), &ties, &mut records)
+            .await?;
+        batch.place(side, records);
     }
-    desk.lane.keep().await?;
-    desk.crms
-        .add_associations(side, bound.object(side), &wanted, &mut records)
-        .await?;
-    batch.place(side, records);
     Ok(())
 }
 
@@ -141,6 +141,7 @@ fn resting(bound: &Bound, unit: &Unit) -> bool {
     linked
         && unit.intents.is_empty()
         && !asked_for(unit)
+        && !left_off(bound, unit)
         && Side::BOTH
             .into_iter()
             .filter(|side| unit.is_marked(*side))
@@ -162,6 +163,13 @@ fn asked_for(unit: &Unit) -> bool {
             .holds
             .iter()
             .any(|hold| hold.reason == HoldReason::Unresolved)
+}
+
+/// An earlier attempt did not end as planned. The fields show what is left to do, but the sets that
+/// a record belongs to are not among them.
+fn left_off(bound: &Bound, unit: &Unit) -> bool {
+    let failed = unit.claimed.iter().any(|claimed| claimed.failure.is_some());
+    (unit.unsettled || failed) && bound.mapping().rules.iter().any(Rule::is_set)
 }
 
 fn takes_part(bound: &Bound, side: Side, record: &Record) -> bool {

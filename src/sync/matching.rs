@@ -324,10 +324,10 @@ pub fn verify(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit) {
         return;
     }
     if keyed {
-        // The key names a record of another object, or one that is gone: this copy stays as it is.
+        let end = names_nobody(desk, bound, unit);
         unit.link = None;
         unit.link_dirty = false;
-        return unit.finish(End::Done);
+        return unit.finish(end);
     }
     for side in Side::BOTH {
         if let Some(record) = unit.read.get(side) {
@@ -344,6 +344,41 @@ pub fn verify(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit) {
         "the partner changed meanwhile",
         at,
     )));
+}
+
+/// The copy of a record that was deleted stays as it is. A key that names no record of this object
+/// was meant otherwise, and its bearer would be left alone without a word.
+fn names_nobody(desk: &Desk<'_>, bound: &Bound, unit: &Unit) -> End {
+    let is = |side: Side, presence: &Presence| {
+        let record = unit.read.get(side).as_ref();
+        record.is_some_and(|record| record.presence == *presence)
+    };
+    let bearer = Side::BOTH
+        .into_iter()
+        .filter(|side| carries_key(desk, bound, unit, *side))
+        .find(|side| is(*side, &Presence::Live) && is(side.other(), &Presence::NotVisible));
+    let Some(side) = bearer else {
+        return End::Done;
+    };
+    let field = bound.key_field(side).unwrap_or_default();
+    let text = |raw: &crate::model::Raw| raw.as_text().map(str::to_owned);
+    let key = unit
+        .fields(side)
+        .and_then(|fields| text(fields.get(field)?));
+    let objects = &bound.mapping().objects;
+    report::person(
+        "key-names-nobody",
+        format!(
+            "its creation key `{}` names no record of {} {}: it names one of another object, or one \
+             that is hidden or gone for good. Clear the field `{field}` of {} {}, and the record \
+             is matched like any other; or pair it by hand with `tandem links pair`.",
+            key.unwrap_or_default(),
+            side.other().title(),
+            objects.get(side.other()),
+            side.title(),
+            unit.records.get(side).as_ref().map_or("", RecordId::as_str),
+        ),
+    )
 }
 
 fn carries_key(desk: &Desk<'_>, bound: &Bound, unit: &Unit, side: Side) -> bool {

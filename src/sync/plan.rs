@@ -11,10 +11,13 @@ use super::desk::Desk;
 use super::guard;
 use super::input::{Times, edit_times, rule_input};
 use super::outcome::{Outcome, apply};
+use super::sets::members_wait;
 use super::unit::{Batch, End, Unit, Write};
-use crate::mapping::{Bound, References};
+use crate::mapping::{Bound, References, Rule};
 use crate::merge::{self, Decision, Reason};
-use crate::model::{BySide, LinkState, MappingName, RecordId, RecordKey, Side};
+use crate::model::{
+    BySide, Fields, Hold, HoldReason, LinkState, MappingName, RecordId, RecordKey, Side,
+};
 use crate::store::StoreError;
 
 pub async fn plan(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), StoreError> {
@@ -63,32 +66,66 @@ fn linked(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, context: &Context
     unit.fresh = unit.bases.is_empty();
     let mut writes = BySide::<Option<Write>>::default();
     for rule in &bound.mapping().rules {
-        let chosen = context
-            .choices
-            .values(bound, rule, unit, &fields, &context.references);
-        let (decision, reason) = match chosen {
-            Some(values) => (Decision::Write { values, lost: None }, None),
-            None => split(merge::decide(&rule_input(
-                bound,
-                rule,
-                unit,
-                &fields,
-                (&context.references, &context.times),
-            ))),
-        };
-        let outcome = Outcome {
-            rule,
-            reason,
-            fields: &fields,
-            references: &context.references,
-        };
-        apply(desk, bound, unit, &outcome, decision, &mut writes);
+        match bound.linked_part(rule, &fields, &context.references) {
+            None => one_rule(desk, bound, unit, (rule, &fields), context, &mut writes),
+            Some((part, problem)) => {
+                let whole = Outcome {
+                    rule,
+                    reason: None,
+                    fields: &fields,
+                    references: &context.references,
+                };
+                let waits = set_aside(unit, rule);
+                one_rule(desk, bound, unit, (rule, &part), context, &mut writes);
+                if unit.hold(&rule.name).is_none() {
+                    unit.holds.extend(waits);
+                }
+                members_wait(desk, bound, unit, &whole, &problem);
+            }
+        }
         if !unit.open() {
             return;
         }
     }
     unit.writes.extend(writes.hubspot);
     unit.writes.extend(writes.salesforce);
+}
+
+/// What the rule waits for says nothing about the members that need not wait.
+fn set_aside(unit: &mut Unit, rule: &Rule) -> Option<Hold> {
+    let waits = |hold: &Hold| hold.rule == rule.name && hold.reason == HoldReason::Unresolved;
+    let at = unit.holds.iter().position(waits)?;
+    Some(unit.holds.remove(at))
+}
+
+fn one_rule(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    (rule, fields): (&Rule, &BySide<Fields>),
+    context: &Context,
+    writes: &mut BySide<Option<Write>>,
+) {
+    let chosen = context
+        .choices
+        .values(bound, rule, unit, fields, &context.references);
+    let (decision, reason) = match chosen {
+        Some(values) => (Decision::Write { values, lost: None }, None),
+        None => split(merge::decide(&rule_input(
+            bound,
+            rule,
+            unit,
+            fields,
+            (&context.references, &context.times),
+        ))),
+    };
+    let outcome = Outcome {
+        rule,
+        reason,
+        fields,
+        references: &context.references,
+    };
+    apply(desk, bound, unit, &outcome, decision, writes);
 }
 
 fn split((decision, reason): (Decision, Reason)) -> (Decision, Option<Reason>) {
@@ -120,7 +157,10 @@ async fn references(
             }
         }
     }
-    let mut references = References::default();
+    let mut references = References {
+        complete: true,
+        ..References::default()
+    };
     for ((mapping, side), ids) in wanted {
         let ids: Vec<RecordId> = ids.into_iter().collect();
         let (store, ws) = (&desk.site.store, &desk.site.workspace);

@@ -24,6 +24,8 @@ pub struct Unit {
     pub bases_dirty: bool,
     pub holds: Vec<Hold>,
     pub intents: Vec<Intent>,
+    /// What an earlier attempt sent was not there as it was meant.
+    pub unsettled: bool,
     /// What the plan wants written, before it becomes intents.
     pub writes: Vec<Write>,
     /// Never agreed on anything before this attempt: a pair's first sync.

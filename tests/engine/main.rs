@@ -26,6 +26,7 @@ mod policies;
 mod references;
 mod restarts;
 mod revisions;
+mod roles;
 mod settling;
 mod sources;
 mod two_sided;

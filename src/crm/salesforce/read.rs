@@ -133,7 +133,7 @@ impl Salesforce {
 }
 
 /// `IN` lists that each fit into the address of a query.
-fn literal_lists(values: &[String]) -> Vec<String> {
+pub(super) fn literal_lists(values: &[String]) -> Vec<String> {
     let values: BTreeSet<&String> = values.iter().filter(|value| !value.is_empty()).collect();
     let mut lists: Vec<String> = Vec::new();
     let mut used = LITERALS;
