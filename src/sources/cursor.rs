@@ -15,6 +15,11 @@ pub const OVERLAP_MILLIS: i64 = 10_000;
 /// is read once more after this long (architecture.md 7).
 pub const LATE_MILLIS: i64 = 10 * 60_000;
 
+/// A CRM's clock is believed to be this far ahead of ours and no further: a cursor behind its own
+/// time reads records again, one before it passes edits over. Less than [`LATE_MILLIS`], so that
+/// the late pass reads again whatever an earlier one has skipped.
+const AHEAD_MILLIS: i64 = 5 * 60_000;
+
 /// How often the recycle bin is walked through for deletions.
 pub const BIN_MILLIS: i64 = 60 * 60_000;
 
@@ -86,6 +91,22 @@ impl PollCursor {
             late_high: high,
             bin_walked: now.micros(),
             ..Self::default()
+        }
+    }
+
+    /// Takes back what lies in the future: a stored cursor may be broken, and a reply's `Date` may
+    /// come from a proxy whose clock is.
+    pub fn keep_to(&mut self, now: Timestamp) {
+        let latest = now.plus_millis(AHEAD_MILLIS).micros();
+        self.high = self.high.min(latest);
+        self.late_high = self.late_high.min(latest);
+        self.passed.retain(|(_, high)| *high <= latest);
+        if self
+            .window
+            .as_ref()
+            .is_some_and(|window| window.from > latest)
+        {
+            self.window = None;
         }
     }
 
@@ -167,6 +188,7 @@ impl PollCursor {
             return;
         }
         self.bin_turn = true;
+        let reached = reached.min(now.plus_millis(AHEAD_MILLIS));
         self.high = self.high.max(reached.micros());
         // One entry a minute is enough to know how far the passes had come ten minutes ago.
         let minute = now.plus_millis(-60_000).micros();
@@ -242,6 +264,27 @@ mod tests {
         let window = cursor.next_window(at(60), false);
         cursor.finish(&window, at(40), at(60));
         assert_eq!(cursor.high, at(50).micros());
+    }
+
+    #[test]
+    fn a_time_of_another_age_in_a_reply_skips_no_edit() {
+        let mut cursor = PollCursor::joining(at(10_000), at(10_000));
+        let fast = cursor.next_window(at(10_000), false);
+        cursor.finish(&fast, at(9_000_000), at(10_000));
+        let (next, late) = (at(10_060), at(10_601));
+        let fast = cursor.next_window(next, false);
+        assert!(
+            fast.from <= at(10_300).micros(),
+            "at most five minutes ahead"
+        );
+        cursor.finish(&fast, at(10_060), next);
+        let window = cursor.next_window(late, false);
+        assert!(window.late);
+        assert!(window.from <= at(10_000).micros());
+        assert!(
+            window.to >= Some(at(10_300).micros()),
+            "what was skipped is read late"
+        );
     }
 
     #[test]
