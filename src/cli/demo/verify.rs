@@ -284,10 +284,22 @@ impl Judge<'_> {
             if let Some(why) = self.lost(edit, &edits[at + 1..]) {
                 self.findings.lost.push(LostEdit {
                     edit: edit.describe(),
-                    why,
+                    why: format!("{why}; {}", self.competitors(edit)),
                 });
             }
         }
+    }
+
+    /// Everything that people typed into the two ends of the lost edit's field, in order.
+    fn competitors(&self, lost: &Edit) -> String {
+        let same = |edit: &&Edit| {
+            let ours = edit.side == lost.side && edit.id == lost.id;
+            let theirs = edit.side != lost.side && Some(&edit.id) == lost.partner.as_ref();
+            edit.rule() == lost.rule() && (ours || theirs)
+        };
+        let edits = self.claims.ledger.edits.iter().filter(same);
+        let told: Vec<String> = edits.map(Edit::describe).collect();
+        format!("typed in all: {}", told.join(", "))
     }
 
     /// Why an edit counts as lost; `None` when it is accounted for.
