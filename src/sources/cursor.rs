@@ -19,6 +19,11 @@ const SHORT_FOR_MILLIS: i64 = 60_000;
 /// is read once more after this long (architecture.md 7).
 pub const LATE_MILLIS: i64 = 10 * 60_000;
 
+/// A CRM's clock is believed to be this far ahead of ours and no further: a cursor behind its own
+/// time reads records again, one before it passes edits over. Less than [`LATE_MILLIS`], so that
+/// the late pass reads again whatever an earlier one has skipped.
+const AHEAD_MILLIS: i64 = 5 * 60_000;
+
 /// How often the recycle bin is walked through for deletions.
 pub const BIN_MILLIS: i64 = 60 * 60_000;
 
@@ -100,6 +105,22 @@ impl PollCursor {
         }
     }
 
+    /// Takes back what lies in the future: a stored cursor may be broken, and a reply's `Date` may
+    /// come from a proxy whose clock is.
+    pub fn keep_to(&mut self, now: Timestamp) {
+        let latest = now.plus_millis(AHEAD_MILLIS).micros();
+        self.high = self.high.min(latest);
+        self.late_high = self.late_high.min(latest);
+        self.passed.retain(|(_, high)| *high <= latest);
+        if self
+            .window
+            .as_ref()
+            .is_some_and(|window| window.from > latest)
+        {
+            self.window = None;
+        }
+    }
+
     /// The pass to go on with, or the next one to begin. `has_bin`: deletions do not show among the
     /// changes of this side.
     pub fn next_window(&self, now: Timestamp, has_bin: bool) -> Window {
@@ -177,6 +198,7 @@ impl PollCursor {
             return;
         }
         self.bin_turn = true;
+        let reached = reached.min(now.plus_millis(AHEAD_MILLIS));
         self.high = self.high.max(reached.micros());
         if window.from <= self.sure {
             let sure = reached.plus_millis(-OVERLAP_MILLIS).micros();
@@ -297,6 +319,27 @@ mod tests {
         let window = cursor.next_window(at(60), false);
         cursor.finish(&window, at(40), at(60));
         assert_eq!(cursor.high, at(50).micros());
+    }
+
+    #[test]
+    fn a_time_of_another_age_in_a_reply_skips_no_edit() {
+        let mut cursor = PollCursor::joining(at(10_000), at(10_000));
+        let fast = cursor.next_window(at(10_000), false);
+        cursor.finish(&fast, at(9_000_000), at(10_000));
+        let (next, late) = (at(10_060), at(10_601));
+        let fast = cursor.next_window(next, false);
+        assert!(
+            fast.from <= at(10_300).micros(),
+            "at most five minutes ahead"
+        );
+        cursor.finish(&fast, at(10_060), next);
+        let window = cursor.next_window(late, false);
+        assert!(window.late);
+        assert!(window.from <= at(10_000).micros());
+        assert!(
+            window.to >= Some(at(10_300).micros()),
+            "what was skipped is read late"
+        );
     }
 
     #[test]
