@@ -24,6 +24,7 @@ mod report;
 mod revisions;
 mod screen;
 mod settle;
+mod times;
 mod unit;
 mod write;
 

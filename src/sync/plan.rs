@@ -9,8 +9,9 @@ use super::choices::Choices;
 use super::create;
 use super::desk::Desk;
 use super::guard;
-use super::input::{Times, edit_times, rule_input};
+use super::input::rule_input;
 use super::outcome::{Outcome, apply};
+use super::times::{Times, edit_times};
 use super::unit::{Batch, End, Unit, Write};
 use crate::mapping::{Bound, References};
 use crate::merge::{self, Decision, Reason};
@@ -20,7 +21,7 @@ use crate::store::StoreError;
 pub async fn plan(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), StoreError> {
     guard::lift(desk, bound, batch).await?;
     let references = references(desk, bound, batch).await?;
-    let times = edit_times(desk, bound, batch, &references).await;
+    let times = edit_times(desk, bound, batch, &references).await?;
     let choices = Choices::load(desk, batch).await?;
     let context = Context {
         references,
