@@ -10,7 +10,7 @@ use super::create;
 use super::desk::Desk;
 use super::guard;
 use super::input::rule_input;
-use super::outcome::{Outcome, apply};
+use super::outcome::{Outcome, apply, keep_overruled};
 use super::times::{Times, edit_times};
 use super::unit::{Batch, End, Unit, Write};
 use crate::mapping::{Bound, References};
@@ -66,9 +66,14 @@ fn linked(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, context: &Context
     for rule in &bound.mapping().rules {
         let chosen = context
             .choices
-            .values(bound, rule, unit, &fields, &context.references);
+            .of(bound, rule, unit, &fields, &context.references);
+        let mut overruled = Vec::new();
         let (decision, reason) = match chosen {
-            Some(values) => (Decision::Write { values, lost: None }, None),
+            Some(taken) => {
+                overruled = taken.overruled;
+                let values = taken.values;
+                (Decision::Write { values, lost: None }, None)
+            }
             None => split(merge::decide(&rule_input(
                 bound,
                 rule,
@@ -83,6 +88,7 @@ fn linked(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, context: &Context
             fields: &fields,
             references: &context.references,
         };
+        keep_overruled(desk, bound, unit, &outcome, &overruled);
         apply(desk, bound, unit, &outcome, decision, &mut writes);
         if !unit.open() {
             return;
