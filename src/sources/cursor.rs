@@ -235,6 +235,32 @@ mod tests {
         Timestamp::from_millis(seconds * 1_000)
     }
 
+    /// `pipeline` reads a part of this cursor, under the same names.
+    #[test]
+    fn whoever_compares_edit_times_reads_the_passes_that_a_cursor_wrote() {
+        let mut cursor = PollCursor::joining(at(0), at(0));
+        for minute in 1..4 {
+            let now = at(minute * 60 + 3);
+            let window = cursor.next_window(now, false);
+            cursor.finish(&window, at(minute * 60), now);
+        }
+        let text = serde_json::to_string(&cursor).unwrap();
+        let passes: crate::pipeline::Passes = serde_json::from_str(&text).unwrap();
+        assert_eq!(passes.before(at(1_000), None), Some(at(180)));
+        let shown = Some(at(183));
+        assert_eq!(
+            passes.before(at(1_000), shown),
+            Some(at(120)),
+            "the pass that showed it"
+        );
+        assert_eq!(
+            passes.before(at(100), shown),
+            Some(at(60)),
+            "a pass after the change"
+        );
+        assert_eq!(passes.before(at(30), shown), None);
+    }
+
     #[test]
     fn a_window_under_way_is_resumed_before_anything_else() {
         let window = Window {

@@ -26,6 +26,7 @@ mod roles;
 mod screen;
 mod sets;
 mod settle;
+mod times;
 mod unit;
 mod write;
 

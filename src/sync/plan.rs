@@ -9,9 +9,10 @@ use super::choices::Choices;
 use super::create;
 use super::desk::Desk;
 use super::guard;
-use super::input::{Times, edit_times, rule_input};
-use super::outcome::{Outcome, apply};
+use super::input::rule_input;
+use super::outcome::{Outcome, apply, keep_overruled};
 use super::sets::members_wait;
+use super::times::{Times, edit_times};
 use super::unit::{Batch, End, Unit, Write};
 use crate::mapping::{Bound, References, Rule};
 use crate::merge::{self, Decision, Reason};
@@ -23,7 +24,7 @@ use crate::store::StoreError;
 pub async fn plan(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), StoreError> {
     guard::lift(desk, bound, batch).await?;
     let references = references(desk, bound, batch).await?;
-    let times = edit_times(desk, bound, batch, &references).await;
+    let times = edit_times(desk, bound, batch, &references).await?;
     let choices = Choices::load(desk, batch).await?;
     let context = Context {
         references,
@@ -108,9 +109,14 @@ fn one_rule(
 ) {
     let chosen = context
         .choices
-        .values(bound, rule, unit, fields, &context.references);
+        .of(bound, rule, unit, fields, &context.references);
+    let mut overruled = Vec::new();
     let (decision, reason) = match chosen {
-        Some(values) => (Decision::Write { values, lost: None }, None),
+        Some(taken) => {
+            overruled = taken.overruled;
+            let values = taken.values;
+            (Decision::Write { values, lost: None }, None)
+        }
         None => split(merge::decide(&rule_input(
             bound,
             rule,
@@ -125,6 +131,7 @@ fn one_rule(
         fields,
         references: &context.references,
     };
+    keep_overruled(desk, bound, unit, &outcome, &overruled);
     apply(desk, bound, unit, &outcome, decision, writes);
 }
 
