@@ -329,6 +329,7 @@ async fn read_targets(
     desk.lane.keep().await?;
     if !ids.is_empty() {
         let mut records = desk.crms.read(side, object, &ids, fields).await?;
+        super::follow::stand_ins(desk, side, object, fields, &mut records).await?;
         let live: Vec<_> = records
             .iter()
             .map(|r| r.presence == Presence::Live)
