@@ -130,7 +130,8 @@ fn kind(code: &str, status: u16, message: &str) -> ErrorKind {
         "INVALID_QUERY_LOCATOR" => ErrorKind::CursorLost,
         "DUPLICATES_DETECTED" | "DUPLICATE_VALUE" | "DUPLICATE_EXTERNAL_ID" => ErrorKind::Duplicate,
         "INVALID_FIELD" | "INVALID_FIELD_FOR_INSERT_UPDATE" => ErrorKind::UnknownField,
-        "NOT_FOUND" | "ENTITY_IS_DELETED" => ErrorKind::NotFound,
+        // A converted Lead is as gone as a deleted one: what it became has another id.
+        "NOT_FOUND" | "ENTITY_IS_DELETED" | "CANNOT_UPDATE_CONVERTED_LEAD" => ErrorKind::NotFound,
         "ALL_OR_NONE_OPERATION_ROLLED_BACK" | "PROCESSING_HALTED" | "BATCH_PROCESSING_HALTED" => {
             ErrorKind::RolledBack
         }

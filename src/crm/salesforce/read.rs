@@ -112,6 +112,47 @@ impl Salesforce {
         Ok(records)
     }
 
+    /// Which records of an object live on as one of `ids`, which are records of `heirs`: losers of
+    /// merges, or Leads that were converted into these Contacts. Each comes with the id it became.
+    pub async fn became(
+        &self,
+        object: &str,
+        heirs: &str,
+        ids: &[RecordId],
+    ) -> Result<Vec<(RecordId, RecordId)>, CrmError> {
+        let field = match (object, heirs) {
+            ("Lead", "Contact") => wire::CONTACT,
+            _ if object == heirs && wire::can_merge(object) => wire::MASTER,
+            _ => return Ok(Vec::new()),
+        };
+        let mut pairs = Vec::new();
+        for chunk in ids.chunks(IDS_IN_QUERY) {
+            let literals: Vec<String> = chunk
+                .iter()
+                .filter_map(|id| full_id(id.as_str()))
+                .map(|id| soql::string(&id))
+                .collect();
+            if literals.is_empty() {
+                continue;
+            }
+            let rest = format!("WHERE {field} IN ({})", literals.join(","));
+            let page = self.query_all(&statement(object, &[], &rest)?).await?;
+            for record in self.with_the_rest(page).await? {
+                match record.presence {
+                    Presence::MergedInto(heir)
+                    | Presence::Converted {
+                        contact: Some(heir),
+                    } => pairs.push((record.id, heir)),
+                    Presence::Live
+                    | Presence::Deleted
+                    | Presence::Converted { contact: None }
+                    | Presence::NotVisible => {}
+                }
+            }
+        }
+        Ok(pairs)
+    }
+
     /// Live records whose `field` holds one of the values, as Salesforce compares them: mostly
     /// without regard to case. Values that match nothing are absent from the answer.
     pub async fn find_by(
