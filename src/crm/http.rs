@@ -5,6 +5,7 @@
 //! means is the business of the platform's own client. Bodies and tokens are never logged.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use axum::Router;
@@ -286,6 +287,9 @@ async fn in_process(router: &Router, request: Request) -> Result<Reply, CrmError
         Err(never) => match never {},
     };
     let (head, body) = response.into_parts();
+    if let Some(how) = head.extensions.get::<io::ErrorKind>() {
+        return Err(broken_line(*how, lost));
+    }
     let status = head.status.as_u16();
     let body = axum::body::to_bytes(body, BODY_CAP)
         .await
@@ -296,6 +300,30 @@ async fn in_process(router: &Router, request: Request) -> Result<Reply, CrmError
         body,
         unreadable: lost,
     })
+}
+
+/// A router cannot drop a socket: it says in an extension how the connection breaks.
+fn broken_line(how: io::ErrorKind, lost: Sent) -> CrmError {
+    match how {
+        io::ErrorKind::ConnectionRefused => no_connection(),
+        io::ErrorKind::TimedOut => no_reply(lost),
+        _ => connection_lost(lost),
+    }
+}
+
+fn no_connection() -> CrmError {
+    let message = "no connection could be made; check the address and the network";
+    CrmError::new(ErrorKind::Connect, "connect", message, Sent::No)
+}
+
+fn no_reply(lost: Sent) -> CrmError {
+    let message = "no reply within 20 seconds";
+    CrmError::new(ErrorKind::TimedOut, "time-out", message, lost)
+}
+
+fn connection_lost(lost: Sent) -> CrmError {
+    let message = "the connection broke before the reply was complete";
+    CrmError::new(ErrorKind::Unavailable, "connection-lost", message, lost)
 }
 
 fn oversize(status: u16, lost: Sent) -> CrmError {
@@ -310,16 +338,13 @@ fn failed(error: &reqwest::Error, lost: Sent) -> CrmError {
     if error.is_builder() {
         CrmError::bad_request("the request cannot be built; check the base address")
     } else if error.is_connect() || error.is_dns() {
-        let message = "no connection could be made; check the address and the network";
-        CrmError::new(ErrorKind::Connect, "connect", message, Sent::No)
+        no_connection()
     } else if error.is_timeout() {
-        let message = "no reply within 20 seconds";
-        CrmError::new(ErrorKind::TimedOut, "time-out", message, lost)
+        no_reply(lost)
     } else if error.is_decode() {
         CrmError::broken("the body cannot be unpacked", lost)
     } else {
-        let message = "the connection broke before the reply was complete";
-        CrmError::new(ErrorKind::Unavailable, "connection-lost", message, lost)
+        connection_lost(lost)
     }
 }
 

@@ -21,8 +21,15 @@ pub(super) fn answer(org: &mut Org, incoming: &Incoming) -> Reply {
             "state" => state(org, incoming),
             "requests" => Ok(Outgoing::json(200, requests(org))),
             "counters" => Ok(Outgoing::json(200, counters(org))),
+            "faults" => Ok(Outgoing::json(200, org.faults.to_json())),
             _ => Err(Refusal::not_found().into()),
         };
+    }
+    if name == "faults" {
+        let set = org.faults.control(&incoming.body);
+        return set
+            .map(|told| Outgoing::json(200, told))
+            .map_err(|text| bad(&text));
     }
     let body = incoming.json_object()?;
     let body = Body(&body);
