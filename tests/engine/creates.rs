@@ -199,7 +199,9 @@ rules:
   email: Email
   lastname: LastName
   company: { to: Company, default: "(none)" }
-  hs_lead_status: { to: Status, values: { NEW: Open - Not Contacted, IN_PROGRESS: Working - Contacted } }
+  hs_lead_status:
+    to: Status
+    values: { NEW: Open - Not Contacted, IN_PROGRESS: Working - Contacted }
 "#;
 
 #[tokio::test]

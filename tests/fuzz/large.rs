@@ -42,87 +42,93 @@ fn costs(side: Side, what: &str, exchange: &Exchange) {
     assert!(bytes <= MOST, "{what}: {} MiB", bytes >> 20);
 }
 
+type Shape = (Side, &'static str, &'static str, &'static str, &'static str);
+
+/// Who answers, what it is, and the text it is made of: a head, many pieces, a tail.
+const REPLIES: [Shape; 11] = [
+    (
+        Side::Salesforce,
+        "empty records",
+        "{\"done\":true,\"records\":[{}",
+        ",{}",
+        "]}",
+    ),
+    (
+        Side::HubSpot,
+        "empty results",
+        "{\"results\":[{}",
+        ",{}",
+        "]}",
+    ),
+    (
+        Side::HubSpot,
+        "empty errors",
+        "{\"results\":[],\"errors\":[{}",
+        ",{}",
+        "]}",
+    ),
+    (
+        Side::HubSpot,
+        "lists of nothing",
+        "{\"results\":[],\"errors\":[[]",
+        ",[]",
+        "]}",
+    ),
+    (
+        Side::HubSpot,
+        "empty ties",
+        "{\"results\":[{\"from\":{\"id\":1},\"to\":[{}",
+        ",{}",
+        "]}]}",
+    ),
+    (
+        Side::HubSpot,
+        "empty versions",
+        "{\"results\":[{\"id\":1,\"propertiesWithHistory\":{\"a\":[{}",
+        ",{}",
+        "]}}]}",
+    ),
+    (
+        Side::HubSpot,
+        "empty options",
+        "{\"results\":[{\"name\":\"a\",\"options\":[{}",
+        ",{}",
+        "]}]}",
+    ),
+    (Side::Salesforce, "empty rows", "[{}", ",{}", "]"),
+    (Side::Salesforce, "no rows", "[null", ",null", "]"),
+    (
+        Side::Salesforce,
+        "empty fields",
+        "{\"name\":\"x\",\"fields\":[{}",
+        ",{}",
+        "]}",
+    ),
+    (Side::HubSpot, "one deep value", "{\"results\":", "[", ""),
+];
+
+const REFUSALS: [Shape; 2] = [
+    (
+        Side::HubSpot,
+        "a refusal of nothing",
+        "{\"errors\":[{}",
+        ",{}",
+        "]}",
+    ),
+    (
+        Side::Salesforce,
+        "a refusal of blames",
+        "[{\"fields\":[\"a\"",
+        ",\"a\"",
+        "]}]",
+    ),
+];
+
 #[test]
 fn a_reply_as_large_as_is_read_costs_bounded_memory() {
-    for (side, what, head, piece, tail) in [
-        (
-            Side::Salesforce,
-            "empty records",
-            "{\"done\":true,\"records\":[{}",
-            ",{}",
-            "]}",
-        ),
-        (
-            Side::HubSpot,
-            "empty results",
-            "{\"results\":[{}",
-            ",{}",
-            "]}",
-        ),
-        (
-            Side::HubSpot,
-            "empty errors",
-            "{\"results\":[],\"errors\":[{}",
-            ",{}",
-            "]}",
-        ),
-        (
-            Side::HubSpot,
-            "lists of nothing",
-            "{\"results\":[],\"errors\":[[]",
-            ",[]",
-            "]}",
-        ),
-        (
-            Side::HubSpot,
-            "empty ties",
-            "{\"results\":[{\"from\":{\"id\":1},\"to\":[{}",
-            ",{}",
-            "]}]}",
-        ),
-        (
-            Side::HubSpot,
-            "empty versions",
-            "{\"results\":[{\"id\":1,\"propertiesWithHistory\":{\"a\":[{}",
-            ",{}",
-            "]}}]}",
-        ),
-        (
-            Side::HubSpot,
-            "empty options",
-            "{\"results\":[{\"name\":\"a\",\"options\":[{}",
-            ",{}",
-            "]}]}",
-        ),
-        (Side::Salesforce, "empty rows", "[{}", ",{}", "]"),
-        (Side::Salesforce, "no rows", "[null", ",null", "]"),
-        (
-            Side::Salesforce,
-            "empty fields",
-            "{\"name\":\"x\",\"fields\":[{}",
-            ",{}",
-            "]}",
-        ),
-        (Side::HubSpot, "one deep value", "{\"results\":", "[", ""),
-    ] {
-        costs(side, what, &reply(200, head, piece, tail));
-    }
-    for (side, what, head, piece, tail) in [
-        (
-            Side::HubSpot,
-            "a refusal of nothing",
-            "{\"errors\":[{}",
-            ",{}",
-            "]}",
-        ),
-        (
-            Side::Salesforce,
-            "a refusal of blames",
-            "[{\"fields\":[\"a\"",
-            ",\"a\"",
-            "]}]",
-        ),
-    ] {
-        costs(side, what, &reply(400, head, piece, tail));
+    for (status, shapes) in [(200, &REPLIES[..]), (400, &REFUSALS[..])] {
+        for (side, what, head, piece, tail) in shapes {
+            costs(*side, what, &reply(status, head, piece, tail));
+        }
     }
 }

@@ -337,8 +337,8 @@ impl Judge<'_> {
                 let replaced = later
                     .iter()
                     .any(|other| other.side == side && other.id == id && other.rule() == rule.name);
-                // Whoever types back what both sides agreed on has changed nothing that a comparison
-                // with the base could see, so an edit of the other side travels.
+                // Whoever types back what both sides agreed on has changed nothing that a
+                // comparison with the base could see, so an edit of the other side travels.
                 let typed_back = agreed.as_ref() == Some(meaning);
                 let kept = visible || replaced || typed_back || self.is_kept(edit, partner);
                 (!kept).then(|| {
