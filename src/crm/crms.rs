@@ -113,15 +113,11 @@ impl Crms {
             Side::Salesforce => {
                 let after = after.map(RecordId::new);
                 let client = &self.salesforce;
-                let mut page = client
+                let page = client
                     .list(object, fields, after.as_ref(), SALESFORCE_PAGE)
                     .await?;
                 let server_time = page.server_time;
-                let mut records = std::mem::take(&mut page.records);
-                while let Some(next) = page.next.take() {
-                    page = client.query_more(&next).await?;
-                    records.append(&mut page.records);
-                }
+                let records = client.with_the_rest(page).await?;
                 let full = records.len() >= SALESFORCE_PAGE as usize;
                 let next = records.last().filter(|_| full).map(id_text);
                 Ok(Listing {
@@ -176,15 +172,11 @@ impl Crms {
             Side::Salesforce => {
                 let after = span.after.clone();
                 let client = &self.salesforce;
-                let mut page = client
+                let page = client
                     .changed(object, fields, span.from, after, until, SALESFORCE_PAGE)
                     .await?;
                 let server_time = page.server_time;
-                let mut records = std::mem::take(&mut page.records);
-                while let Some(next) = page.next.take() {
-                    page = client.query_more(&next).await?;
-                    records.append(&mut page.records);
-                }
+                let records = client.with_the_rest(page).await?;
                 let complete = records.len() < SALESFORCE_PAGE as usize;
                 Ok(Changed {
                     records,

@@ -327,13 +327,18 @@ pub(super) const GUARD: &[Key] = &[
         Is::Def("limit"),
     ),
     key(
+        "unlinks",
+        "Pairs taken apart within 24 hours.",
+        Is::Def("limit"),
+    ),
+    key(
         "blanks",
         "Records with values emptied within 24 hours.",
         Is::Def("limit"),
     ),
     key(
         "changes",
-        "Records changed by an edited mapping within 24 hours.",
+        "Records changed by an edited mapping or by merges within 24 hours.",
         Is::Def("limit"),
     ),
 ];

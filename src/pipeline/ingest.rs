@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Site, at_rest};
 use crate::mapping::Bound;
 use crate::model::{
-    Cause, Hold, HoldReason, Link, LinkId, Presence, Record, RecordId, RecordKey, Side, Task,
+    Cause, Hold, HoldReason, Link, LinkId, LinkState, Presence, Record, RecordId, RecordKey, Side,
+    Task,
 };
 use crate::store::{
     Changes, DeadLetterClose, DeadLetterOf, DeadLetterState, Mark, MatchKeys, RuleScope, StoreError,
@@ -165,9 +166,10 @@ impl Known {
             return record.presence != Presence::Live || self.peers_own.contains(&record.id);
         };
         if record.presence != Presence::Live {
-            return !link.state.is_open();
+            // What is left of a detached pair may have gone too, and then nobody need decide.
+            return !link.state.is_open() && link.state != LinkState::Detached;
         }
-        if link.state != crate::model::LinkState::Linked {
+        if link.state != LinkState::Linked {
             return false;
         }
         let none = Vec::new();

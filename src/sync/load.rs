@@ -151,9 +151,14 @@ fn resting(bound: &Bound, unit: &Unit) -> bool {
 }
 
 /// Somebody wants the whole pass although the record itself may not have moved: a person who made
-/// a choice or replays, a scan that saw an association, or a parent that has been linked by now.
+/// a choice or replays, a scan that saw an association, a parent that has been linked by now, or a
+/// merge that moved the link.
 fn asked_for(unit: &Unit) -> bool {
     let asked = |cause: Cause| matches!(cause, Cause::Person | Cause::Scan);
+    let link = unit.link.as_ref();
+    if link.is_some_and(|link| link.note == super::follow::FOLLOWED) {
+        return true;
+    }
     unit.claimed.iter().any(|claimed| asked(claimed.cause))
         || unit
             .holds

@@ -9,7 +9,8 @@ use super::desk::Desk;
 use super::fold::load_state;
 use super::load::ReadError;
 use super::report;
-use super::screen::{leave_matches_to_peers, merged_survivors, screen};
+use super::screen::{leave_matches_to_peers, screen};
+use super::survivor;
 use super::unit::{Batch, End, Unit};
 use crate::crm::salesforce::full_id;
 use crate::mapping::Bound;
@@ -32,7 +33,7 @@ pub async fn find_partners(
     if !batch.open().any(|unit| unit.link.is_none()) {
         return Ok(());
     }
-    merged_survivors(desk, bound, batch).await?;
+    survivor::leave_to_old_links(desk, bound, batch).await?;
     by_key(desk, bound, batch).await?;
     for side in Side::BOTH {
         by_rules(desk, bound, batch, side).await?;
@@ -215,23 +216,32 @@ pub async fn open_links(
     side: Side,
     ids: &[RecordId],
 ) -> Result<BTreeMap<RecordId, Link>, StoreError> {
-    if ids.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let (store, ws) = (&desk.site.store, &desk.site.workspace);
-    let links = match &bound.mapping().group {
-        Some(group) if side == Side::HubSpot => store.links_of_group(ws, group, ids).await?,
-        Some(_) | None => {
-            store
-                .links_by_record(ws, &bound.mapping().name, side, ids)
-                .await?
-        }
-    };
+    let links = links_of(desk, bound, side, ids).await?;
     Ok(links
         .into_iter()
         .filter(|link| link.state.is_open())
         .filter_map(|link| link.records.get(side).clone().map(|id| (id, link)))
         .collect())
+}
+
+/// All links of these records, closed ones too; of a HubSpot record also those of the group.
+pub async fn links_of(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    side: Side,
+    ids: &[RecordId],
+) -> Result<Vec<Link>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (store, ws) = (&desk.site.store, &desk.site.workspace);
+    match &bound.mapping().group {
+        Some(group) if side == Side::HubSpot => store.links_of_group(ws, group, ids).await,
+        Some(_) | None => {
+            let name = &bound.mapping().name;
+            store.links_by_record(ws, name, side, ids).await
+        }
+    }
 }
 
 fn pair(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side, partner: RecordId) {

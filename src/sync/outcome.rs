@@ -307,6 +307,23 @@ pub fn sendable(
     }
 }
 
+/// A person's choice replaces edits that were made after the conflict it is about. What they held
+/// is kept by name like every other loser.
+pub fn keep_overruled(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    outcome: &Outcome<'_>,
+    sides: &[Side],
+) {
+    let Some(first) = sides.first() else { return };
+    let held = |side: &Side| rule_fields(outcome.rule, *side, outcome.fields.get(*side));
+    let loser = sides.iter().flat_map(held).collect();
+    let row = conflict_row(desk, bound, unit, outcome, Some(first.other()), loser);
+    desk.tally.conflicts += u64::from(row.is_some());
+    unit.changes.conflicts.extend(row);
+}
+
 fn conflict_row(
     desk: &Desk<'_>,
     bound: &Bound,

@@ -338,6 +338,7 @@ async fn read_targets(
     let ties = revisions.ties(bound);
     if !ids.is_empty() {
         let mut records = desk.crms.read(side, object, &ids, fields).await?;
+        super::follow::stand_ins(desk, side, object, fields, &mut records).await?;
         if records.iter().any(|r| r.presence == Presence::Live) {
             desk.crms
                 .add_ties(side, object, &ties, &mut records)

@@ -8,6 +8,7 @@ mod wire;
 mod world;
 
 mod conflicts;
+mod conversion;
 mod creates;
 mod crowd;
 mod deletes;
@@ -20,6 +21,8 @@ mod interleavings;
 mod leaving;
 mod lifecycle;
 mod matching;
+mod merge_races;
+mod merges;
 mod newest;
 mod office;
 mod patience;
@@ -31,6 +34,7 @@ mod roles;
 mod settling;
 mod sources;
 mod two_sided;
+mod undelete;
 mod waiting;
 mod walk;
 

@@ -324,7 +324,12 @@ impl Judge<'_> {
             EditKind::Field {
                 arrived: Some(_), ..
             } => None,
-            EditKind::Field { rule, meaning, .. } => {
+            EditKind::Field {
+                rule,
+                meaning,
+                agreed,
+                ..
+            } => {
                 let of = |side, id| self.view.value(edit.shape, rule, side, id);
                 let here = of(side, id);
                 let there = partner.and_then(|id| of(side.other(), id));
@@ -332,7 +337,10 @@ impl Judge<'_> {
                 let replaced = later
                     .iter()
                     .any(|other| other.side == side && other.id == id && other.rule() == rule.name);
-                let kept = visible || replaced || self.is_kept(edit, partner);
+                // Whoever types back what both sides agreed on has changed nothing that a comparison
+                // with the base could see, so an edit of the other side travels.
+                let typed_back = agreed.as_ref() == Some(meaning);
+                let kept = visible || replaced || typed_back || self.is_kept(edit, partner);
                 (!kept).then(|| {
                     let shown = |value: Option<String>| value.unwrap_or("(gone)".to_owned());
                     format!("here now {:?}, there {:?}", shown(here), shown(there))

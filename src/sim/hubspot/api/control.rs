@@ -51,6 +51,7 @@ pub(super) fn answer(sim: &HubSpotSim, call: &Call) -> Reply {
     let outcome = match (&call.method, call.path.as_str()) {
         (&Method::GET, path) => read(sim, path, call),
         (&Method::POST, "/_sim/options") => set_options(sim, call),
+        (&Method::POST, "/_sim/faults") => sim.with(|state| state.faults.control(&call.body)),
         (&Method::POST, path) => act(sim, path, call),
         (_, path) => Err(format!("no test control at {path} for this method")),
     };
@@ -82,6 +83,7 @@ fn read(sim: &HubSpotSim, path: &str, call: &Call) -> Result<Json, String> {
             )
         }
         "/_sim/time" => Ok(json!({"now": sim.with(|state| stamp(state.now()))})),
+        "/_sim/faults" => sim.with(|state| Ok(state.faults.to_json())),
         _ => Err(format!("no test control at {path}")),
     }
 }
