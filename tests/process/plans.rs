@@ -141,11 +141,11 @@ fn check_live_asks_both_crms_for_roles_and_labels() {
     let deals = head("deals", "Opportunity") + "rules: { dealname: Name }\n";
     std::fs::write(here.path().join("deals.yaml"), deals).expect("written");
     let check = |label: &str, role: &str| {
-        let people = head("contacts", "Contact")
-            + &format!(
-                "rules: {{ email: Email }}\nassociations:\n  - {{ hubspot: deals, label: {label}, \
-                 salesforce: OpportunityContactRole, role: {role}, mapping: deals }}\n"
-            );
+        let people = format!(
+            "{}rules: {{ email: Email }}\nassociations:\n  - {{ hubspot: deals, label: {label}, \
+             salesforce: OpportunityContactRole, role: {role}, mapping: deals }}\n",
+            head("contacts", "Contact"),
+        );
         std::fs::write(here.path().join("contacts.yaml"), people).expect("written");
         let files = ["check", "contacts.yaml", "deals.yaml", "--live", "--json"];
         let told = sim.tandem(here.path(), &files);
