@@ -3,6 +3,7 @@
 //! Reads both CRMs and writes to neither.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use crate::clock::{Chance, Clock};
@@ -120,11 +121,12 @@ async fn read_ties(
             && !label.eq_ignore_ascii_case("primary")
         {
             let pair = (mapping.objects.hubspot.clone(), to.to_owned());
-            if !schemas.labels.contains_key(&pair) {
-                let types = crms.hubspot.association_types(&pair.0, &pair.1).await;
+            if let Entry::Vacant(place) = schemas.labels.entry(pair) {
+                let (from, to) = place.key();
+                let types = crms.hubspot.association_types(from, to).await;
                 let types = types.map_err(at(Side::HubSpot))?;
                 let labels = types.into_iter().filter_map(|kind| kind.label);
-                schemas.labels.insert(pair, labels.collect());
+                place.insert(labels.collect());
             }
         }
         if let Some(object) = reference.junction()

@@ -104,8 +104,34 @@ fn references(mappings: &[Mapping], trees: &[Node], faults: &mut Vec<Fault>) {
             (parent, &reference.salesforce)
         {
             faults.extend(ends(mapping, parent, rule, object));
+            faults.extend(from_both_ends(mappings, mapping, rule, object));
         }
     }
+}
+
+/// Two views of one row would each remember it by themselves, and one could bring back what was
+/// taken away under the other.
+fn from_both_ends(
+    mappings: &[Mapping],
+    mapping: &Mapping,
+    rule: &Rule,
+    object: &str,
+) -> Option<Fault> {
+    let field = &rule.writes(Side::Salesforce).first()?;
+    let other = mappings
+        .iter()
+        .take_while(|other| other.name != mapping.name)
+        .filter(|other| other.objects.salesforce != mapping.objects.salesforce)
+        .find(|other| {
+            let mut rules = other.associations();
+            rules.any(|rule| rule.is_set() && rule.writes(Side::Salesforce).contains(field))
+        })?;
+    let message = format!(
+        "mapping `{}` carries the same rows from their other end; leave them to one of the two",
+        other.name
+    );
+    let at = rule.at_field(Side::Salesforce, 0);
+    Some(at.error(object, message))
 }
 
 /// The rows of a junction object must tie records of this mapping to records of the other.

@@ -380,8 +380,8 @@ fn names_nobody(desk: &Desk<'_>, bound: &Bound, unit: &Unit) -> End {
         "key-names-nobody",
         format!(
             "its creation key `{}` names no record of {} {}: it names one of another object, or \
-             one that is hidden or gone for good. Clear the field `{field}` of {} {}, and the record \
-             is matched like any other; or pair it by hand with `tandem links pair`.",
+             one that is hidden or gone for good. Clear the field `{field}` of {} {}, and the \
+             record is matched like any other; or pair it by hand with `tandem links pair`.",
             key.unwrap_or_default(),
             side.other().title(),
             objects.get(side.other()),

@@ -24,6 +24,7 @@ mod matching;
 mod merge_races;
 mod merges;
 mod newest;
+mod office;
 mod patience;
 mod policies;
 mod references;

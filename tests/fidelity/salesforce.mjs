@@ -216,6 +216,22 @@ await check('delete collections, with an id that is gone', async () => {
   assert.equal(again[1].success, true);
 });
 
+await check('contact roles are made, found by contact and role, and deleted', async () => {
+  const deal = await conn.sobject('Opportunity').create(
+    { Name: `Roles ${run}`, StageName: 'Prospecting', CloseDate: '2027-01-31' });
+  const roles = conn.sobject('OpportunityContactRole');
+  const row = (contact, Role) => ({ OpportunityId: deal.id, ContactId: contact, Role });
+  const made = await roles.create([
+    row(created[20], 'Decision Maker'), row(created[21], 'Evaluator'), { Role: 'Evaluator' }]);
+  assert.deepEqual(made.map((one) => one.success), [true, true, false]);
+  assert.equal(made[2].errors[0].statusCode, 'REQUIRED_FIELD_MISSING');
+  const held = await conn.query(
+    `SELECT Id, ContactId, OpportunityId, Role FROM OpportunityContactRole
+     WHERE ContactId IN ('${created[20]}', '${created[21]}') AND Role IN ('decision maker')`);
+  assert.deepEqual(held.records.map((one) => one.ContactId), [created[20]]);
+  assert.ok((await roles.destroy(made.slice(0, 2).map((one) => one.id))).every((one) => one.success));
+});
+
 await check('errors carry the code of the platform', async () => {
   const refused = { errorCode: 'INVALID_FIELD' };
   await assert.rejects(conn.query('SELECT Nope FROM Contact'), refused);

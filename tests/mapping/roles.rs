@@ -20,20 +20,23 @@ rules: { dealname: Name }
 const ROLES: &str = "{ hubspot: deals, label: Decision maker, salesforce: OpportunityContactRole, \
                      role: Decision Maker, mapping: deals }";
 
-/// A mapping of contacts with this association, beside one of deals.
-fn read(association: &str) -> Result<Mapping, Vec<Fault>> {
-    let contacts = format!(
-        "mapping: contacts
-hubspot: contacts
-salesforce: Contact
+fn head(hubspot: &str, salesforce: &str) -> String {
+    format!(
+        "mapping: {hubspot}
+hubspot: {hubspot}
+salesforce: {salesforce}
 conflict: salesforce
 match: [{{ email: Email }}]
 create: never
 rules: {{ email: Email }}
-associations:
-  - {association}
 "
-    );
+    )
+}
+
+/// A mapping of contacts with this association, beside one of deals.
+fn read(association: &str) -> Result<Mapping, Vec<Fault>> {
+    let contacts = head("contacts", "Contact");
+    let contacts = format!("{contacts}associations:\n  - {association}\n");
     let files = [("contacts.yaml", contacts.as_str()), ("deals.yaml", DEALS)];
     let files = files.map(|(path, text)| SourceFile {
         path: path.into(),
@@ -69,6 +72,30 @@ fn a_set_of_roles_merges_whoever_wins_in_the_rest_of_the_mapping() {
         let fields = bound.read_fields(side);
         assert!(fields.iter().all(|name| !name.contains('/')), "{fields:?}");
     }
+}
+
+#[test]
+fn rows_are_carried_from_one_of_their_ends() {
+    let contacts = format!(
+        "{}associations:\n  - {ROLES}\n",
+        head("contacts", "Contact")
+    );
+    let back = ROLES.replace("deals", "contacts");
+    let deals = format!(
+        "{}associations:\n  - {back}\n",
+        head("deals", "Opportunity")
+    );
+    let files = [contacts, deals].map(|text| SourceFile {
+        path: format!("{}.yaml", text.split_whitespace().nth(1).unwrap()),
+        text,
+    });
+    let report = shown(&load(&files, &BTreeMap::new()).unwrap_err());
+    assert!(
+        report.contains("mapping `contacts` carries the same rows"),
+        "{report}"
+    );
+    assert!(report.contains("deals.yaml:9:"), "{report}");
+    assert_eq!(report.matches(": error:").count(), 1, "{report}");
 }
 
 #[test]

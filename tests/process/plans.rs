@@ -127,3 +127,34 @@ fn check_live_joins_the_files_to_both_crms() {
     at(13, "Telephone");
     assert_eq!(sim.writes(), (0, 0));
 }
+
+#[test]
+fn check_live_asks_both_crms_for_roles_and_labels() {
+    let sim = Sim::start(&["--records", "2"]);
+    let here = folder();
+    let head = |name: &str, object: &str| {
+        format!(
+            "mapping: {name}\nhubspot: {name}\nsalesforce: {object}\nconflict: ask\n\
+             match: [{{ hs_object_id: Id }}]\ncreate: never\n"
+        )
+    };
+    let deals = head("deals", "Opportunity") + "rules: { dealname: Name }\n";
+    std::fs::write(here.path().join("deals.yaml"), deals).expect("written");
+    let check = |label: &str, role: &str| {
+        let people = format!(
+            "{}rules: {{ email: Email }}\nassociations:\n  - {{ hubspot: deals, label: {label}, \
+             salesforce: OpportunityContactRole, role: {role}, mapping: deals }}\n",
+            head("contacts", "Contact"),
+        );
+        std::fs::write(here.path().join("contacts.yaml"), people).expect("written");
+        let files = ["check", "contacts.yaml", "deals.yaml", "--live", "--json"];
+        let told = sim.tandem(here.path(), &files);
+        told.json()["faults"].as_array().unwrap().clone()
+    };
+    let fine = check("Decision maker", "Decision Maker");
+    assert!(fine.is_empty(), "{fine:?}");
+    let faults = check("Decison maker", "Decision Makr");
+    let meant: Vec<&Value> = faults.iter().map(|fault| &fault["suggestion"]).collect();
+    assert_eq!(meant, ["Decision maker", "Decision Maker"], "{faults:?}");
+    assert_eq!(sim.writes(), (0, 0));
+}

@@ -85,8 +85,8 @@ impl Limits {
         Ok(())
     }
 
-    /// The headers that tell what is left. A search carries none, and no header tells of
-    /// associations; the daily ones are for private-app tokens only.
+    /// The headers that tell what is left. A search carries none, no header tells of associations;
+    /// the daily ones are for private-app tokens only.
     pub fn headers(
         &self,
         meter: Meter,
