@@ -18,11 +18,14 @@ use serde::de::DeserializeOwned;
 use tower::ServiceExt;
 use url::Url;
 
+use super::json::Bounded;
 use super::{CrmError, ErrorKind, Sent};
 use crate::model::Timestamp;
 
 /// A larger body is not read to its end. Two thousand wide Salesforce rows stay well below.
 pub const BODY_CAP: usize = 16 * 1024 * 1024;
+/// A refusal of two hundred rows, each with its duplicates, stays below.
+const REFUSAL_CAP: usize = 1024 * 1024;
 /// Shorter than a lane's lease, so that a reply is never acted on after the lease was lost.
 const TIME_OUT: Duration = Duration::from_secs(20);
 const CONNECT_TIME_OUT: Duration = Duration::from_secs(5);
@@ -147,6 +150,20 @@ impl Reply {
         })
     }
 
+    /// Reads a body that is one list.
+    pub fn list<T: DeserializeOwned>(&self) -> Result<Vec<T>, CrmError> {
+        Ok(self.json::<Bounded<T>>()?.0)
+    }
+
+    /// The body of a refusal, as far as it is one. A refusal says little; anything long is a page
+    /// of somebody between us and the platform.
+    pub fn refusal(&self) -> serde_json::Value {
+        if self.body.len() > REFUSAL_CAP {
+            return serde_json::Value::Null;
+        }
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
     pub fn broken(&self, message: &str) -> CrmError {
         CrmError {
             status: Some(self.status),
@@ -172,7 +189,7 @@ impl Reply {
     /// The server's clock, to the second.
     pub fn server_time(&self) -> Option<Timestamp> {
         let at = chrono::DateTime::parse_from_rfc2822(self.header("date")?).ok()?;
-        Some(Timestamp::from_utc(at.to_utc()))
+        Timestamp::of_calendar(at.to_utc())
     }
 }
 
@@ -218,7 +235,7 @@ pub fn correlation_id(reply: &Reply) -> Option<String> {
     ]
     .into_iter()
     .find_map(|name| reply.header(name))
-    .map(|id| super::text::cut(id, 100))
+    .map(super::text::label)
 }
 
 async fn over_network(client: &reqwest::Client, request: Request) -> Result<Reply, CrmError> {

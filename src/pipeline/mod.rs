@@ -13,4 +13,4 @@ pub use ingest::{Taken, keys_of, take};
 pub use lane::{CLAIM_LIMIT, LANE, Lane, Setback};
 pub use rest::{at_rest, rule_fields};
 pub use site::Site;
-pub use stock::{BACKFILL, BackfillCursor, is_filled, is_stocked};
+pub use stock::{BACKFILL, BackfillCursor, POLL, Passes, is_filled, is_stocked};

@@ -8,6 +8,7 @@ mod wire;
 mod world;
 
 mod conflicts;
+mod conversion;
 mod creates;
 mod crowd;
 mod deletes;
@@ -20,15 +21,19 @@ mod interleavings;
 mod leaving;
 mod lifecycle;
 mod matching;
+mod merge_races;
+mod merges;
 mod newest;
 mod patience;
 mod policies;
 mod references;
 mod restarts;
 mod revisions;
+mod roles;
 mod settling;
 mod sources;
 mod two_sided;
+mod undelete;
 mod waiting;
 mod walk;
 

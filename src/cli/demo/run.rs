@@ -166,7 +166,9 @@ impl<'a> Run<'a> {
             .until_quiet(session, horizon, Some(&bar), &mut |_| {})
             .await;
         bar.finish();
-        quiet
+        // The echoes of these writes belong to the first sync, not to the edits that follow.
+        session.look_again().await?;
+        Ok(quiet? & self.until_quiet(session, None, &mut |_| {}).await?)
     }
 
     fn horizon(&self) -> i64 {
@@ -243,6 +245,7 @@ impl<'a> Run<'a> {
             learned.ada_base = editor.follow_ada(ada, ledger)?;
         }
         for wave in 1..=WAVES {
+            ledger.begin_wave();
             editor.work(count * wave / WAVES, ledger)?;
             self.rest(SEARCH_LAG_MS).await;
             session.look_again().await?;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::wire::or_default;
 use super::{Op, Salesforce, data_path, soql};
-use crate::crm::json::Lenient;
+use crate::crm::json::{Lenient, list};
 use crate::crm::{CrmError, Usage};
 use crate::model::{
     FieldKind, FieldSchema, Fields, ObjectSchema, Owner, PickOption, Raw, Record, RecordId,
@@ -24,6 +24,7 @@ pub struct Organization {
 #[serde(default, rename_all = "camelCase")]
 struct Describe {
     name: Lenient,
+    #[serde(deserialize_with = "list")]
     fields: Option<Vec<Described>>,
     #[serde(deserialize_with = "or_default")]
     record_type_infos: Vec<TypeInfo>,

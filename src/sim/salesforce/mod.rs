@@ -23,6 +23,7 @@ use serde_json::{Map, Value};
 
 pub use self::http::AUTHORIZATION_CODE;
 pub use self::save::Converted;
+pub use self::soql::dissect;
 
 use self::org::Org;
 use crate::model::Timestamp;

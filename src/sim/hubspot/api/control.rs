@@ -39,6 +39,8 @@ struct OptionsBody {
     search_lag_ms: Option<i64>,
     daily_limit: Option<u64>,
     burst_limit: Option<u64>,
+    associations_limit: Option<u64>,
+    associations_daily_limit: Option<u64>,
     search_per_second: Option<u64>,
     missing_scopes: Option<Vec<String>>,
     rotate_refresh_tokens: Option<bool>,
@@ -154,6 +156,9 @@ fn set_options(sim: &HubSpotSim, call: &Call) -> Result<Json, String> {
         set(&mut options.search_lag_ms, body.search_lag_ms);
         set(&mut options.daily_limit, body.daily_limit);
         set(&mut options.burst_limit, body.burst_limit);
+        set(&mut options.associations_limit, body.associations_limit);
+        let daily = body.associations_daily_limit;
+        set(&mut options.associations_daily_limit, daily);
         set(&mut options.search_per_second, body.search_per_second);
         set(&mut switches.missing_scopes, body.missing_scopes);
         set(
@@ -167,6 +172,8 @@ fn set_options(sim: &HubSpotSim, call: &Call) -> Result<Json, String> {
         Ok(
             json!({"normalise": options.normalise, "search_lag_ms": options.search_lag_ms,
             "daily_limit": options.daily_limit, "burst_limit": options.burst_limit,
+            "associations_limit": options.associations_limit,
+            "associations_daily_limit": options.associations_daily_limit,
             "search_per_second": options.search_per_second,
             "missing_scopes": switches.missing_scopes,
             "rotate_refresh_tokens": switches.rotate_refresh_tokens,

@@ -11,6 +11,9 @@ use crate::sim::salesforce::org::Org;
 use crate::sim::salesforce::value::instant_text;
 use crate::sim::salesforce::{DuplicateRule, SimRecord};
 
+/// Ten years: enough for any test, and far from where times overflow.
+const MAX_ADVANCE_MS: i64 = 315_360_000_000;
+
 pub(super) fn answer(org: &mut Org, incoming: &Incoming) -> Reply {
     let name = incoming.segments.get(1).map_or("", String::as_str);
     if incoming.method == Method::GET {
@@ -33,7 +36,9 @@ pub(super) fn answer(org: &mut Org, incoming: &Incoming) -> Reply {
     match name {
         "time" => {
             let millis = body.0.get("advance_ms").and_then(Value::as_i64);
-            let millis = millis.ok_or_else(|| bad("advance_ms must be a number"))?;
+            let millis = millis
+                .filter(|millis| (0..=MAX_ADVANCE_MS).contains(millis))
+                .ok_or_else(|| bad("advance_ms must be a number from 0 to 315360000000"))?;
             org.clock.advance_millis(millis);
             Ok(Outgoing::json(
                 200,
