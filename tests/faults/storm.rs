@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tandem::model::{LinkState, Side};
+use tandem::model::{HoldReason, LinkState, Side};
 use tandem::sim::faults::FaultPlan;
 use tandem::sim::seed::seed;
 
@@ -96,4 +96,34 @@ async fn both_sides_agree_after_a_storm_of_every_family_of_faults() {
     let before = world.api_writes();
     run_for(&mut world, 30).await;
     assert_eq!(world.api_writes(), before, "all is at rest");
+}
+
+#[tokio::test]
+async fn a_first_sync_in_a_storm_ties_every_child_to_its_parent() {
+    let mut world = World::new(Setup::with(&SHIPPED)).await;
+    seed(&world.hubspot, &world.salesforce, 2 * RECORDS, 7).unwrap();
+    world.pass(60_000);
+    world.open().await;
+    switch_on(&world, &FaultPlan::named("harsh").unwrap().faults);
+    run_for(&mut world, 60).await;
+    switch_on(&world, &[]);
+    run_for(&mut world, 60).await;
+    let linked: BTreeSet<String> = world
+        .links()
+        .await
+        .into_iter()
+        .filter(|link| link.state == LinkState::Linked)
+        .flat_map(|link| [link.records.hubspot, link.records.salesforce])
+        .flatten()
+        .map(|id| id.as_str().to_owned())
+        .collect();
+    let holds = world.holds().await;
+    let stale: Vec<_> = holds
+        .iter()
+        .filter(|hold| hold.reason == HoldReason::Unresolved)
+        .filter(|hold| hold.detail.split(' ').any(|word| linked.contains(word)))
+        .map(|hold| (&hold.rule, &hold.detail))
+        .collect();
+    assert_eq!(stale.len(), 0, "their parents are linked: {stale:?}");
+    world.assert_nothing_open().await;
 }

@@ -168,7 +168,10 @@ impl<'a> Run<'a> {
         bar.finish();
         // The echoes of these writes belong to the first sync, not to the edits that follow.
         session.look_again().await?;
-        Ok(quiet? & self.until_quiet(session, None, &mut |_| {}).await?)
+        let echoes = self
+            .until_quiet(session, horizon, None, &mut |_| {})
+            .await?;
+        Ok(quiet? & echoes)
     }
 
     fn horizon(&self) -> i64 {
