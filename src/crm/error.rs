@@ -156,7 +156,7 @@ impl CrmError {
     /// Takes over the names of fields a reply blames, as many and as long as real names are: the
     /// error is copied for each row of a call.
     pub(super) fn blame(mut self, mut fields: Vec<String>) -> Self {
-        fields.retain(|name| name.len() <= FIELD_BYTES);
+        fields.retain(|name| name.len() <= FIELD_BYTES && text::redact(name) == *name);
         fields.sort();
         fields.dedup();
         fields.truncate(FIELDS);

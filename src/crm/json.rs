@@ -88,7 +88,8 @@ where
     Ok(list(deserializer)?.unwrap_or_default())
 }
 
-/// A list with that bound, where it is all of a reply.
+/// A list with that bound, where no field of a struct can carry an attribute.
+#[derive(Debug)]
 pub struct Bounded<T>(pub Vec<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {

@@ -110,6 +110,7 @@ impl PollCursor {
     pub fn keep_to(&mut self, now: Timestamp) {
         let latest = now.plus_millis(AHEAD_MILLIS).micros();
         self.high = self.high.min(latest);
+        self.sure = self.sure.min(latest);
         self.late_high = self.late_high.min(latest);
         self.passed.retain(|(_, high)| *high <= latest);
         if self

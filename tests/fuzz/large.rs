@@ -1,6 +1,7 @@
 //! The largest replies there can be, made of what costs the most memory for each byte.
 
 use tandem::crm::BODY_CAP;
+use tandem::model::Side;
 
 use crate::allocation;
 use crate::hubspot;
@@ -17,16 +18,20 @@ fn reply(status: u16, head: &str, piece: &str, tail: &str) -> Exchange {
     Exchange::read(text.as_bytes())
 }
 
-fn costs(what: &str, exchange: &Exchange) {
+fn costs(side: Side, what: &str, exchange: &Exchange) {
     let ((), bytes) = allocation::peak(|| {
         let hubspot = hubspot::client(exchange);
         let salesforce = salesforce::client(exchange);
         let (asked, fields) = (ids(&["1"]), names(&["email"]));
         let ours = rows(&[None; 100], "email");
-        drop(wait(hubspot.batch_read("contacts", &asked, &fields)));
-        drop(wait(hubspot.create("contacts", &ours)));
-        drop(wait(hubspot.associations("contacts", "companies", &asked)));
-        drop(wait(hubspot.object_schema("contacts")));
+        if side == Side::HubSpot {
+            drop(wait(hubspot.batch_read("contacts", &asked, &fields)));
+            drop(wait(hubspot.create("contacts", &ours)));
+            drop(wait(hubspot.associations("contacts", "companies", &asked)));
+            drop(wait(hubspot.history("contacts", &asked, &fields)));
+            drop(wait(hubspot.object_schema("contacts")));
+            return;
+        }
         drop(wait(salesforce.query("SELECT Id FROM Contact")));
         drop(wait(salesforce.retrieve("Contact", &ids(&[ONE]), &fields)));
         drop(wait(
@@ -39,47 +44,85 @@ fn costs(what: &str, exchange: &Exchange) {
 
 #[test]
 fn a_reply_as_large_as_is_read_costs_bounded_memory() {
-    for (what, head, piece, tail) in [
+    for (side, what, head, piece, tail) in [
         (
+            Side::Salesforce,
             "empty records",
             "{\"done\":true,\"records\":[{}",
             ",{}",
             "]}",
         ),
-        ("empty results", "{\"results\":[{}", ",{}", "]}"),
         (
+            Side::HubSpot,
+            "empty results",
+            "{\"results\":[{}",
+            ",{}",
+            "]}",
+        ),
+        (
+            Side::HubSpot,
             "empty errors",
             "{\"results\":[],\"errors\":[{}",
             ",{}",
             "]}",
         ),
         (
+            Side::HubSpot,
             "lists of nothing",
             "{\"results\":[],\"errors\":[[]",
             ",[]",
             "]}",
         ),
-        ("empty rows", "[{}", ",{}", "]"),
-        ("no rows", "[null", ",null", "]"),
         (
+            Side::HubSpot,
+            "empty ties",
+            "{\"results\":[{\"from\":{\"id\":1},\"to\":[{}",
+            ",{}",
+            "]}]}",
+        ),
+        (
+            Side::HubSpot,
+            "empty versions",
+            "{\"results\":[{\"id\":1,\"propertiesWithHistory\":{\"a\":[{}",
+            ",{}",
+            "]}}]}",
+        ),
+        (
+            Side::HubSpot,
+            "empty options",
+            "{\"results\":[{\"name\":\"a\",\"options\":[{}",
+            ",{}",
+            "]}]}",
+        ),
+        (Side::Salesforce, "empty rows", "[{}", ",{}", "]"),
+        (Side::Salesforce, "no rows", "[null", ",null", "]"),
+        (
+            Side::Salesforce,
             "empty fields",
             "{\"name\":\"x\",\"fields\":[{}",
             ",{}",
             "]}",
         ),
-        ("one deep value", "{\"results\":", "[", ""),
+        (Side::HubSpot, "one deep value", "{\"results\":", "[", ""),
     ] {
-        costs(what, &reply(200, head, piece, tail));
+        costs(side, what, &reply(200, head, piece, tail));
     }
-    for (what, head, piece, tail) in [
-        ("a refusal of nothing", "{\"errors\":[{}", ",{}", "]}"),
+    for (side, what, head, piece, tail) in [
         (
+            Side::HubSpot,
+            "a refusal of nothing",
+            "{\"errors\":[{}",
+            ",{}",
+            "]}",
+        ),
+        (
+            Side::Salesforce,
             "a refusal of blames",
             "[{\"fields\":[\"a\"",
             ",\"a\"",
             "]}]",
         ),
     ] {
-        costs(what, &reply(400, head, piece, tail));
+        costs(side, what, &reply(400, head, piece, tail));
     }
 }

@@ -8,7 +8,7 @@ use crate::replies::{Exchange, clock, tame, wait};
 use crate::run::Target;
 
 /// As long as the platform's own are.
-const SECRET: &str = "0A1B2C3D4E5F0A1B2C3D4E5F0A1B2C3Dvery-secret0A1B2C3D4E5F0A1B2C3D4E5F";
+pub const SECRET: &str = "0A1B2C3D4E5F0A1B2C3D4E5F0A1B2C3Dvery-secret0A1B2C3D4E5F0A1B2C3D4E5F";
 
 #[test]
 fn no_answer_to_a_login_breaks_it_or_moves_it_off_a_safe_line() {

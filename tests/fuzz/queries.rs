@@ -133,7 +133,8 @@ fn deleted(value: &str) -> Result<(), String> {
     let answers = wait(client.delete("Contact", &given));
     let mut got: Vec<&RecordId> = answers.iter().map(|(id, _)| id).collect();
     let mut wanted: Vec<&RecordId> = given.iter().collect();
-    (got.sort(), wanted.sort());
+    got.sort();
+    wanted.sort();
     if got != wanted {
         return Err(format!("{given:?} got {answers:?}"));
     }

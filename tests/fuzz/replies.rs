@@ -157,7 +157,7 @@ pub fn rows(ids: &[Option<&str>], field: &str) -> Vec<WriteRow> {
 /// An error is short, says something, and holds no secret.
 pub fn tame(error: &CrmError) -> Result<(), String> {
     let whole = format!("{error:?} {error}");
-    if whole.contains("very-secret") {
+    if whole.contains(TOKEN) || whole.contains(crate::login::SECRET) {
         return Err(format!("the error shows a secret: {error}"));
     }
     if whole.len() > 20_000 {

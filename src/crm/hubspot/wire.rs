@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::crm::json::{Lenient, Scalar, list, listed};
+use crate::crm::json::{Bounded, Lenient, Scalar, list, listed};
 use crate::model::{Fields, Presence, Raw, Record, RecordId, Timestamp};
 
 /// The property that holds a record's own id on every object.
@@ -20,7 +20,7 @@ pub(super) struct Object {
     #[serde(deserialize_with = "or_default")]
     pub properties: BTreeMap<String, Scalar>,
     #[serde(deserialize_with = "or_default")]
-    pub properties_with_history: BTreeMap<String, Vec<Version>>,
+    pub properties_with_history: BTreeMap<String, Bounded<Version>>,
     pub created_at: Lenient,
     pub updated_at: Lenient,
     pub archived: Option<bool>,

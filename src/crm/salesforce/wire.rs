@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::auth::full_id;
-use crate::crm::json::{Lenient, Scalar, list};
+use crate::crm::json::{Lenient, Scalar, list, listed};
 use crate::model::{Fields, Presence, Raw, Record, RecordId, Timestamp};
 
 pub(super) const ID: &str = "Id";
@@ -38,7 +38,7 @@ pub(super) struct Saved {
     pub id: Lenient,
     pub success: Option<bool>,
     pub created: Option<bool>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "listed")]
     pub errors: Vec<Value>,
 }
 

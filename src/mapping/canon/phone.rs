@@ -98,9 +98,12 @@ pub(super) fn canonical(text: &str, country: Option<Country>) -> String {
         return digits(text);
     }
     let abroad = text.strip_prefix("00").map(|rest| format!("+{rest}"));
+    let plain = digits(text);
+    // The digits alone are tried too: they are what is written, and must read back as themselves.
     e164(text, country)
         .or_else(|| e164(&abroad?, country))
-        .unwrap_or_else(|| digits(text))
+        .or_else(|| e164(&plain, country))
+        .unwrap_or(plain)
 }
 
 /// Only what reads back as itself counts. A number with a plus says its country, so no other one
