@@ -10,6 +10,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::clock::Clock;
+use crate::sim::faults::FaultPlan;
 use crate::sim::hubspot::{HubSpotOptions, HubSpotSim};
 use crate::sim::salesforce::{SalesforceOptions, SalesforceSim};
 use crate::sim::{Running, SimClock, seed, serve};
@@ -32,6 +33,9 @@ pub struct SimArgs {
     /// Leave out the key fields, as in accounts that were never prepared
     #[arg(long)]
     pub bare: bool,
+    /// What goes wrong: none, some, harsh, or a YAML file (docs/faults.md)
+    #[arg(long, value_name = "PRESET|FILE", default_value = "none")]
+    pub faults: String,
     /// Print one line of JSON once both listen
     #[arg(long)]
     pub json: bool,
@@ -98,6 +102,12 @@ impl Simulators {
             username,
             running: [first, second],
         })
+    }
+
+    /// Lets both go wrong as planned.
+    pub fn switch_on(&self, plan: &FaultPlan) {
+        self.hubspot.set_faults(&plan.faults);
+        self.salesforce.set_faults(&plan.faults);
     }
 
     pub fn stop(&self) {
@@ -180,6 +190,7 @@ async fn listen(name: &str, router: axum::Router, port: u16) -> anyhow::Result<R
 /// # Errors
 /// A port that is taken, or seeding that the simulators refuse.
 pub async fn run(args: SimArgs) -> anyhow::Result<ExitCode> {
+    let plan = FaultPlan::named(&args.faults).map_err(anyhow::Error::msg)?;
     let started = Simulators::start(Start {
         hubspot_port: args.hubspot_port,
         salesforce_port: args.salesforce_port,
@@ -196,6 +207,7 @@ pub async fn run(args: SimArgs) -> anyhow::Result<ExitCode> {
     )
     .map_err(anyhow::Error::msg)?;
     let token = simulators.salesforce.issue_token();
+    simulators.switch_on(&plan);
     let mut out = std::io::stdout().lock();
     if args.json {
         writeln!(out, "{}", simulators.json(&token))?;

@@ -15,6 +15,7 @@ mod people;
 mod replies;
 mod rows;
 mod sockets;
+mod storm;
 mod timing;
 mod transport;
 mod values;

@@ -72,3 +72,39 @@ async fn row_65_a_record_missing_in_the_answer_is_settled_and_its_neighbours_are
         world.assert_quiet().await;
     }
 }
+
+#[tokio::test]
+async fn row_65_a_record_missing_in_the_answer_to_a_read_is_not_taken_for_deleted() {
+    let archiving = format!("{PEOPLE}\ndelete: {{ hubspot: archive, salesforce: archive }}\n");
+    for (side, family) in [
+        (Side::HubSpot, "objects.batch_read"),
+        (Side::Salesforce, "collections-retrieve"),
+    ] {
+        let (mut world, pairs) = crowd(&archiving, 3).await;
+        for (hubspot, salesforce) in &pairs {
+            match side {
+                Side::HubSpot => world.edit_salesforce("Contact", salesforce, &[("Title", "CEO")]),
+                Side::Salesforce => world.edit_hubspot("contacts", hubspot, &[("jobtitle", "CEO")]),
+            }
+        }
+        let short = Switch::of(Fault::ShortReply).family(family).times(3);
+        switch_on(&world, &[short]);
+        for _ in 0..3 {
+            world.settle().await;
+        }
+        assert!(struck(&world, Fault::ShortReply) >= 1, "{side:?}");
+        assert_eq!(world.hubspot_ids("contacts").len(), 3, "{side:?}");
+        assert_eq!(world.salesforce_ids("Contact").len(), 3, "{side:?}");
+        // A link that waits because its record was not seen goes on when it is seen again.
+        switch_on(&world, &[]);
+        world.scan().await;
+        world.settle().await;
+        assert_eq!(world.pairs().await.len(), 3, "{side:?}");
+        for (hubspot, salesforce) in &pairs {
+            assert_eq!(world.hs("contacts", hubspot, "jobtitle"), "CEO", "{side:?}");
+            assert_eq!(world.sf("Contact", salesforce, "Title"), "CEO", "{side:?}");
+        }
+        assert_eq!(world.letter_codes().await, [""; 0], "{side:?}");
+        world.assert_quiet().await;
+    }
+}

@@ -29,7 +29,6 @@ const POLL_MILLIS: i64 = 3_000;
 const AUTO_POLL_MILLIS: i64 = 10_000;
 const WATCHED_RECORDS: usize = 1_000;
 const PAGE: u32 = 5_000;
-const HORIZON_MILLIS: i64 = 3 * 60_000;
 
 /// The engine with its store and clients.
 pub struct Session {
@@ -118,13 +117,15 @@ impl Session {
         Ok(self.engine.poll_now().await?)
     }
 
-    /// Nothing is due within three minutes except idle polls, no intent is open, and the first
-    /// pass over everything is done. Polls that `look_again` made due count as due.
-    pub async fn quiet(&self) -> anyhow::Result<bool> {
+    /// In how many milliseconds work is due that is no idle poll; `None` when there is none.
+    /// Polls that `look_again` made due count as due.
+    pub async fn due_in(&self) -> anyhow::Result<Option<i64>> {
+        if self.engine.poll_is_due().await? {
+            return Ok(Some(0));
+        }
         let now = self.engine.site().clock.now();
         let work = self.engine.next_work().await?;
-        let due = work.is_some_and(|at| at.millis_since(now) <= HORIZON_MILLIS);
-        Ok(!due && !self.engine.poll_is_due().await?)
+        Ok(work.map(|at| at.millis_since(now)))
     }
 
     pub async fn progress(&self) -> anyhow::Result<Progress> {
@@ -145,11 +146,12 @@ impl Session {
             ..Outcome::default()
         };
         for link in links.values().filter(|link| link.state.is_open()) {
-            outcome.links.push((
-                link.mapping.as_str().to_owned(),
-                id(link, Side::HubSpot),
-                id(link, Side::Salesforce),
-            ));
+            let (hubspot, salesforce) = (id(link, Side::HubSpot), id(link, Side::Salesforce));
+            // A record whose partner is still to be made is no pair yet.
+            if !hubspot.is_empty() && !salesforce.is_empty() {
+                let mapping = link.mapping.as_str().to_owned();
+                outcome.links.push((mapping, hubspot, salesforce));
+            }
         }
         let site = self.engine.site();
         let (store, ws) = (&site.store, &site.workspace);

@@ -16,6 +16,7 @@ mod report;
 mod run;
 mod shape;
 mod summary;
+mod trouble;
 mod typed;
 mod verify;
 #[cfg(test)]
@@ -27,9 +28,12 @@ use std::process::ExitCode;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use crate::sim::faults::FaultPlan;
+
 use super::sim::{Simulators, Start, told_to_stop};
 use place::Place;
 use run::{Run, SEARCH_LAG_MS};
+use trouble::Trouble;
 
 /// Watches two simulated CRMs converge, and proves that they did.
 #[derive(Args, Clone, Debug)]
@@ -46,6 +50,9 @@ pub struct DemoArgs {
     /// An empty directory for the store; a temporary one unless given
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// What goes wrong in both CRMs: none, some, harsh, or a YAML file (docs/faults.md)
+    #[arg(long, value_name = "PRESET|FILE", default_value = "none")]
+    pub faults: String,
     /// Stop after the summary instead of syncing on
     #[arg(long)]
     pub exit: bool,
@@ -59,6 +66,7 @@ pub struct DemoArgs {
 /// # Errors
 /// A directory that is not empty, a store or a simulator that fails, or an engine that stops.
 pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
+    let plan = FaultPlan::named(&args.faults).map_err(anyhow::Error::msg)?;
     let place = Place::choose(args.data.as_deref())?;
     let stop = CancellationToken::new();
     let asked = stop.clone();
@@ -75,7 +83,9 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         ..Start::default()
     });
     let simulators = started.await?;
-    let done = Run::new(&args, &simulators, place.path(), stop).all().await;
+    let trouble = Trouble::new(&plan, &simulators);
+    let run = Run::new(&args, &simulators, trouble, place.path(), stop);
+    let done = run.all().await;
     simulators.stop();
     if args.exit {
         place.tidy_up()?;

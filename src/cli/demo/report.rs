@@ -6,6 +6,7 @@ use crate::model::BySide;
 
 use super::findings::Findings;
 use super::outcome::Outcome;
+use super::trouble::Met;
 
 /// How many findings of each kind are spelled out.
 pub const LISTED: usize = 50;
@@ -35,6 +36,8 @@ pub struct Report {
     /// The engine came to rest before patience ran out.
     pub quiet: bool,
     pub findings: Findings,
+    /// What went wrong in the simulators on purpose.
+    pub faults: Met,
     pub outcome: Outcome,
     /// At the end of the first sync, and at the end of everything.
     pub first: Calls,
@@ -108,6 +111,8 @@ impl Report {
                 "unexpected": unexpected,
                 "duplicate_creates": duplicates,
             },
+            "faults": self.faults.by_family,
+            "faults_by_kind": self.faults.by_fault,
             "writes": self.last.writes,
             "api_calls": {
                 "hubspot": self.last.calls.hubspot,

@@ -25,6 +25,7 @@ use super::progress::Bar;
 use super::report::{Calls, Report};
 use super::shape;
 use super::summary::{self, Scene, Story};
+use super::trouble::Trouble;
 use super::verify::{Claims, verify};
 
 /// How late HubSpot's search shows a change in the demo. Real portals take seconds; the engine's
@@ -34,8 +35,17 @@ pub const SEARCH_LAG_MS: i64 = 500;
 /// Edits come in this many waves, with the engine at work between them.
 const WAVES: usize = 5;
 
-/// The demo gives up when nothing has moved for this long.
+/// The demo gives up when nothing has moved for this long. With faults, work may rightly wait: a
+/// write whose answer was lost is looked at when it can no longer land, after some two minutes.
 const PATIENCE_MS: i64 = 120_000;
+const PATIENCE_WITH_FAULTS_MS: i64 = 400_000;
+
+/// Work that is due later than this does not keep the demo from resting.
+const HORIZON_MS: i64 = 3 * 60_000;
+/// With faults people type on while work waits for longer than this. At the end it is waited for.
+const SHORT_HORIZON_MS: i64 = 3_000;
+/// How often a demo with faults looks again at the end, at most.
+const MOST_LAST_LOOKS: usize = 10;
 
 /// How often both sides are looked at again before the engine counts as at rest.
 const LAST_LOOKS: usize = 2;
@@ -43,6 +53,7 @@ const LAST_LOOKS: usize = 2;
 pub struct Run<'a> {
     args: &'a DemoArgs,
     simulators: &'a Simulators,
+    trouble: Trouble<'a>,
     data: &'a Path,
     stop: CancellationToken,
     clock: Clock,
@@ -67,6 +78,7 @@ impl<'a> Run<'a> {
     pub fn new(
         args: &'a DemoArgs,
         simulators: &'a Simulators,
+        trouble: Trouble<'a>,
         data: &'a Path,
         stop: CancellationToken,
     ) -> Self {
@@ -75,6 +87,7 @@ impl<'a> Run<'a> {
         Self {
             args,
             simulators,
+            trouble,
             data,
             stop,
             clock,
@@ -98,6 +111,7 @@ impl<'a> Run<'a> {
         let (url, token) = (&self.simulators.hubspot_url, &self.simulators.hubspot_token);
         self.rest(SEARCH_LAG_MS).await;
         let mut session = Session::open(url, token, access, self.data, self.args).await?;
+        self.trouble.begin();
         let done = self.with(&mut session, seeded).await;
         // Closed in any case: a lease that is let go lets the next run begin at once.
         let closed = session.close().await;
@@ -120,6 +134,9 @@ impl<'a> Run<'a> {
         };
         if self.args.edits > 0 && !self.stop.is_cancelled() {
             self.edits(session, &mut learned).await?;
+        }
+        if self.trouble.is_on() && !self.stop.is_cancelled() {
+            self.outlast(session, &mut learned).await?;
         }
         let outcome = session.outcome().await?;
         let report = self.judge(outcome, &learned);
@@ -144,21 +161,43 @@ impl<'a> Run<'a> {
         self.say(&format!("First sync of {total} records."));
         let total = u64::try_from(total).unwrap_or(u64::MAX);
         let bar = Bar::new("first sync", total, !self.args.json);
-        let quiet = self.until_quiet(session, Some(&bar), &mut |_| {}).await;
+        let horizon = self.horizon();
+        let quiet = self
+            .until_quiet(session, horizon, Some(&bar), &mut |_| {})
+            .await;
         bar.finish();
         // The echoes of these writes belong to the first sync, not to the edits that follow.
         session.look_again().await?;
-        Ok(quiet? & self.until_quiet(session, None, &mut |_| {}).await?)
+        let echoes = self
+            .until_quiet(session, horizon, None, &mut |_| {})
+            .await?;
+        Ok(quiet? & echoes)
     }
 
-    /// Steps until nothing is due; false when patience ran out or somebody pressed Ctrl-C.
+    fn horizon(&self) -> i64 {
+        if self.trouble.is_on() {
+            SHORT_HORIZON_MS
+        } else {
+            HORIZON_MS
+        }
+    }
+
+    /// Steps until nothing is due within the horizon; false when patience ran out or somebody
+    /// pressed Ctrl-C.
     async fn until_quiet(
         &self,
         session: &mut Session,
+        horizon: i64,
         bar: Option<&Bar>,
         watch: Watch<'_>,
     ) -> anyhow::Result<bool> {
+        let patience = if self.trouble.is_on() {
+            PATIENCE_WITH_FAULTS_MS
+        } else {
+            PATIENCE_MS
+        };
         let mut moved = self.clock.now();
+        let mut told = false;
         while !self.stop.is_cancelled() {
             match session.step().await? {
                 Stepped::Worked {
@@ -176,13 +215,18 @@ impl<'a> Run<'a> {
                     }
                 }
                 Stepped::Wait { millis } => {
-                    if session.quiet().await? {
+                    let due = session.due_in().await?.filter(|due| *due <= horizon);
+                    let Some(due) = due else {
                         return Ok(true);
+                    };
+                    if due > SHORT_HORIZON_MS && !told {
+                        told = true;
+                        self.say(&waiting(due));
                     }
                     self.rest(millis.clamp(10, 500)).await;
                 }
             }
-            if self.clock.now().millis_since(moved) > PATIENCE_MS {
+            if self.clock.now().millis_since(moved) > patience {
                 return Ok(false);
             }
         }
@@ -209,7 +253,9 @@ impl<'a> Run<'a> {
             self.rest(SEARCH_LAG_MS).await;
             session.look_again().await?;
             let mut watch = |now| ledger.observe(view, partners, now);
-            learned.quiet &= self.until_quiet(session, None, &mut watch).await?;
+            learned.quiet &= self
+                .until_quiet(session, self.horizon(), None, &mut watch)
+                .await?;
         }
         for _ in 0..LAST_LOOKS {
             if ledger.is_all_there() || self.stop.is_cancelled() {
@@ -218,7 +264,28 @@ impl<'a> Run<'a> {
             self.rest(SEARCH_LAG_MS).await;
             session.look_again().await?;
             let mut watch = |now| ledger.observe(view, partners, now);
-            learned.quiet &= self.until_quiet(session, None, &mut watch).await?;
+            learned.quiet &= self
+                .until_quiet(session, self.horizon(), None, &mut watch)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for everything that faults have put off, and looks again until nothing comes of it.
+    async fn outlast(&self, session: &mut Session, learned: &mut Learned) -> anyhow::Result<()> {
+        let meaning = Meaning::read(&self.simulators.salesforce, &learned.first_outcome.links);
+        let view = self.view(&meaning);
+        let (ledger, partners) = (&mut learned.ledger, &learned.partners);
+        for look in 1..=MOST_LAST_LOOKS {
+            let mut watch = |now| ledger.observe(view, partners, now);
+            let quiet = self.until_quiet(session, HORIZON_MS, None, &mut watch);
+            learned.quiet = quiet.await?;
+            let over = look > LAST_LOOKS && !self.trouble.is_pending();
+            if over || self.stop.is_cancelled() {
+                break;
+            }
+            self.rest(SEARCH_LAG_MS).await;
+            session.look_again().await?;
         }
         Ok(())
     }
@@ -228,6 +295,7 @@ impl<'a> Run<'a> {
         let max_rss_bytes = max_rss_bytes();
         let elapsed_ms = self.clock.now().millis_since(self.started);
         let meaning = Meaning::read(&self.simulators.salesforce, &outcome.links);
+        let faults = self.trouble.met();
         let findings = verify(
             self.view(&meaning),
             Claims {
@@ -237,6 +305,7 @@ impl<'a> Run<'a> {
                 conflicts: &outcome.conflicts,
                 seeded: &learned.seeded,
                 ledger: &learned.ledger,
+                struck: &faults.records,
             },
         );
         Report {
@@ -244,6 +313,7 @@ impl<'a> Run<'a> {
             edits: learned.ledger.edits.len(),
             quiet: learned.quiet,
             findings,
+            faults,
             first: learned.first,
             last: self.calls(),
             first_idle_polls: learned.first_outcome.idle_polls,
@@ -340,6 +410,14 @@ impl<'a> Run<'a> {
             eprintln!("{news}");
         }
     }
+}
+
+fn waiting(millis: i64) -> String {
+    let seconds = millis / 1_000;
+    format!(
+        "Waiting {seconds} s: what failed is tried again later, and a write whose answer was lost \
+         is read once it can no longer land."
+    )
 }
 
 /// Linked pairs that nobody waits for a person about.

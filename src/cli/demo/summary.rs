@@ -108,6 +108,18 @@ fn figures(page: &mut String, report: &Report) {
     row(page, "lost edits", report.findings.lost.len());
     row(page, "duplicates made", report.findings.duplicates.len());
     row(page, "pointless writes", report.last.noop_writes);
+    if report.faults.total() > 0 {
+        let families = report
+            .faults
+            .by_family
+            .iter()
+            .filter(|(_, count)| **count > 0);
+        let families: Vec<String> = families
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect();
+        let told = format!("{}: {}", report.faults.total(), families.join(", "));
+        row(page, "faults met", told);
+    }
     let each = format!(
         "{} HubSpot + {} Salesforce, {} per changed record ({} after the first sync)",
         calls.hubspot,

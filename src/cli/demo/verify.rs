@@ -24,6 +24,8 @@ pub struct Claims<'a> {
     pub conflicts: &'a [ConflictSeen],
     pub seeded: &'a Seeded,
     pub ledger: &'a Ledger,
+    /// Ids of records that met a fault of the simulators.
+    pub struck: &'a BTreeSet<String>,
 }
 
 /// Reads both simulators and judges.
@@ -424,7 +426,7 @@ fn ambiguous(seeded: &Seeded) -> BTreeMap<Key, usize> {
     cases
 }
 
-/// Open reasons that name no record with a seeded trouble.
+/// Open reasons that name no record with a seeded trouble, and none that a fault struck.
 fn unexpected(claims: Claims<'_>) -> Vec<Open> {
     let mut troubled = BTreeSet::new();
     for expected in &claims.seeded.expected {
@@ -436,6 +438,10 @@ fn unexpected(claims: Claims<'_>) -> Vec<Open> {
         }
     }
     let known = |open: &Open| {
+        let ids = [&open.hubspot_id, &open.salesforce_id];
+        if ids.into_iter().any(|id| claims.struck.contains(id)) {
+            return true;
+        }
         shape::of(&open.mapping).is_some_and(|shape| {
             troubled.contains(&(shape.hubspot, open.hubspot_id.as_str()))
                 || troubled.contains(&(shape.salesforce, open.salesforce_id.as_str()))

@@ -76,6 +76,7 @@ impl World {
             conflicts: &self.conflicts,
             seeded: &self.seeded,
             ledger: &self.ledger,
+            struck: &std::collections::BTreeSet::new(),
         };
         verify(self.view(&meaning), claims)
     }

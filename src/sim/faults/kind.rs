@@ -213,7 +213,7 @@ impl Fault {
         matches!(
             self.family(),
             Family::Refusal | Family::Value | Family::Row | Family::Access
-        )
+        ) || matches!(self, Self::BinEmptied)
     }
 
     /// How long this lasts or waits unless its switch says so.

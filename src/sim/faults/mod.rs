@@ -211,9 +211,12 @@ pub struct FaultCounts {
     pub by_fault: BTreeMap<&'static str, u64>,
     /// Every family, those that never struck included.
     pub by_family: BTreeMap<&'static str, u64>,
-    /// (object, id) of records that a fault struck which leaves something for a person to do.
+    /// (object, id) of records that a fault struck which leaves something for a person to do. A
+    /// record that was being made is named by its key.
     #[serde(skip)]
     pub records: BTreeSet<(String, String)>,
+    /// What faults will still do at a later moment: calls that land late, values taken back.
+    pub pending: usize,
 }
 
 #[derive(Debug)]

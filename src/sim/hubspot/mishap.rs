@@ -17,6 +17,9 @@ use crate::sim::faults::{At, Fault, Point, Strike};
 /// What people and automations type when a switch does not say.
 const TYPED: &str = "Typed by somebody else";
 
+/// Names the record that a new one is made from.
+const KEY: &str = "tandem_link_id";
+
 /// What another integration knows of a record that it makes.
 const KNOWN_ELSEWHERE: [&str; 8] = [
     "email",
@@ -98,6 +101,7 @@ impl State {
         creates: bool,
     ) -> Result<(), Failure> {
         let names: Vec<&str> = sent.keys().map(String::as_str).collect();
+        let names: Vec<&str> = names.into_iter().filter(|name| *name != KEY).collect();
         let at = At {
             object: kind.plural(),
             record: id,
@@ -228,7 +232,9 @@ impl State {
         }
         let before = id.and_then(|id| table.live(id));
         let before = before.map_or("", |record| record.get(property)).to_owned();
-        let record = id.map(|id| id.to_string()).unwrap_or_default();
+        let key = table.catalog.find(KEY);
+        let key = key.and_then(|key| draft.changes.get(&key)).cloned();
+        let record = id.map_or_else(|| key.unwrap_or_default(), |id| id.to_string());
         let fields = [name.as_str()];
         let at = At {
             object: kind.plural(),

@@ -83,7 +83,10 @@ impl HubSpotSim {
 
     /// How often faults struck since the portal began.
     pub fn fault_counts(&self) -> FaultCounts {
-        self.with(|state| state.faults.counts())
+        self.with(|state| FaultCounts {
+            pending: state.due.len(),
+            ..state.faults.counts()
+        })
     }
 
     /// Sets what happens between an API write and its answer. The hook may use the direct doors;

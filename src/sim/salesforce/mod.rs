@@ -166,7 +166,10 @@ impl SalesforceSim {
 
     /// How often faults struck since the org began.
     pub fn fault_counts(&self) -> FaultCounts {
-        self.with(|org| org.faults.counts())
+        self.with(|org| FaultCounts {
+            pending: org.pending(),
+            ..org.faults.counts()
+        })
     }
 
     /// 18 characters.

@@ -128,6 +128,10 @@ impl Org {
         self.due.insert(place, (at, what));
     }
 
+    pub fn pending(&self) -> usize {
+        self.due.len()
+    }
+
     /// Does what has become due; asked before anybody looks at the org.
     pub fn do_what_is_due(&mut self) {
         let now = self.clock.now().millis();

@@ -350,6 +350,7 @@ fn upsert_one(
     save::created_elsewhere(org, object, body);
     let at = At {
         object: org.schema.objects[object].name,
+        record: value,
         ..At::default()
     };
     let several = org.faults.strikes(Fault::SeveralMatches, &at).is_some();

@@ -17,6 +17,9 @@ use crate::sim::salesforce::value;
 /// What people type when a switch does not say.
 const TYPED: &str = "Typed by somebody else";
 
+/// Names the record that a new one is made from.
+const KEY: &str = "Tandem_Link_Id__c";
+
 /// What happens to one row right before it is judged. `number` is absent for a new record.
 pub(super) fn before(
     org: &mut Org,
@@ -28,8 +31,12 @@ pub(super) fn before(
     if !by.api || org.faults.is_calm() {
         return Ok(());
     }
-    let names: Vec<&str> = body.keys().map(String::as_str).collect();
-    let record = number.map(|number| org.id_of(object, number));
+    let names = body.keys().map(String::as_str);
+    let names: Vec<&str> = names
+        .filter(|name| ![KEY, "attributes"].contains(name))
+        .collect();
+    let key = body.get(KEY).and_then(Value::as_str).map(str::to_owned);
+    let record = number.map(|number| org.id_of(object, number)).or(key);
     let at = At {
         object: org.schema.objects[object].name,
         record: record.as_deref().unwrap_or_default(),
@@ -183,7 +190,9 @@ fn mangle_one(org: &mut Org, object: usize, before: Option<&Row>, row: &mut Row,
         Value::String(text) => text,
         other => other.to_string(),
     };
+    let key = own.field_at(KEY).and_then(|at| row.text(at));
     let record = before.map(|before| org.id_of(object, before.number));
+    let record = record.or(key.map(str::to_owned));
     let moment = At {
         object: own.name,
         record: record.as_deref().unwrap_or_default(),
