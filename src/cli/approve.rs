@@ -36,7 +36,7 @@ pub struct ApproveArgs {
     /// Only questions about writes to this side.
     #[arg(long, value_parser = choose::side)]
     side: Option<Side>,
-    /// Only questions of this kind: deletes, blanks or changes.
+    /// Only questions of this kind: deletes, unlinks, blanks or changes.
     #[arg(long)]
     kind: Option<String>,
 }

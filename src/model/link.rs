@@ -13,8 +13,28 @@ pub struct Link {
     /// A side is empty only while the record there is being created.
     pub records: BySide<Option<RecordId>>,
     pub state: LinkState,
-    /// Why it is in this state, for people; empty when linked.
+    /// Why it is in this state, for people.
     pub note: String,
+}
+
+impl Link {
+    /// Note of a linked pair that a merge or a conversion moved and that was not planned since.
+    pub const FOLLOWED: &'static str = "its record was merged or converted";
+
+    /// Note of a linked pair whose record on this side went, while what follows from that waits
+    /// for approval.
+    pub const fn waits(side: Side) -> &'static str {
+        match side {
+            Side::HubSpot => "HubSpot's record went; what follows waits for approval",
+            Side::Salesforce => "Salesforce's record went; what follows waits for approval",
+        }
+    }
+
+    /// The pair has to be looked at as a whole even when its values rest.
+    pub fn is_to_be_looked_at(&self) -> bool {
+        let notes = Side::BOTH.map(Self::waits);
+        self.note == Self::FOLLOWED || notes.contains(&self.note.as_str())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

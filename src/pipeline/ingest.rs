@@ -169,7 +169,7 @@ impl Known {
             // What is left of a detached pair may have gone too, and then nobody need decide.
             return !link.state.is_open() && link.state != LinkState::Detached;
         }
-        if link.state != LinkState::Linked {
+        if link.state != LinkState::Linked || link.note == Link::waits(side) {
             return false;
         }
         let none = Vec::new();

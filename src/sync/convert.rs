@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use super::desk::Desk;
 use super::follow::{
-    CONVERTED, FOLLOWED, Trail, alias, blanks, close_letters, detach, leave_to_person, mark,
-    may_follow, soon, trails,
+    CONVERTED, Trail, alias, blanks, close_letters, detach, leave_to_person, mark, may_follow,
+    soon, trails,
 };
 use super::gone;
 use super::kin::{Claim, Kin, claim};
@@ -169,7 +169,7 @@ fn pair_contact(
     let contact = trail.end.id.clone();
     let records = BySide::new(old.records.hubspot.clone(), Some(contact.clone()));
     let mut link = new_link(desk, peer, records, LinkState::Linked);
-    FOLLOWED.clone_into(&mut link.note);
+    Link::FOLLOWED.clone_into(&mut link.note);
     let bases = carried(bound, peer, &unit.bases, &trail.end.fields);
     unit.changes.bases.push((link.id.clone(), bases));
     unit.changes.links.push(link.clone());

@@ -28,9 +28,6 @@ use crate::store::{
     RuleScope,
 };
 
-/// Note of a link that was moved and has not been planned since.
-pub const FOLLOWED: &str = "its record was merged or converted";
-
 /// Merges of merges are followed this far.
 pub const STEPS: usize = 10;
 
@@ -271,8 +268,8 @@ fn move_to(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side, trail: &
     }
     let (state, note) = match old.state {
         LinkState::Frozen => (LinkState::Frozen, old.note.as_str()),
-        LinkState::Creating(on) => (LinkState::Creating(on), FOLLOWED),
-        _ => (LinkState::Linked, FOLLOWED),
+        LinkState::Creating(on) => (LinkState::Creating(on), Link::FOLLOWED),
+        _ => (LinkState::Linked, Link::FOLLOWED),
     };
     unit.set_state(state, note);
     alias(bound, unit, side, &old, trail);

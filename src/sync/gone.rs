@@ -14,7 +14,7 @@ use super::report::{self, Note, journal};
 use super::unit::{Batch, End, Guarded, Parting, Unit, Why, Write};
 use crate::mapping::{Bound, Delete, OnLeave};
 use crate::model::{
-    BySide, ConflictId, IntentKind, LinkState, Presence, RecordId, RecordKey, Side,
+    BySide, ConflictId, IntentKind, Link, LinkState, Presence, RecordId, RecordKey, Side,
 };
 use crate::pipeline::at_rest;
 use crate::store::{Changes, ConflictRow, ConflictState, Tombstone};
@@ -444,6 +444,9 @@ async fn guard(
             Some(stop) if grant.is_none() => {
                 unit.writes.clear();
                 unit.parting = None;
+                if unit.link_state() == Some(LinkState::Linked) {
+                    unit.set_state(LinkState::Linked, Link::waits(side.other()));
+                }
                 unit.finish(report::person(kind.code(), stop.message.clone()));
             }
             Some(_) | None => unit.guarded.push(Guarded { kind, side, grant }),

@@ -4,7 +4,7 @@ use super::Desk;
 use super::unit::{Batch, End, Unit};
 use crate::crm::{CrmError, ErrorKind};
 use crate::mapping::{Bound, Rule};
-use crate::model::{Cause, HoldReason, LinkState, Presence, Record, Side};
+use crate::model::{Cause, HoldReason, Link, LinkState, Presence, Record, Side};
 use crate::pipeline::{Setback, at_rest, keys_of};
 use crate::store::{Changes, StoreError};
 
@@ -151,12 +151,11 @@ fn resting(bound: &Bound, unit: &Unit) -> bool {
 }
 
 /// Somebody wants the whole pass although the record itself may not have moved: a person who made
-/// a choice or replays, a scan that saw an association, a parent that has been linked by now, or a
-/// merge that moved the link.
+/// a choice or replays, a scan that saw an association, a parent that has been linked by now, a
+/// merge that moved the link, or a guard.
 fn asked_for(unit: &Unit) -> bool {
     let asked = |cause: Cause| matches!(cause, Cause::Person | Cause::Scan);
-    let link = unit.link.as_ref();
-    if link.is_some_and(|link| link.note == super::follow::FOLLOWED) {
+    if unit.link.as_ref().is_some_and(Link::is_to_be_looked_at) {
         return true;
     }
     unit.claimed.iter().any(|claimed| asked(claimed.cause))

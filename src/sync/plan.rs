@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::choices::Choices;
 use super::create;
 use super::desk::Desk;
-use super::follow;
 use super::guard;
 use super::input::rule_input;
 use super::outcome::{Outcome, apply, keep_overruled};
@@ -68,11 +67,9 @@ fn linked(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, context: &Context
     };
     let fields = BySide::new(hubspot, salesforce);
     unit.fresh = unit.bases.is_empty();
-    unit.followed = unit
-        .link
-        .as_ref()
-        .is_some_and(|l| l.note == follow::FOLLOWED);
-    if unit.followed {
+    let link = unit.link.as_ref();
+    unit.followed = link.is_some_and(|link| link.note == Link::FOLLOWED);
+    if link.is_some_and(Link::is_to_be_looked_at) {
         unit.set_state(LinkState::Linked, "");
     }
     let mut writes = BySide::<Option<Write>>::default();

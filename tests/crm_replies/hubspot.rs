@@ -220,12 +220,19 @@ async fn a_merged_record_is_not_taken_for_a_deleted_one() {
         {"id": "30", "properties": {"hs_merged_object_ids": "10;20"}, "archived": false},
     ], "errors": [{"category": "OBJECT_NOT_FOUND", "context": {"ids": ["40", "50"]}}]});
     let archived = json!({"results": [{"id": "40", "properties": {}, "archived": true}]});
-    let script = Script::new(vec![json_reply(207, live), json_reply(200, archived)]);
+    let resolved = json!({"id": "30", "properties": {}, "archived": false});
+    let script = Script::new(vec![
+        json_reply(207, live),
+        json_reply(200, archived),
+        // Single reads answer to old ids too, and no merge names this one.
+        json_reply(404, json!({"category": "OBJECT_NOT_FOUND"})),
+        json_reply(200, resolved),
+    ]);
     let records = script
         .hubspot(&clock())
         .batch_read(
             "contacts",
-            &ids(&["10", "30", "40", "50", "10"]),
+            &ids(&["10", "30", "40", "50", "10", "60"]),
             &names(&["email"]),
         )
         .await
@@ -242,11 +249,12 @@ async fn a_merged_record_is_not_taken_for_a_deleted_one() {
             ("30", &Presence::Live),
             ("40", &Presence::Deleted),
             ("50", &Presence::NotVisible),
+            ("60", &merged),
         ]
     );
     assert_eq!(
         script.got()[1].body["inputs"],
-        json!([{"id": "40"}, {"id": "50"}])
+        json!([{"id": "40"}, {"id": "50"}, {"id": "60"}])
     );
 }
 

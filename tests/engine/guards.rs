@@ -211,3 +211,136 @@ async fn a_grant_that_ran_out_releases_nothing() {
     assert_eq!(world.salesforce_ids("Contact").len(), 4);
     assert_eq!(questions(&world).await.len(), 1, "it is asked again");
 }
+
+/// Nothing is archived over a delete here; pairs are only taken apart.
+fn unlinking() -> String {
+    PEOPLE
+        .replace("delete: { hubspot: archive, salesforce: archive }\n", "")
+        .replace("guard: { deletes: 2,", "guard: { unlinks: 2,")
+}
+
+async fn linked_count(world: &World) -> usize {
+    world.pairs().await.len()
+}
+
+#[tokio::test]
+async fn taking_many_pairs_apart_waits_and_an_undelete_makes_the_question_pointless() {
+    let (mut world, pairs) = linked(&unlinking(), 6).await;
+    for (_, salesforce) in &pairs[..3] {
+        world.salesforce.delete("Contact", salesforce).unwrap();
+    }
+    world.settle().await;
+    assert_eq!(linked_count(&world).await, 6, "no pair is taken apart yet");
+    assert_eq!(world.letter_codes().await, ["guard-unlinks"; 3]);
+    let asked = questions(&world).await;
+    assert_eq!(asked.len(), 1);
+    assert_eq!(
+        (asked[0].kind.as_str(), asked[0].side, asked[0].items),
+        ("unlinks", Side::HubSpot, 3)
+    );
+    world.assert_quiet().await;
+
+    for (_, salesforce) in &pairs[..3] {
+        world.salesforce.undelete("Contact", salesforce).unwrap();
+    }
+    world.settle().await;
+    assert_eq!(world.letters().await, [], "all is as it was");
+    world.edit_hubspot("contacts", &pairs[0].0, &[("jobtitle", "Boss")]);
+    world.settle().await;
+    assert_eq!(world.sf("Contact", &pairs[0].1, "Title"), "Boss");
+}
+
+#[tokio::test]
+async fn a_question_survives_a_crash_and_a_grown_set_is_another_question() {
+    let (mut world, pairs) = linked(&unlinking(), 6).await;
+    for (_, salesforce) in &pairs[..3] {
+        world.salesforce.delete("Contact", salesforce).unwrap();
+    }
+    world.settle().await;
+    let first = questions(&world).await.remove(0);
+    world.crash().await;
+    world.settle().await;
+    assert_eq!(linked_count(&world).await, 6);
+    assert_eq!(questions(&world).await, std::slice::from_ref(&first));
+
+    world.salesforce.delete("Contact", &pairs[3].1).unwrap();
+    world.settle().await;
+    let second = questions(&world).await.remove(0);
+    assert_ne!(first.set_hash, second.set_hash);
+    let expires = world.clock.now().plus_millis(DAY_MILLIS);
+    let stale = world
+        .store
+        .grant_approval(&world.workspace, &first.id, expires);
+    assert!(
+        !stale.await.unwrap(),
+        "a yes to what was shown is no yes to more"
+    );
+    world.settle().await;
+    assert_eq!(linked_count(&world).await, 6);
+
+    approve(&world, &second).await;
+    world.work().await;
+    assert_eq!(linked_count(&world).await, 2);
+    assert_eq!(world.letters().await, []);
+    // Used once: the next one over the limit is asked about anew.
+    world.salesforce.delete("Contact", &pairs[4].1).unwrap();
+    world.settle().await;
+    assert_eq!(linked_count(&world).await, 2);
+    assert_eq!(ids(&questions(&world).await[0]), [pairs[4].0.as_str()]);
+}
+
+#[tokio::test]
+async fn a_filter_that_many_records_leave_takes_no_pairs_apart_unasked() {
+    let filter = "only: { hubspot: 'jobtitle != \"Out\"' }\non-leave: unlink\n";
+    let (mut world, pairs) = linked(&format!("{}{filter}", unlinking()), 6).await;
+    for (hubspot, _) in &pairs[..3] {
+        world.edit_hubspot("contacts", hubspot, &[("jobtitle", "Out")]);
+    }
+    world.settle().await;
+    assert_eq!(linked_count(&world).await, 6);
+    let asked = questions(&world).await;
+    assert_eq!(
+        (asked[0].kind.as_str(), asked[0].side),
+        ("unlinks", Side::Salesforce)
+    );
+    approve(&world, &asked[0]).await;
+    world.work().await;
+    assert_eq!(linked_count(&world).await, 3);
+    assert_eq!(world.sf("Contact", &pairs[0].1, "Title"), "Engineer");
+}
+
+#[tokio::test]
+async fn an_accident_of_many_deletes_stops_only_the_deletes() {
+    let (mut world, pairs) = linked(PEOPLE, 8).await;
+    for (_, salesforce) in &pairs[..5] {
+        world.salesforce.delete("Contact", salesforce).unwrap();
+    }
+    world.edit_hubspot("contacts", &pairs[6].0, &[("jobtitle", "Boss")]);
+    world.settle().await;
+    assert_eq!(world.hubspot_ids("contacts").len(), 8);
+    assert_eq!(world.letter_codes().await, ["guard-deletes"; 5]);
+    assert_eq!(
+        world.sf("Contact", &pairs[6].1, "Title"),
+        "Boss",
+        "edits flow"
+    );
+    // Edited meanwhile, a held record is no longer deleted, whatever is approved.
+    world.edit_hubspot("contacts", &pairs[0].0, &[("jobtitle", "Kept")]);
+    world.settle().await;
+    approve(&world, &questions(&world).await[0].clone()).await;
+    world.work().await;
+    world.settle().await;
+    let mut kept = vec![pairs[0].0.clone()];
+    kept.extend(pairs[5..].iter().map(|(hubspot, _)| hubspot.clone()));
+    kept.sort();
+    let mut left = world.hubspot_ids("contacts");
+    left.sort();
+    assert_eq!(left, kept);
+    let reasons: Vec<String> = world
+        .conflicts()
+        .await
+        .into_iter()
+        .map(|c| c.reason)
+        .collect();
+    assert_eq!(reasons, ["delete-vs-edit"]);
+}

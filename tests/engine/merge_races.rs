@@ -2,7 +2,7 @@
 
 use crate::merges::{ada_and_bo, matching_only};
 use crate::wire::Cut;
-use crate::world::World;
+use crate::world::{Setup, World};
 use crate::{PEOPLE, UPDATES, linked};
 
 #[tokio::test]
@@ -95,4 +95,39 @@ async fn a_process_that_dies_at_any_request_of_a_merge_loses_and_makes_nothing()
             world.assert_nothing_open().await;
         }
     }
+}
+
+/// A portal whose batch reads know nothing of merges.
+async fn forgetful(mapping: &str) -> (World, String, String) {
+    let mut setup = Setup::with(&[mapping]);
+    setup.hubspot.batch_read_follows_merges = false;
+    let mut world = World::new(setup).await;
+    let (hubspot, salesforce) = crate::add_ada(&world);
+    world.open().await;
+    world.settle().await;
+    assert_eq!(world.pairs().await, [(hubspot.clone(), salesforce.clone())]);
+    (world, hubspot, salesforce)
+}
+
+#[tokio::test]
+async fn a_batch_read_that_keeps_silent_about_a_merge_is_asked_again_one_by_one() {
+    let archiving = format!(
+        "{}\ndelete: {{ hubspot: archive, salesforce: archive }}\n",
+        matching_only()
+    );
+    let (mut world, hubspot, salesforce) = forgetful(&archiving).await;
+    let other = world.add_hubspot("contacts", &[("lastname", "Lund")]);
+    world.settle().await;
+    let left = world.hubspot.merge("contacts", &hubspot, &other).unwrap();
+    world.edit_salesforce("Contact", &salesforce, &[("Title", "CEO")]);
+    world.look().await;
+    assert!(
+        world.letters().await.is_empty(),
+        "{:?}",
+        world.letters().await
+    );
+    assert_eq!(world.pairs().await, [(left.clone(), salesforce)]);
+    world.settle().await;
+    assert_eq!(world.hs("contacts", &left, "jobtitle"), "CEO");
+    world.assert_quiet().await;
 }

@@ -20,6 +20,9 @@ const URL_PROPERTIES: usize = 5 * 1024;
 /// HubSpot halves its batches when history is asked for.
 const HISTORY_BATCH: usize = 50;
 
+/// Ids that are neither live nor archived are asked for one by one, so many to a read.
+const RESOLVED: usize = 20;
+
 /// One page of a walk over all records, ordered by id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
@@ -151,6 +154,16 @@ impl HubSpot {
         for record in self.find_archived(object, &missing, properties).await? {
             found.insert(record.id.clone(), record);
         }
+        let unknown: Vec<RecordId> = missing
+            .into_iter()
+            .filter(|id| !found.contains_key(id))
+            .take(RESOLVED)
+            .collect();
+        for id in unknown {
+            if let Some(into) = self.lives_on(object, &id).await? {
+                found.insert(id.clone(), bare(&id, Presence::MergedInto(into)));
+            }
+        }
         let keep_merged = properties.iter().any(|name| name == MERGED);
         Ok(asked
             .iter()
@@ -164,6 +177,20 @@ impl HubSpot {
                 record
             })
             .collect())
+    }
+
+    /// A single read answers to an id that was merged away, with another id than was asked for.
+    async fn lives_on(&self, object: &str, id: &RecordId) -> Result<Option<RecordId>, CrmError> {
+        let mut url = self.objects_url(object, &[id.as_str()]).await?;
+        url.query_pairs_mut().append_pair("properties", ID);
+        match self.get(READ, url).await {
+            Ok(reply) => {
+                let record = reply.json::<Object>()?.record(None);
+                Ok(record.map(|record| record.id).filter(|now| now != id))
+            }
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn find_archived(

@@ -9,6 +9,9 @@ pub struct HubSpotOptions {
     pub bare: bool,
     /// Whether e-mails, domains and the order of sets are rewritten on save.
     pub normalise: bool,
+    /// Whether a batch read by an id that was merged away gives the survivor; otherwise only
+    /// single reads do. The platform's documents do not say.
+    pub batch_read_follows_merges: bool,
     /// How long a change stays invisible to search.
     pub search_lag_ms: i64,
     /// The private-app token that is always accepted.
@@ -32,6 +35,7 @@ impl Default for HubSpotOptions {
             seed: 1,
             bare: false,
             normalise: true,
+            batch_read_follows_merges: true,
             search_lag_ms: 2_000,
             token: "pat-na1-00000000-0000-4000-8000-000000000001".to_owned(),
             client_id: "11111111-2222-4333-8444-555555555555".to_owned(),

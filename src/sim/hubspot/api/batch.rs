@@ -103,7 +103,10 @@ impl State {
                     .filter(|r| !r.is_live())
                     .map(|r| r.id)
             } else {
+                let merged = text.parse().is_ok_and(|id| table.is_merged_away(id));
+                let follows = self.options.batch_read_follows_merges;
                 self.locate(kind, &text, body.id_property.as_deref())?
+                    .filter(|_| follows || !merged)
             };
             let found = found.filter(|id| !self.hides(kind, *id));
             match found.and_then(|id| table.get(id)) {
