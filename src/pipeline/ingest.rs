@@ -12,7 +12,8 @@ use crate::model::{
     Task,
 };
 use crate::store::{
-    Changes, DeadLetterClose, DeadLetterOf, DeadLetterState, Mark, MatchKeys, RuleScope, StoreError,
+    Changes, DeadLetter, DeadLetterClose, DeadLetterOf, DeadLetterState, Mark, MatchKeys,
+    RuleScope, StoreError,
 };
 
 /// Records taken in bulk are worked in the order of their due times. Those that others refer to are
@@ -57,7 +58,8 @@ pub async fn take(
         if link.is_none() && record.presence != Presence::Live {
             changes.dead_letters_closed.push(gone(&key));
         }
-        let quiet = known.quiet(bound, side, record, link);
+        let quiet =
+            known.quiet(bound, side, record, link) || known.given_up(bound, cause, side, record);
         let looks_again = known.looks_again(cause, link);
         if quiet && !looks_again {
             continue;
@@ -107,6 +109,7 @@ struct Known {
     links: BTreeMap<RecordId, Link>,
     bases: BTreeMap<LinkId, crate::model::Bases>,
     holds: BTreeMap<LinkId, Vec<Hold>>,
+    letters: BTreeMap<RecordId, Vec<DeadLetter>>,
     /// Linked under another mapping of the group, so none of this one's business.
     peers_own: BTreeSet<RecordId>,
 }
@@ -128,6 +131,7 @@ impl Known {
         for hold in site.store.holds(ws, &link_ids).await? {
             holds.entry(hold.link.clone()).or_default().push(hold);
         }
+        let letters = Self::letters(site, bound, side, &ids).await?;
         // A closed link never hides an open one of the same record.
         links.sort_by_key(|link| link.state.is_open());
         let links: BTreeMap<RecordId, Link> = links
@@ -148,8 +152,45 @@ impl Known {
             links,
             bases,
             holds,
+            letters,
             peers_own,
         })
+    }
+
+    async fn letters(
+        site: &Site,
+        bound: &Bound,
+        side: Side,
+        ids: &[RecordId],
+    ) -> Result<BTreeMap<RecordId, Vec<DeadLetter>>, StoreError> {
+        let mapping = &bound.mapping().name;
+        let key = |id: &RecordId| RecordKey {
+            mapping: mapping.clone(),
+            side,
+            id: id.clone(),
+        };
+        let tasks: Vec<Task> = ids.iter().map(|id| Task::Record(key(id))).collect();
+        let mut letters: BTreeMap<RecordId, Vec<DeadLetter>> = BTreeMap::new();
+        for letter in site.store.dead_letters_of(&site.workspace, &tasks).await? {
+            if let Task::Record(key) = &letter.task {
+                letters.entry(key.id.clone()).or_default().push(letter);
+            }
+        }
+        Ok(letters)
+    }
+
+    /// A person has been told of this very record, and nothing in it has changed since: polls read a
+    /// record more than once, and each look is no new reason to try what failed for good.
+    fn given_up(&self, bound: &Bound, cause: Cause, side: Side, record: &Record) -> bool {
+        let letters = self.letters.get(&record.id).map_or(&[][..], Vec::as_slice);
+        let told_of_it = |letter: &DeadLetter| {
+            let then = letter.inputs.get(side);
+            !then.is_empty()
+                && bound
+                    .told_fields(side)
+                    .all(|name| record.fields.get(name) == then.get(name))
+        };
+        cause == Cause::Poll && record.presence == Presence::Live && letters.iter().any(told_of_it)
     }
 
     /// A scan also tries what gave up waiting for a parent: the link that was missing then moves

@@ -13,7 +13,7 @@ use crate::model::{
 use super::Store;
 use super::db::args;
 use super::error::Result;
-use super::rows::{ApprovalDb, ConflictDb, Counted, DeadLetterDb, JournalDb, RunDb};
+use super::rows::{ApprovalDb, ConflictDb, Counted, DeadLetterDb, JournalDb, RunDb, ids, task_key};
 use super::sql::review as sql;
 
 /// A closed set of words, as the store and the command line write them.
@@ -353,6 +353,21 @@ impl Store {
         self.each(
             self.db
                 .fetch::<DeadLetterDb>(&sql::DEAD_LETTERS, &args)
+                .await?,
+        )
+    }
+
+    /// The open dead letters of these pieces of work.
+    pub async fn dead_letters_of(
+        &self,
+        ws: &WorkspaceId,
+        tasks: &[Task],
+    ) -> Result<Vec<DeadLetter>> {
+        let keys: Vec<String> = tasks.iter().map(task_key).collect();
+        let args = args![ws.as_str(), ids(keys.iter().map(String::as_str))];
+        self.each(
+            self.db
+                .fetch::<DeadLetterDb>(&sql::DEAD_LETTERS_OF_TASKS, &args)
                 .await?,
         )
     }

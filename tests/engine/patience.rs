@@ -57,6 +57,30 @@ async fn a_write_that_never_has_an_answer_ends_as_a_dead_letter() {
 }
 
 #[tokio::test]
+async fn polls_that_show_a_record_again_try_nothing_again_that_failed_for_good() {
+    const REFUSAL: &str = r#"{"status":"error","category":"VALIDATION_ERROR","message":"no"}"#;
+    let (mut world, hubspot, salesforce) = linked(PEOPLE).await;
+    for _ in 0..9 {
+        world.to_hubspot.answer("POST", UPDATES, 400, REFUSAL);
+    }
+    world.edit_salesforce("Contact", &salesforce, &[("Title", "CEO")]);
+    world.settle().await;
+    assert_eq!(world.letters().await.len(), 1);
+    for _ in 0..4 {
+        // The overlap of the next polls and the late pass show the edit again and again.
+        world.pass(200_000);
+        world.settle().await;
+    }
+    assert_eq!(world.to_hubspot.waiting(), 8, "refused once, asked once");
+    world.edit_salesforce("Contact", &salesforce, &[("Title", "CFO")]);
+    world.to_hubspot.forget();
+    world.settle().await;
+    assert_eq!(world.hs("contacts", &hubspot, "jobtitle"), "CFO", "news is");
+    assert!(world.letters().await.is_empty());
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
 async fn a_record_that_has_not_moved_closes_no_letter_about_the_other_one_of_its_pair() {
     let (mut world, hubspot, salesforce) = linked(PEOPLE).await;
     for _ in 0..20 {

@@ -67,6 +67,13 @@ impl Bound {
         self.reads.get(side)
     }
 
+    /// Of these, the fields that can tell of something new: all but the stamps of the last edit.
+    pub fn told_fields(&self, side: Side) -> impl Iterator<Item = &String> {
+        self.read_fields(side)
+            .iter()
+            .filter(|name| reads::tells(name))
+    }
+
     /// The object's own name on the platform.
     pub fn object(&self, side: Side) -> &str {
         &self.objects.get(side).name

@@ -28,6 +28,20 @@ const SALESFORCE: [&str; 10] = [
     "ConvertedOpportunityId",
 ];
 
+/// Fields that move with every edit of a record, whatever it was about.
+const STAMPS: [&str; 5] = [
+    "lastmodifieddate",
+    "hs_lastmodifieddate",
+    "LastModifiedDate",
+    "LastModifiedById",
+    "SystemModstamp",
+];
+
+/// Whether a field can tell that there is something new about a record.
+pub(super) fn tells(name: &str) -> bool {
+    !STAMPS.contains(&name)
+}
+
 /// Fields named by expressions, with the key under which the mapping names them.
 pub(super) fn expression_fields(mapping: &Mapping) -> Vec<(Side, &str, &'static str, String)> {
     let mut named = Vec::new();

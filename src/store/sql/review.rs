@@ -112,6 +112,14 @@ statements! {
         task_key, kind, side, record_id, rule, class, code, message, fields, vals, attempts, \
         fingerprint, state, note FROM dead_letters \
         WHERE workspace_id = $1 AND dead_letter_id = $2"];
+    DEAD_LETTERS_OF_TASKS = [
+        "SELECT dead_letter_id, made_at, first_at, run_id, mapping, link_id, \
+         task_key, kind, side, record_id, rule, class, code, message, fields, vals, attempts, \
+         fingerprint, state, note FROM dead_letters WHERE workspace_id = $1 AND state = 'open' \
+         AND task_key IN (SELECT r.id FROM",
+        rows("$2": id TEXT),
+        ") ORDER BY dead_letter_id"
+    ];
     DEAD_LETTERS_COUNT = ["SELECT state AS word, COUNT(*) AS n FROM dead_letters \
         WHERE workspace_id = $1 GROUP BY state ORDER BY state"];
 
