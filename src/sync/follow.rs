@@ -188,7 +188,10 @@ async fn merged(
         }
     }
     let ends = trails.values().map(|trail| trail.end.id.clone()).collect();
-    let marks = survivor::children(desk, bound, side, &ends).await?;
+    let mut marks = survivor::children(desk, bound, side, &ends).await?;
+    // The survivor has a link now, so it no longer leads to the others that it swallowed.
+    let others = kin.siblings().filter(|key| !from.contains_key(&key.id));
+    marks.extend(others.map(|key| mark(desk, key)));
     batch.note(Changes {
         marks,
         ..Changes::default()

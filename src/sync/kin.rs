@@ -81,6 +81,16 @@ impl Kin {
         })
     }
 
+    /// Records with an open link that the survivors swallowed.
+    pub fn siblings(&self) -> impl Iterator<Item = RecordKey> {
+        let swallowed: BTreeSet<&RecordId> = self.swallowed.values().flatten().collect();
+        self.links
+            .iter()
+            .filter(|link| link.state.is_open())
+            .filter_map(|link| record_key(link, self.side))
+            .filter(move |key| swallowed.contains(&key.id))
+    }
+
     /// From here on the survivor is this link's.
     pub fn take(&mut self, survivor: &RecordId, link: Option<&Link>) {
         let Some(link) = link else { return };

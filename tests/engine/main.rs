@@ -22,6 +22,7 @@ mod leaving;
 mod lifecycle;
 mod matching;
 mod merge_races;
+mod merge_walk;
 mod merges;
 mod newest;
 mod office;

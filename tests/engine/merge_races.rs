@@ -45,6 +45,20 @@ async fn a_write_to_an_id_that_is_merged_away_meanwhile_reaches_the_survivor() {
     world.assert_quiet().await;
 }
 
+#[tokio::test]
+async fn a_second_pair_is_told_of_although_the_first_followed_before_the_survivor_was_seen() {
+    let (mut world, [ada, bo]) = ada_and_bo(PEOPLE).await;
+    let left = world.hubspot.merge("contacts", &ada.0, &bo.0).unwrap();
+    world.edit_salesforce("Contact", &ada.1, &[("Title", "CEO")]);
+    // HubSpot's search does not show the survivor yet.
+    world.look().await;
+    assert!(world.pairs().await.contains(&(left.clone(), ada.1.clone())));
+    world.settle().await;
+    assert_eq!(world.pairs().await, [(left, ada.1)]);
+    assert_eq!(world.letter_codes().await, ["merged"]);
+    world.assert_quiet().await;
+}
+
 /// Ada and Bo merged in HubSpot, and edited on the other side, not looked at yet.
 async fn merged_and_edited() -> (World, [(String, String); 2], String) {
     let (world, pairs) = ada_and_bo(PEOPLE).await;
