@@ -85,11 +85,7 @@ pub async fn others(
 }
 
 /// Reads what records are tied to that were read, or created, without it.
-pub async fn ties(
-    desk: &mut Desk<'_>,
-    bound: &Bound,
-    batch: &mut Batch,
-) -> Result<(), ReadError> {
+pub async fn ties(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), ReadError> {
     let ties = bound.ties();
     for side in Side::BOTH {
         let names = ties.fields(side);

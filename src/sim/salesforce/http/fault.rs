@@ -1,6 +1,7 @@
 //! What the faults of a call do: refusals of the whole org, answers that break or lie.
 //!
-//! Whether one strikes is decided in `sim::faults`; faults of rows and values are in `save::mishap`.
+//! Whether one strikes is decided in `sim::faults`; faults of rows and values are in
+//! `save::mishap`.
 
 use std::io::ErrorKind;
 
