@@ -98,3 +98,17 @@ fn a_port_that_is_taken_is_one_clear_line() {
     assert_eq!(said.trim().lines().count(), 1, "{said}");
     assert!(said.contains(&port), "{said}");
 }
+
+#[test]
+fn a_plan_of_faults_that_is_neither_preset_nor_file_is_one_clear_line() {
+    for name in ["worse", "Cargo.toml"] {
+        let child = Command::new(env!("CARGO_BIN_EXE_tandem"))
+            .args(["sim", "--faults", name])
+            .output()
+            .unwrap();
+        assert_eq!(child.status.code(), Some(1));
+        let said = String::from_utf8(child.stderr).unwrap();
+        assert_eq!(said.trim().lines().count(), 1, "{said}");
+        assert!(said.contains(name), "{said}");
+    }
+}

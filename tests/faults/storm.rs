@@ -36,7 +36,7 @@ async fn type_something(world: &World, wave: usize) {
             continue;
         }
         let title = format!("Title {wave}.{nth}");
-        match if (nth + wave) % 2 == 0 {
+        match if (nth + wave).is_multiple_of(2) {
             Side::HubSpot
         } else {
             Side::Salesforce

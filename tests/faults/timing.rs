@@ -34,7 +34,7 @@ async fn row_48_a_record_that_the_index_shows_ten_minutes_late_is_found_and_made
 async fn row_50_pages_that_shift_while_they_are_read_lose_nobody() {
     let (mut world, pairs) = crowd(PEOPLE, 450).await;
     for (nth, (hubspot, salesforce)) in pairs.iter().enumerate() {
-        if nth % 2 == 0 {
+        if nth.is_multiple_of(2) {
             world.edit_hubspot("contacts", hubspot, &[("jobtitle", "CEO")]);
         } else {
             world.edit_salesforce("Contact", salesforce, &[("Title", "CEO")]);
