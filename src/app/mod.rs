@@ -16,8 +16,8 @@ use crate::sources::{self, Pace};
 use crate::store::{Changes, Claimed, Mark, RunRow, Store, StoreError};
 use crate::sync::{self, Desk, Mode, Tally};
 
-pub use setup::{Options, Parts, SetupError, read_schemas};
-use setup::{bind_all, check_accounts, pace};
+pub use setup::{Lacking, Options, Parts, SetupError, read_schemas};
+use setup::{bind_all, check_accounts, check_lacks, pace, remember_accounts};
 
 /// How often work that waits too long for a parent is looked for.
 const LOOK_THROUGH_MILLIS: i64 = 3_600_000;
@@ -87,10 +87,12 @@ impl Engine {
             hubspot,
             salesforce,
         };
-        store.ensure_workspace(&workspace).await?;
         let schemas = read_schemas(&crms, &mappings).await?;
         check_accounts(&store, &workspace, &schemas.accounts).await?;
+        check_lacks(&mappings, &schemas, options.lacking)?;
         let bound = bind_all(&mappings, &schemas)?;
+        store.ensure_workspace(&workspace).await?;
+        remember_accounts(&store, &workspace, &schemas.accounts).await?;
         let ids = Ids::new(clock.clone(), chance.clone());
         let site = Site {
             run: RunId::from_uuid(&ids.next()),

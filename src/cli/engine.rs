@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::app::{self, Engine, Options, Parts, SetupError, Step};
+use crate::app::{self, Engine, Lacking, Options, Parts, SetupError, Step};
 use crate::clock::{Chance, Clock};
 use crate::config::{Credentials, SalesforceAccess};
 use crate::crm::salesforce::{Login, log_in};
@@ -32,6 +32,7 @@ const PLAN_HORIZON_MILLIS: i64 = 10_000;
 const CALLS_AT_START: u32 = 25;
 /// As much of the waiting work as is looked through for sources that fail.
 const QUEUE_MAX: u32 = 10_000;
+const READY: &str = "do as the lines above say, for each object, and run it again";
 /// An attempt under way when somebody presses Ctrl-C may take this long to end by itself.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 
@@ -126,6 +127,7 @@ async fn open(ready: Ready, mode: Mode) -> anyhow::Result<(Engine, Arc<Store>)> 
         limits: Limits {
             creates: max_creates.unwrap_or(u64::MAX),
         },
+        lacking: Lacking::Refused,
         ..Options::default()
     };
     let store = Arc::new(data.store);
@@ -339,6 +341,10 @@ fn explain(error: SetupError) -> anyhow::Error {
         }
         SetupError::Mappings(faults) => {
             return files::faults_error(faults, "`tandem check --live` lists them all");
+        }
+        SetupError::Lacking(lacks) => {
+            let missing = lacks.iter().map(ToString::to_string).collect();
+            return Advice::new(what, READY).missing(missing).into();
         }
         SetupError::Crm { side, error } => advice(*side, error),
     };

@@ -5,6 +5,7 @@
 
 mod association;
 mod error;
+mod grants;
 mod object;
 mod read;
 mod schema;

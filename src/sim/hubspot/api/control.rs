@@ -41,6 +41,7 @@ struct OptionsBody {
     burst_limit: Option<u64>,
     search_per_second: Option<u64>,
     missing_scopes: Option<Vec<String>>,
+    hide_scopes: Option<bool>,
     rotate_refresh_tokens: Option<bool>,
     search_returns_stored: Option<bool>,
 }
@@ -154,6 +155,7 @@ fn set_options(sim: &HubSpotSim, call: &Call) -> Result<Json, String> {
         set(&mut options.burst_limit, body.burst_limit);
         set(&mut options.search_per_second, body.search_per_second);
         set(&mut switches.missing_scopes, body.missing_scopes);
+        set(&mut switches.hide_scopes, body.hide_scopes);
         set(
             &mut switches.rotate_refresh_tokens,
             body.rotate_refresh_tokens,
@@ -167,6 +169,7 @@ fn set_options(sim: &HubSpotSim, call: &Call) -> Result<Json, String> {
             "daily_limit": options.daily_limit, "burst_limit": options.burst_limit,
             "search_per_second": options.search_per_second,
             "missing_scopes": switches.missing_scopes,
+            "hide_scopes": switches.hide_scopes,
             "rotate_refresh_tokens": switches.rotate_refresh_tokens,
             "search_returns_stored": switches.search_returns_stored}),
         )
