@@ -34,6 +34,8 @@ pub struct Attempted {
     pub attempts: u32,
     /// When this failure was first met.
     pub first_at: Timestamp,
+    /// The quota of retries is not used up. Without it a retry waits its whole bound.
+    pub hasty: bool,
 }
 
 struct Backoff {
@@ -122,7 +124,11 @@ impl Backoff {
     fn wait(&self, attempted: Attempted, jitter: u64) -> i64 {
         let doublings = attempted.attempts.saturating_sub(1).min(30);
         let bound = self.base.saturating_mul(1 << doublings).min(self.cap);
-        share(bound, jitter)
+        if attempted.hasty {
+            share(bound, jitter)
+        } else {
+            bound + share(bound / 10, jitter)
+        }
     }
 }
 
@@ -164,6 +170,7 @@ mod tests {
         Attempted {
             attempts,
             first_at: NOW,
+            hasty: true,
         }
     }
 
@@ -203,6 +210,7 @@ mod tests {
         let old = Attempted {
             attempts: 2,
             first_at: NOW.plus_millis(-DAY),
+            hasty: true,
         };
         assert_eq!(wait(ErrorClass::Transient, old, None, 0), None);
     }
@@ -260,6 +268,7 @@ mod tests {
             let attempted = Attempted {
                 attempts: 50,
                 first_at: NOW.plus_millis(-age),
+                hasty: true,
             };
             let waited = wait(ErrorClass::Auth, attempted, None, 0);
             assert_eq!(waited, Some((seconds * SECOND, false)));
@@ -280,6 +289,7 @@ mod tests {
         let after = |age: i64| Attempted {
             attempts: 99,
             first_at: NOW.plus_millis(-age),
+            hasty: true,
         };
         let waited = wait(ErrorClass::Blocked, after(DAY - SECOND), None, 3);
         assert_eq!(waited, Some((SECOND, false)));

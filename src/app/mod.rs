@@ -3,15 +3,15 @@
 //! One step is one attempt at one piece of work of the lane, and returns. Nothing here waits,
 //! spawns or decides; whoever drives the engine owns the loop and the clock.
 
+mod order;
+mod room;
 mod setup;
 
-use std::collections::BTreeMap;
 
 use crate::clock::Ids;
-use crate::crm::Crms;
-use crate::mapping::{self, Mapping, SourceFile};
-use crate::model::{Cause, Failure, MappingName, Revision, RunId, Side, Task, Timestamp};
-use crate::pipeline::{LANE, Lane, Site};
+use crate::crm::{Crms, Shut};
+use crate::model::{Failure, MappingName, RunId, Side, Task, Timestamp};
+use crate::pipeline::{CLAIM_LIMIT, LANE, Lane, Site};
 use crate::sources::{self, Pace};
 use crate::store::{Changes, Claimed, Mark, RunRow, Store, StoreError};
 use crate::sync::{self, Desk, Mode, Tally};
@@ -21,6 +21,9 @@ use setup::{bind_all, check_accounts, check_lacks, pace, remember_accounts};
 
 /// How often work that waits too long for a parent is looked for.
 const LOOK_THROUGH_MILLIS: i64 = 3_600_000;
+
+/// Batches of HubSpot's that one attempt takes on.
+const BATCHES: usize = 10;
 
 /// What one step came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,20 +56,6 @@ pub struct Engine {
     /// When work that waits for a parent was last looked through.
     looked_through: Option<Timestamp>,
     started_at: Timestamp,
-}
-
-/// Calls and searches that an attempt may need; it does not begin before they fit. Records take
-/// four calls for each batch of HubSpot's: both sides' reads, a write, and half a dozen besides.
-fn need(task: &Task, claimed: usize) -> (u32, u32) {
-    match task {
-        Task::Record(_) => {
-            let batches = claimed.div_ceil(Crms::batch(Side::HubSpot));
-            (4 * u32::try_from(batches).unwrap_or(10) + 5, 0)
-        }
-        Task::Poll { side, .. } => (2, u32::from(*side == Side::HubSpot)),
-        Task::Backfill { .. } => (2, 0),
-        Task::Scan { .. } => (4, 0),
-    }
 }
 
 impl Engine {
@@ -152,16 +141,31 @@ impl Engine {
             lane.wake_overdue(&self.site.workspace).await?;
             self.looked_through = Some(now);
         }
-        let claimed = lane.claim().await?;
-        let Some(first) = claimed.first() else {
-            let due = self.site.store.next_due(&self.site.workspace, LANE).await?;
-            return Ok(Step::Wait(due));
+        let batch = self.crms.rows(Side::HubSpot);
+        // Under pressure an attempt takes on as many batches as ever, so fewer records.
+        let limit = u32::try_from(BATCHES * batch).unwrap_or(CLAIM_LIMIT);
+        let claim = lane.claim(limit, room::riders(&self.crms)).await?;
+        let Some((class, claimed)) = claim.map(|claim| (claim.class, claim.work)) else {
+            return self.nothing_due().await;
         };
-        let (calls, searches) = need(&first.task, claimed.len());
-        if let Some(at) = self.crms.ready_at(calls, searches) {
-            tracing::debug!(%at, calls, "the platforms' limits leave no room yet");
-            return Ok(Step::Wait(Some(at)));
+        let Some(first) = claimed.first() else {
+            return self.nothing_due().await;
+        };
+        let need = room::need(&first.task, class, claimed.len(), batch);
+        self.crms.set_urgency(need.urgency);
+        if self.crms.probe().await {
+            self.auth_failure = None;
         }
+        if let Some(shut) = self.crms.shut(need) {
+            tracing::debug!(at = %shut.at, why = shut.why.code(), "there is no room yet");
+            return if shut.why.parks() {
+                self.park(claimed, shut).await
+            } else {
+                Ok(Step::Wait(Some(shut.at)))
+            };
+        }
+        lane.hasty = self.crms.hasty();
+        let before = self.calls();
         let mut work = Work {
             kind: first.task.kind(),
             mapping: first.task.mapping().clone(),
@@ -176,6 +180,10 @@ impl Engine {
             }
         }
         work.writes = self.tally.writes - work.writes;
+        let calls = self.calls() - before;
+        if let Some(lane) = &mut self.lane {
+            lane.had(class, calls);
+        }
         tracing::debug!(
             kind = work.kind,
             mapping = work.mapping.as_str(),
@@ -185,6 +193,34 @@ impl Engine {
             "step"
         );
         Ok(Step::Worked(work))
+    }
+
+    async fn nothing_due(&self) -> Result<Step, StoreError> {
+        let due = self.site.store.next_due(&self.site.workspace, LANE).await?;
+        Ok(Step::Wait(due))
+    }
+
+    /// Puts work off until a connection may be used again. It keeps its attempts, other work goes
+    /// on, and whoever looks at it is told why it waits.
+    async fn park(&mut self, claimed: Vec<Claimed>, shut: Shut) -> Result<Step, StoreError> {
+        let failure = shut.why.failure(shut.side, shut.at);
+        let mut changes = Changes {
+            lane_state: Some(self.crms.gates()),
+            ..Changes::default()
+        };
+        let (Some(first), Some(lane)) = (claimed.first(), &self.lane) else {
+            return Ok(Step::Wait(Some(shut.at)));
+        };
+        let parked = |work: &Claimed| lane.parked(work, shut.at, failure.clone());
+        changes.verdicts = claimed.iter().map(parked).collect();
+        lane.commit(changes).await?;
+        Ok(Step::Worked(Work {
+            kind: first.task.kind(),
+            mapping: first.task.mapping().clone(),
+            side: first.task.side(),
+            records: 0,
+            writes: 0,
+        }))
     }
 
     async fn reconcile(
@@ -266,7 +302,7 @@ impl Engine {
         )
         .await?;
         if let Some(lane) = &self.lane {
-            self.crms.restore_gates(lane.state());
+            self.crms.restore_gates(&lane.gates());
         }
         Ok(self.lane.is_some())
     }
@@ -277,75 +313,6 @@ impl Engine {
         } else {
             Err(SetupError::LaneBusy)
         }
-    }
-
-    /// Records which mapping revisions run now, what that means for what was read before, and
-    /// marks everything an earlier process may have left half done.
-    async fn put_in_order(&mut self) -> Result<(), SetupError> {
-        let site = &self.site;
-        let (store, ws) = (&site.store, &site.workspace);
-        let before = store.active_revisions(ws).await?;
-        let mut active: BTreeMap<MappingName, Revision> = BTreeMap::new();
-        let mut changes = Changes::default();
-        for (name, bound) in &site.mappings {
-            let mapping = bound.mapping();
-            store
-                .put_revision(ws, name, &mapping.revision, &mapping.text, "{}")
-                .await?;
-            active.insert(name.clone(), mapping.revision.clone());
-            match before.get(name) {
-                None if !before.is_empty() => {
-                    changes.cursors.extend(sources::backfill_again(site, name));
-                }
-                Some(revision) if *revision != mapping.revision => {
-                    let text = store.revision_text(ws, revision).await?;
-                    if text.is_none_or(|text| matches_otherwise(&text, mapping)) {
-                        changes.cursors.extend(sources::backfill_again(site, name));
-                    }
-                    changes.marks.extend(sources::scan_marks(site, name));
-                }
-                None | Some(_) => {}
-            }
-        }
-        for intent in store.open_intents(ws).await? {
-            changes.marks.extend(self.marks_of(&intent).await?);
-        }
-        changes.run = Some(self.run_row(None));
-        if let Some(lane) = &self.lane {
-            lane.commit(changes).await?;
-        }
-        store.activate(ws, &active).await?;
-        sources::arrange(site).await?;
-        Ok(())
-    }
-
-    /// An intent that is still open belongs to an attempt that never ended.
-    async fn marks_of(&self, intent: &crate::model::Intent) -> Result<Vec<Mark>, StoreError> {
-        let (store, ws) = (&self.site.store, &self.site.workspace);
-        let links = store
-            .links_by_id(ws, std::slice::from_ref(&intent.link))
-            .await?;
-        let now = self.site.clock.now();
-        Ok(links
-            .into_iter()
-            .flat_map(|link| {
-                let mapping = link.mapping.clone();
-                Side::BOTH.into_iter().filter_map(move |side| {
-                    let id = link.records.get(side).clone()?;
-                    let key = crate::model::RecordKey {
-                        mapping: mapping.clone(),
-                        side,
-                        id,
-                    };
-                    let task = Task::Record(key);
-                    Some(Mark {
-                        task,
-                        cause: Cause::Follow,
-                        not_before: now,
-                    })
-                })
-            })
-            .collect())
     }
 
     fn run_row(&self, ended_at: Option<Timestamp>) -> RunRow {
@@ -438,16 +405,4 @@ impl Engine {
             .collect();
         site.store.mark(&site.workspace, LANE, &marks).await
     }
-}
-
-/// Whether the records would be matched otherwise than under the earlier text of the mapping. Match
-/// keys are kept by the place of their rule, so all of them have to be made again then.
-fn matches_otherwise(before: &str, mapping: &Mapping) -> bool {
-    let file = SourceFile {
-        path: mapping.name.as_str().to_owned(),
-        text: before.to_owned(),
-    };
-    let loaded = mapping::load(&[file], &BTreeMap::new());
-    let old = loaded.ok().and_then(|mut loaded| loaded.mappings.pop());
-    old.is_none_or(|old| old.matches != mapping.matches || old.objects != mapping.objects)
 }

@@ -115,7 +115,8 @@ impl Output {
         }
     }
 
-    /// Prints an error as one line, below one for each thing that is missing; with `--json` also as an object in place of the answer.
+    /// Prints an error as one line, below one for each thing that is missing; with `--json` also as
+    /// an object in place of the answer.
     pub fn error(self, error: &anyhow::Error) {
         let (what, todo) = explained(error);
         let missing = missing(error);

@@ -32,4 +32,4 @@ pub use schema::{
 pub use side::{BySide, Side};
 pub use time::Timestamp;
 pub use value::{Fields, Raw, Value};
-pub use work::{Cause, ChangeEvent, ErrorClass, Failure, Task, Verdict};
+pub use work::{Cause, ChangeEvent, Class, ErrorClass, Failure, Task, Verdict};

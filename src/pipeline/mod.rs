@@ -8,6 +8,7 @@ mod lane;
 mod rest;
 mod site;
 mod stock;
+mod turns;
 
 pub use ingest::{Taken, keys_of, take};
 pub use lane::{CLAIM_LIMIT, LANE, Lane, Setback};

@@ -15,7 +15,7 @@ use super::refused::{adopt_existing, refused};
 use super::report;
 use super::settle::{self, After};
 use super::unit::{Batch, End, Unit};
-use crate::crm::{CrmError, Crms, RowResult, WriteRow, Written};
+use crate::crm::{CrmError, RowResult, WriteRow, Written};
 use crate::mapping::Bound;
 use crate::model::{
     ErrorClass, Fields, Intent, IntentId, IntentKind, Presence, Raw, Record, RecordId, Side,
@@ -117,7 +117,7 @@ async fn send(
     let mut done = Vec::new();
     let mut jobs = jobs.into_iter().peekable();
     while jobs.peek().is_some() {
-        let mut call: Vec<Job> = jobs.by_ref().take(Crms::batch(side)).collect();
+        let mut call: Vec<Job> = jobs.by_ref().take(desk.crms.rows(side)).collect();
         open_intents(desk, bound, batch, &mut call).await?;
         let mut results = call_crm(desk, bound, side, kind, &call).await;
         for job in call {
