@@ -46,30 +46,31 @@ pub fn setback(error: &CrmError) -> Setback {
     }
 }
 
-/// Reads each marked record on the side it was marked on. A linked record at rest is done: this is
-/// how an echo of our own write ends, for the price of one read.
+/// Reads the records of the pairs and of the marks. A linked record at rest is done: this is how an
+/// echo of our own write ends.
+///
+/// Salesforce first, where one call holds the whole batch; HubSpot's records, a hundred to a call,
+/// are then read only for pairs that still need them.
 pub async fn marked(
     desk: &mut Desk<'_>,
     bound: &Bound,
     batch: &mut Batch,
 ) -> Result<(), ReadError> {
-    for side in Side::BOTH {
-        let wanted = |unit: &Unit| unit.is_marked(side) && unit.read.get(side).is_none();
-        let mut ids = batch.ids(side, wanted);
-        if side == Side::Salesforce && !ids.is_empty() {
-            // One call holds the whole batch, so the records that a plan may need come with it.
-            ids = batch.ids(side, |unit| unit.read.get(side).is_none());
-        }
+    for side in [Side::Salesforce, Side::HubSpot] {
+        let ids = batch.ids(side, |unit| unit.read.get(side).is_none());
         read(desk, bound, batch, side, &ids).await?;
+        rest(bound, batch);
     }
-    store_match_keys(desk, bound, batch).await?;
-    for unit in batch.open().filter(|unit| resting(bound, unit)) {
-        unit.finish(End::Done);
-    }
-    Ok(())
+    Ok(store_match_keys(desk, bound, batch).await?)
 }
 
-/// Reads what the plan needs besides: the other record of each pair, and associations.
+fn rest(bound: &Bound, batch: &mut Batch) {
+    for unit in batch.open().filter(|unit| resting(bound, unit)) {
+        unit.finish(End::AtRest);
+    }
+}
+
+/// Reads what the plan needs besides: the partners that matching found, and associations.
 pub async fn others(
     desk: &mut Desk<'_>,
     bound: &Bound,

@@ -112,7 +112,8 @@ fn whole(rule: &Rule, side: Side, fields: &Fields) -> Fields {
 /// A created record was given no value for this rule. If the platform filled one in, that is news
 /// which the next plan decides about.
 fn untouched(bound: &Bound, rule: &Rule, side: Side, stored: &Fields) -> Settled {
-    if value(bound, rule, side, stored).is_blank() {
+    let nothing = rule_fields(rule, side, stored).values().all(Raw::is_blank);
+    if nothing || value(bound, rule, side, stored).is_blank() {
         Settled::Applied
     } else {
         Settled::Overtaken

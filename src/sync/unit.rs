@@ -34,6 +34,9 @@ pub struct Unit {
     pub existing: Option<RecordId>,
     /// Choices of a person that the planned writes carry out, by rule.
     pub chosen: BTreeMap<String, ApprovalId>,
+    /// Created in this attempt, and the platform filled in what it was not given: the rest of the
+    /// pair is planned once more before the attempt ends.
+    pub plan_on: bool,
     /// Waits for this parent once everything else is done.
     pub blocked_on: Option<(RecordKey, Setback)>,
     /// What the store is to be told about this unit with the next commit.
@@ -65,6 +68,9 @@ pub struct Guarded {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     Done,
+    /// The records that were marked have not moved. The pair's other record was not looked at, so
+    /// what somebody was told about that one still stands.
+    AtRest,
     /// Failed; the retry schedule decides.
     Failed(Setback),
     /// The mapping cannot be worked at all just now: looked at again after a pause, for as long as

@@ -395,9 +395,20 @@ fn close(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch, job: &Job, store
         return bury(desk, bound, unit, ARCHIVED, intent.side.other());
     }
     let after = settle::settle(desk, bound, unit, intent, stored, true);
-    if after != After::Settled || moved_besides(bound, unit, intent, stored) {
-        unit.finish(look_again(desk));
+    if after == After::Settled && !moved_besides(bound, unit, intent, stored) {
+        return;
     }
+    if intent.kind != IntentKind::Create {
+        return unit.finish(look_again(desk));
+    }
+    *unit.read.get_mut(intent.side) = unit.records.get(intent.side).clone().map(|id| Record {
+        id,
+        fields: stored.clone(),
+        modified_at: None,
+        created_at: None,
+        presence: Presence::Live,
+    });
+    unit.plan_on = true;
 }
 
 /// Another mapped value is not as it was when the plan was made: somebody edited meanwhile.
