@@ -36,6 +36,8 @@ pub struct Attempted {
     pub first_at: Timestamp,
     /// The quota of retries is not used up. Without it a retry waits its whole bound.
     pub hasty: bool,
+    /// The refusal may be due to a schema that is out of date; it is read again meanwhile.
+    pub stale: bool,
 }
 
 struct Backoff {
@@ -52,6 +54,9 @@ const TRANSIENT: Backoff = Backoff {
     attempts: 12,
     lifetime: DAY,
 };
+
+/// What is refused for good is tried once more only after the schema was out of date.
+const STALE_ATTEMPTS: u32 = 2;
 
 const OURS: Backoff = Backoff {
     base: SECOND,
@@ -106,6 +111,9 @@ pub fn verdict(
         }
         ErrorClass::Blocked if age < BLOCKED_MILLIS => {
             again(after(attempted.first_at, BLOCKED_MILLIS), false)
+        }
+        ErrorClass::Permanent if attempted.stale && attempted.attempts < STALE_ATTEMPTS => {
+            again(now, true)
         }
         ErrorClass::Transient
         | ErrorClass::Ours
@@ -171,6 +179,7 @@ mod tests {
             attempts,
             first_at: NOW,
             hasty: true,
+            stale: false,
         }
     }
 
@@ -211,6 +220,7 @@ mod tests {
             attempts: 2,
             first_at: NOW.plus_millis(-DAY),
             hasty: true,
+            stale: false,
         };
         assert_eq!(wait(ErrorClass::Transient, old, None, 0), None);
     }
@@ -269,6 +279,7 @@ mod tests {
                 attempts: 50,
                 first_at: NOW.plus_millis(-age),
                 hasty: true,
+                stale: false,
             };
             let waited = wait(ErrorClass::Auth, attempted, None, 0);
             assert_eq!(waited, Some((seconds * SECOND, false)));
@@ -290,6 +301,7 @@ mod tests {
             attempts: 99,
             first_at: NOW.plus_millis(-age),
             hasty: true,
+            stale: false,
         };
         let waited = wait(ErrorClass::Blocked, after(DAY - SECOND), None, 3);
         assert_eq!(waited, Some((SECOND, false)));

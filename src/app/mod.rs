@@ -4,9 +4,11 @@
 //! spawns or decides; whoever drives the engine owns the loop and the clock.
 
 mod order;
+mod refresh;
 mod room;
 mod setup;
 
+use std::collections::BTreeMap;
 
 use crate::clock::Ids;
 use crate::crm::{Crms, Shut};
@@ -53,6 +55,10 @@ pub struct Engine {
     tally: Tally,
     idle_calls: u64,
     auth_failure: Option<Failure>,
+    /// Mappings that no longer fit their CRMs, and why.
+    laid_off: BTreeMap<MappingName, Failure>,
+    /// When the schemas were read again for the last time.
+    refreshed_at: Option<Timestamp>,
     /// When work that waits for a parent was last looked through.
     looked_through: Option<Timestamp>,
     started_at: Timestamp,
@@ -106,6 +112,8 @@ impl Engine {
             tally: Tally::default(),
             idle_calls: 0,
             auth_failure: None,
+            laid_off: BTreeMap::new(),
+            refreshed_at: None,
             looked_through: None,
             started_at,
         };
@@ -165,6 +173,13 @@ impl Engine {
             };
         }
         lane.hasty = self.crms.hasty();
+        let mapping = first.task.mapping().clone();
+        if let Some(step) = self.lay_off(&mapping, &claimed).await? {
+            return Ok(step);
+        }
+        let Some(first) = claimed.first() else {
+            return self.nothing_due().await;
+        };
         let before = self.calls();
         let mut work = Work {
             kind: first.task.kind(),
@@ -180,6 +195,7 @@ impl Engine {
             }
         }
         work.writes = self.tally.writes - work.writes;
+        self.refresh_if_stale().await?;
         let calls = self.calls() - before;
         if let Some(lane) = &mut self.lane {
             lane.had(class, calls);
@@ -204,15 +220,24 @@ impl Engine {
     /// on, and whoever looks at it is told why it waits.
     async fn park(&mut self, claimed: Vec<Claimed>, shut: Shut) -> Result<Step, StoreError> {
         let failure = shut.why.failure(shut.side, shut.at);
-        let mut changes = Changes {
+        self.put_off(&claimed, shut.at, &failure).await
+    }
+
+    async fn put_off(
+        &self,
+        claimed: &[Claimed],
+        at: Timestamp,
+        failure: &Failure,
+    ) -> Result<Step, StoreError> {
+        let (Some(first), Some(lane)) = (claimed.first(), &self.lane) else {
+            return Ok(Step::Wait(Some(at)));
+        };
+        let parked = |work: &Claimed| lane.parked(work, at, failure.clone());
+        let changes = Changes {
             lane_state: Some(self.crms.gates()),
+            verdicts: claimed.iter().map(parked).collect(),
             ..Changes::default()
         };
-        let (Some(first), Some(lane)) = (claimed.first(), &self.lane) else {
-            return Ok(Step::Wait(Some(shut.at)));
-        };
-        let parked = |work: &Claimed| lane.parked(work, shut.at, failure.clone());
-        changes.verdicts = claimed.iter().map(parked).collect();
         lane.commit(changes).await?;
         Ok(Step::Worked(Work {
             kind: first.task.kind(),

@@ -209,6 +209,14 @@ impl Line {
         }
     }
 
+    /// Takes in what the client has read from the errors of single rows, which say nothing about
+    /// the platform.
+    pub fn heed_row(&self, error: &CrmError) {
+        if error.kind == ErrorKind::UnknownField {
+            self.lock().stale = true;
+        }
+    }
+
     /// One call asked for too much.
     pub fn too_much(&self) {
         self.lock().state.pressure.ended(Trip::TooMuch);

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 /// Full strength, in steps.
 const FULL: u32 = 20;
-/// Between two calls at half the tempo.
-const GAP_MS: i64 = 100;
+/// Between two calls at half the tempo. Even at the lowest one, calls that all fail must come often
+/// enough for the breaker to notice.
+const GAP_MS: i64 = 50;
 
 /// The retry quota: what retries may cost before they have to wait their whole turn.
 const TOKENS: u32 = 500;
@@ -145,7 +146,7 @@ mod tests {
         assert_eq!(pressure.rows(100), 100);
         pressure.sent(1_000);
         pressure.sent(1_000);
-        assert_eq!(pressure.paced_until(1_000), 1_200);
+        assert_eq!(pressure.paced_until(1_000), 1_100);
         pressure.ended(Trip::TooMuch);
         assert_eq!(pressure.rows(100), 50);
     }

@@ -35,6 +35,9 @@ const LONGEST_WAIT_MILLIS: i64 = 30 * 60_000;
 pub struct Setback {
     pub failure: Failure,
     pub retry_after: Option<Timestamp>,
+    /// The CRM does not know a field that its schema had: once the schema is read again, another
+    /// attempt may be all that it takes.
+    pub stale: bool,
 }
 
 pub struct Lane {
@@ -195,6 +198,7 @@ impl Lane {
             attempts: claimed.attempts + 1,
             first_at: self.first_failed_at(claimed, setback.failure.class),
             hasty: self.hasty,
+            stale: setback.stale,
         };
         let jitter = self.chance.below(u64::MAX);
         let now = self.clock.now();
@@ -237,6 +241,7 @@ impl Lane {
         let setback = Setback {
             failure,
             retry_after: Some(at),
+            stale: false,
         };
         self.again(claimed, at, &setback)
     }
