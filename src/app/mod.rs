@@ -24,6 +24,9 @@ use setup::{bind_all, check_accounts, check_lacks, pace, remember_accounts};
 /// How often work that waits too long for a parent is looked for.
 const LOOK_THROUGH_MILLIS: i64 = 3_600_000;
 
+/// The lane as a whole waits no longer than this for one connection.
+const LONG_WAIT_MILLIS: i64 = 60_000;
+
 /// Batches of HubSpot's that one attempt takes on.
 const BATCHES: usize = 10;
 
@@ -164,26 +167,18 @@ impl Engine {
         if self.crms.probe().await {
             self.auth_failure = None;
         }
-        if let Some(shut) = self.crms.shut(need) {
-            tracing::debug!(at = %shut.at, why = shut.why.code(), "there is no room yet");
-            return if shut.why.parks() {
-                self.park(claimed, shut).await
-            } else {
-                Ok(Step::Wait(Some(shut.at)))
-            };
-        }
         lane.hasty = self.crms.hasty();
         let mapping = first.task.mapping().clone();
+        if let Some(shut) = self.crms.shut(need) {
+            return self.make_room(&claimed, shut).await;
+        }
         if let Some(step) = self.lay_off(&mapping, &claimed).await? {
             return Ok(step);
         }
-        let Some(first) = claimed.first() else {
-            return self.nothing_due().await;
-        };
         let before = self.calls();
         let mut work = Work {
             kind: first.task.kind(),
-            mapping: first.task.mapping().clone(),
+            mapping,
             side: first.task.side(),
             records: claimed.len() as u64,
             writes: self.tally.writes,
@@ -216,11 +211,16 @@ impl Engine {
         Ok(Step::Wait(due))
     }
 
-    /// Puts work off until a connection may be used again. It keeps its attempts, other work goes
-    /// on, and whoever looks at it is told why it waits.
-    async fn park(&mut self, claimed: Vec<Claimed>, shut: Shut) -> Result<Step, StoreError> {
+    /// Waits for a connection when that takes seconds. Otherwise the work is put off: it keeps its
+    /// attempts, other work goes on, and whoever looks at it is told why it waits.
+    async fn make_room(&self, claimed: &[Claimed], shut: Shut) -> Result<Step, StoreError> {
+        tracing::debug!(at = %shut.at, why = shut.why.code(), "there is no room yet");
+        let wait = shut.at.millis_since(self.site.clock.now());
+        if wait <= LONG_WAIT_MILLIS && !shut.why.parks() {
+            return Ok(Step::Wait(Some(shut.at)));
+        }
         let failure = shut.why.failure(shut.side, shut.at);
-        self.put_off(&claimed, shut.at, &failure).await
+        self.put_off(claimed, shut.at, &failure).await
     }
 
     async fn put_off(

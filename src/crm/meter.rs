@@ -198,9 +198,7 @@ impl Line {
         let mut inner = self.lock();
         match error.kind {
             ErrorKind::TokenExpired | ErrorKind::LoginRefused => {
-                tracing::warn!(
-                    "the credentials were refused; nothing works until they are renewed"
-                );
+                tracing::debug!("the credentials were refused");
                 inner.state.breaker.refused(now.millis());
             }
             ErrorKind::Locked | ErrorKind::TooHeavy => inner.state.pressure.ended(Trip::TooMuch),

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use super::Crms;
 use super::breaker::Operation;
 use super::gate::{Urgency, Why};
-use super::meter::Asked;
-use crate::model::{Side, Timestamp};
+use super::meter::{Asked, Line};
+use super::{CrmError, Crms};
+use crate::model::{ErrorClass, Side, Timestamp};
 
 /// What an attempt asks of one side or, without one, of both.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,23 @@ pub struct Shut {
     pub side: Side,
     pub why: Why,
     pub at: Timestamp,
+}
+
+/// A refusal is an answer too: the platform is there, and knows who asks.
+fn probed(line: &Line, error: Option<CrmError>) -> bool {
+    let well = match error.map(|error| error.class()) {
+        None | Some(ErrorClass::Permanent | ErrorClass::NeedsPerson | ErrorClass::Ours) => true,
+        // Nothing was sent, or nothing may be learnt from what came back.
+        Some(ErrorClass::Rate) => return false,
+        Some(
+            ErrorClass::Transient
+            | ErrorClass::Auth
+            | ErrorClass::UnknownOutcome
+            | ErrorClass::Blocked,
+        ) => false,
+    };
+    line.probed(well);
+    well
 }
 
 impl Crms {
@@ -78,14 +95,12 @@ impl Crms {
     pub async fn probe(&self) -> bool {
         let mut well = false;
         if self.hubspot.line().probe_is_due() {
-            let looked = self.hubspot.account().await.is_ok();
-            self.hubspot.line().probed(looked);
-            well |= looked;
+            let looked = self.hubspot.account().await;
+            well |= probed(self.hubspot.line(), looked.err());
         }
         if self.salesforce.line().probe_is_due() {
-            let looked = self.salesforce.limits().await.is_ok();
-            self.salesforce.line().probed(looked);
-            well |= looked;
+            let looked = self.salesforce.query("SELECT Id FROM Organization").await;
+            well |= probed(self.salesforce.line(), looked.err());
         }
         well
     }

@@ -4,6 +4,7 @@
 //! committed.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::model::{Class, Task, Timestamp, WorkspaceId};
 
@@ -26,6 +27,8 @@ pub struct Lease {
     pub(super) epoch: i64,
     until: Timestamp,
     state: String,
+    /// Commits begun under this lease.
+    steps: AtomicI64,
 }
 
 impl Lease {
@@ -54,6 +57,11 @@ impl Lease {
     /// The JSON the lane's last owner left, `{}` at first.
     pub fn state(&self) -> &str {
         &self.state
+    }
+
+    /// The number of the next commit.
+    pub(super) fn next_step(&self) -> i64 {
+        self.steps.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub(super) fn lost(&self) -> StoreError {
@@ -101,6 +109,7 @@ impl Store {
             epoch: row.epoch,
             until,
             state: row.state,
+            steps: AtomicI64::new(0),
         }))
     }
 

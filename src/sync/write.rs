@@ -247,8 +247,8 @@ fn call_expired(desk: &Desk<'_>, send_before: Timestamp) -> bool {
     desk.site.clock.now() > send_before
 }
 
-/// The whole call was refused for good, so one of its rows may be the only culprit. An unknown field
-/// is the schema's fault at `first`: all rows are tried again when that has been read anew.
+/// The whole call was refused for good, so one of its rows may be the only culprit. An unknown
+/// field is the schema's fault at `first`: all rows are tried again when that has been read anew.
 fn poisoned(replies: &[(String, RowResult)], first: bool) -> bool {
     let poisons = |error: &CrmError| {
         error.whole_call

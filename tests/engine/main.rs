@@ -31,6 +31,7 @@ mod revisions;
 mod settling;
 mod sources;
 mod two_sided;
+mod urgency;
 mod waiting;
 mod walk;
 

@@ -1,6 +1,7 @@
 //! A CRM that is down, refuses its credentials, or asks for less: it is left alone, nothing that
 //! waits is given up meanwhile, and everything arrives afterwards.
 
+use sqlx::{Connection, SqliteConnection};
 use tandem::app::Step;
 use tandem::model::{ErrorClass, Side};
 
@@ -273,4 +274,44 @@ async fn a_write_that_may_still_land_is_neither_judged_nor_repeated_before_it_ca
 async fn open_intents(world: &World) -> usize {
     let open = world.store.open_intents(&world.workspace).await;
     open.unwrap().len()
+}
+
+/// Rows 86 and 87: the disk is full when a write has been made and is to be noted.
+#[tokio::test]
+async fn a_store_that_cannot_store_stops_the_step_and_the_work_goes_on_when_it_can_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.db");
+    let mut setup = Setup::with(&[PEOPLE]);
+    setup.file = Some(path.clone());
+    let mut world = World::new(setup).await;
+    let (hubspot, salesforce) = crate::add_ada(&world);
+    world.open().await;
+    world.settle().await;
+    world.edit_salesforce("Contact", &salesforce, &[("Title", "CEO")]);
+    let url = format!("sqlite://{}", path.display());
+    let mut other = SqliteConnection::connect(&url).await.unwrap();
+    let full = "CREATE TRIGGER full BEFORE INSERT ON journal \
+        BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END";
+    sqlx::raw_sql(full).execute(&mut other).await.unwrap();
+    let before = world.api_writes();
+    world.pass(30_000);
+    world.engine().poll_now().await.unwrap();
+    let mut failed = 0;
+    for _ in 0..40 {
+        match world.try_step().await {
+            Ok(_) => world.pass(1_000),
+            Err(error) => {
+                failed += 1;
+                assert!(error.to_string().contains("disk is full"), "{error}");
+            }
+        }
+    }
+    assert!(failed > 0, "the store never failed");
+    let again = "DROP TRIGGER full";
+    sqlx::raw_sql(again).execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    world.settle().await;
+    assert_eq!(world.hs("contacts", &hubspot, "jobtitle"), "CEO");
+    assert_eq!(world.api_writes(), before + 1, "written once");
+    world.assert_quiet().await;
 }

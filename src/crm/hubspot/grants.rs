@@ -3,11 +3,14 @@
 //! Only private apps can ask about their own token without a client secret. Every other answer
 //! means "not known", and a missing scope then shows with the first call that needs it.
 
+use http::Method;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::wire::or_default;
 use super::{HubSpot, Op};
+use crate::crm::CrmError;
+use crate::crm::http::Request;
 use crate::model::{Barred, ObjectSchema};
 
 /// The address has no dated form (HubSpot's guide to private apps).
@@ -32,15 +35,7 @@ pub struct Grants(Option<Vec<String>>);
 
 impl HubSpot {
     pub async fn grants(&self) -> Grants {
-        let question = Question {
-            token_key: self.inner.token.expose_secret(),
-        };
-        let asked = async {
-            let url = self.url(&TOKEN_INFO)?;
-            let reply = self.post(Op::read("token-info"), url, &question).await?;
-            reply.json::<Answer>()
-        };
-        match asked.await {
+        match self.ask().await {
             Ok(answer) => Grants(Some(answer.scopes)),
             Err(error) => {
                 tracing::debug!(
@@ -49,6 +44,29 @@ impl HubSpot {
                 );
                 Grants(None)
             }
+        }
+    }
+}
+
+impl HubSpot {
+    /// Not sent like other calls: a refusal here says nothing about the credentials.
+    async fn ask(&self) -> Result<Answer, CrmError> {
+        let question = Question {
+            token_key: self.inner.token.expose_secret(),
+        };
+        let body = serde_json::to_vec(&question)
+            .map_err(|_| CrmError::bad_request("the body of a request cannot be written"))?;
+        let request = Request::new(Method::POST, self.url(&TOKEN_INFO)?, false)
+            .json(body)
+            .header("accept", "application/json")
+            .bearer(&self.inner.token)?;
+        let line = &self.inner.line;
+        let reply = line.send(Op::read("token-info").family, request).await?;
+        line.observe(&super::seen(&reply));
+        if (200..300).contains(&reply.status) {
+            reply.json()
+        } else {
+            Err(reply.broken("there is no answer for this kind of token"))
         }
     }
 }

@@ -4,20 +4,25 @@ use super::statements;
 
 statements! {
     /// Takes a lane nobody holds. No row comes back when somebody does.
-    LANE_LEASE = ["INSERT INTO lanes (workspace_id, lane, owner, epoch, until_at, state) \
-        VALUES ($1, $2, $3, 1, $4, '{}') ON CONFLICT (workspace_id, lane) DO UPDATE \
-        SET owner = excluded.owner, epoch = lanes.epoch + 1, until_at = excluded.until_at \
+    LANE_LEASE = ["INSERT INTO lanes (workspace_id, lane, owner, epoch, until_at, step, state) \
+        VALUES ($1, $2, $3, 1, $4, 0, '{}') ON CONFLICT (workspace_id, lane) DO UPDATE \
+        SET owner = excluded.owner, epoch = lanes.epoch + 1, until_at = excluded.until_at, \
+        step = 0 \
         WHERE lanes.owner IS NULL OR lanes.until_at <= $5 RETURNING epoch, state"];
     LANE_RENEW = ["UPDATE lanes SET until_at = $5 WHERE workspace_id = $1 AND lane = $2 \
         AND owner = $3 AND epoch = $4"];
     LANE_RELEASE = ["UPDATE lanes SET owner = NULL, until_at = 0 \
         WHERE workspace_id = $1 AND lane = $2 AND owner = $3 AND epoch = $4"];
-    /// The first statement of every commit: a row lock, and proof that the lease still stands.
-    LANE_FENCE = ["UPDATE lanes SET state = COALESCE($5, lanes.state) \
+    /// The first statement of every commit: a row lock, and proof that the lease still stands and
+    /// that this very commit was not applied before.
+    LANE_FENCE = ["UPDATE lanes SET state = COALESCE($5, lanes.state), step = $6 \
+        WHERE workspace_id = $1 AND lane = $2 AND owner = $3 AND epoch = $4 AND step < $6"];
+    /// What the fence has let through last, for its owner.
+    LANE_STEP = ["SELECT step AS n FROM lanes \
         WHERE workspace_id = $1 AND lane = $2 AND owner = $3 AND epoch = $4"];
     /// The same lock for those who only leave marks.
-    LANE_TOUCH = ["INSERT INTO lanes (workspace_id, lane, owner, epoch, until_at, state) \
-        VALUES ($1, $2, NULL, 0, 0, '{}') ON CONFLICT (workspace_id, lane) DO UPDATE \
+    LANE_TOUCH = ["INSERT INTO lanes (workspace_id, lane, owner, epoch, until_at, step, state) \
+        VALUES ($1, $2, NULL, 0, 0, 0, '{}') ON CONFLICT (workspace_id, lane) DO UPDATE \
         SET state = lanes.state"];
     LANE_STATE = ["SELECT state FROM lanes WHERE workspace_id = $1 AND lane = $2"];
 
@@ -69,7 +74,8 @@ statements! {
             WHERE workspace_id = $1 AND lane = $2 AND blocked = 0 AND not_before <= $3 \
             AND kind = 'record' AND mapping = $4 AND priority = $6 \
             ORDER BY not_before, task_key LIMIT $5) AS own \
-         UNION ALL SELECT * FROM (SELECT kind, mapping, side, record_id, revision, attempts, cause, \
+         UNION ALL SELECT * FROM (\
+            SELECT kind, mapping, side, record_id, revision, attempts, cause, \
             first_marked_at, not_before, parent_mapping, parent_side, parent_id, failure, \
             priority, task_key, 1 AS turn FROM marks \
             WHERE workspace_id = $1 AND lane = $2 AND blocked = 0 AND not_before <= $3 \
