@@ -10,6 +10,8 @@ mod lacks;
 mod laws;
 #[path = "mapping/records.rs"]
 mod records;
+#[path = "mapping/roles.rs"]
+mod roles;
 #[path = "mapping/schema.rs"]
 mod schema;
 #[path = "mapping/schemas.rs"]

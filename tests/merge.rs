@@ -36,6 +36,8 @@ struct Case {
     held: Option<String>,
     #[serde(default)]
     modified: BTreeMap<String, String>,
+    /// Until when Salesforce's value is known to have been its half of the base.
+    unmoved: Option<String>,
     expect: Expect,
     because: String,
 }
@@ -210,6 +212,8 @@ fn decide(case: &Case) -> (Decision, Reason) {
         let text = case.modified.get(side.as_str())?;
         Some(Timestamp::parse(text).expect("a time"))
     });
+    let unmoved = case.unmoved.as_deref();
+    input.unmoved_until = unmoved.map(|text| Timestamp::parse(text).expect("a time"));
     let outcome = merge::decide(&input);
     assert_eq!(
         outcome,

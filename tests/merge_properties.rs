@@ -50,6 +50,7 @@ struct World {
     now: BySide<Cell>,
     held: Option<BySide<Cell>>,
     modified: BySide<Option<Timestamp>>,
+    unmoved_until: Option<Timestamp>,
     /// The sides were left apart on purpose when the base was last taken.
     kept: bool,
 }
@@ -209,6 +210,7 @@ impl World {
             now,
             held: None,
             modified: BySide::default(),
+            unmoved_until: None,
             kept: false,
         };
         // Not every pair is one that this policy could have agreed on.
@@ -228,6 +230,8 @@ impl World {
             let at = Timestamp::from_millis(rng.i64(0..12_000));
             *self.modified.get_mut(side) = (rng.u8(..4) != 0).then_some(at);
         }
+        let at = Timestamp::from_millis(rng.i64(0..12_000));
+        self.unmoved_until = rng.bool().then_some(at);
         if self.held.as_ref() != Some(&self.now) {
             self.held = None;
         }
@@ -249,6 +253,7 @@ impl World {
         input.rule_changed = self.rule_changed;
         input.held = self.held.as_ref().map(|_| HoldReason::Ask);
         input.modified = self.modified;
+        input.unmoved_until = self.unmoved_until;
         input
     }
 

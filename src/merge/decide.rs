@@ -2,7 +2,7 @@
 
 use super::seen::{Movement, Outcome, Seen, same};
 use super::{Agreement, Decided, Decision, Plan, Reason, RuleInput, ratchet, union};
-use crate::model::{Conflict, Direction, FirstSync, Side};
+use crate::model::{Conflict, Direction, FirstSync, Side, Timestamp};
 
 /// Two edits closer together than this are a tie: clocks differ by about as much.
 const TIE_MICROS: u64 = 5_000_000;
@@ -207,16 +207,26 @@ fn first_contact_winner(seen: &Seen<'_>) -> Option<(Side, Reason)> {
     }
 }
 
+/// Salesforce's stamp is of the whole record: only an edit by HubSpot before the last moment at
+/// which Salesforce's value was known to be unmoved is surely the earlier one.
 fn later(seen: &Seen<'_>, tie: Side) -> (Side, Reason) {
     let modified = seen.input.modified;
     let (Some(hubspot), Some(salesforce)) = (modified.hubspot, modified.salesforce) else {
         return (tie, Reason::NewestTie);
     };
-    if hubspot.micros().abs_diff(salesforce.micros()) < TIE_MICROS {
-        (tie, Reason::NewestTie)
-    } else if hubspot > salesforce {
+    let apart = |one: Timestamp, other: Timestamp| {
+        one.micros().abs_diff(other.micros()) >= TIE_MICROS && one > other
+    };
+    // At first contact nothing was seen before, and the stamps are all there is.
+    let unmoved = match seen.movement.is_first_contact() {
+        true => Some(salesforce),
+        false => seen.input.unmoved_until,
+    };
+    if apart(hubspot, salesforce) {
         (Side::HubSpot, Reason::Newest)
-    } else {
+    } else if apart(salesforce, hubspot) && unmoved.is_some_and(|until| apart(until, hubspot)) {
         (Side::Salesforce, Reason::Newest)
+    } else {
+        (tie, Reason::NewestTie)
     }
 }

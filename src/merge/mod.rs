@@ -48,6 +48,9 @@ pub struct RuleInput<'a> {
     pub held: Option<HoldReason>,
     /// When each value was last edited, by its own platform; read by `newest` only.
     pub modified: BySide<Option<Timestamp>>,
+    /// Until when Salesforce's record is known to have held its half of the base, by its own
+    /// clock. Its stamp is one for the whole record, so its edit lies anywhere in between.
+    pub unmoved_until: Option<Timestamp>,
 }
 
 impl<'a> RuleInput<'a> {
@@ -68,6 +71,7 @@ impl<'a> RuleInput<'a> {
             carried,
             held: None,
             modified: BySide::default(),
+            unmoved_until: None,
         }
     }
 }

@@ -16,4 +16,4 @@ pub use lane::{CLAIM_LIMIT, LANE, Lane, Setback};
 pub use poison::caught;
 pub use rest::{at_rest, rule_fields};
 pub use site::Site;
-pub use stock::{BACKFILL, BackfillCursor, is_filled, is_stocked};
+pub use stock::{BACKFILL, BackfillCursor, POLL, Passes, is_filled, is_stocked};

@@ -4,10 +4,10 @@
 //! record that looks new, or unique, may turn out not to be.
 
 use super::cursor::PollCursor;
-use super::{POLL, Produced, SourceError, put_cursor, read_cursor};
+use super::{Produced, SourceError, put_cursor, read_cursor};
 use crate::crm::Crms;
 use crate::model::{Cause, MappingName, Side, Task};
-use crate::pipeline::{BACKFILL, BackfillCursor, Site, take};
+use crate::pipeline::{BACKFILL, BackfillCursor, POLL, Site, take};
 use crate::store::{Changes, Mark};
 
 /// A full comparison follows the backfill a day later.

@@ -133,7 +133,6 @@ pub fn backfill_again(site: &Site, mapping: &MappingName) -> Vec<CursorPut> {
         .collect()
 }
 
-const POLL: &str = "poll";
 const SCAN: &str = "scan";
 
 /// Sources run ahead of the records they mark, or nothing could be matched.

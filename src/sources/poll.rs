@@ -1,11 +1,11 @@
 //! Asks one side for what changed. One page a step; the cursor moves with the marks.
 
 use super::cursor::{Place, PollCursor, Window};
-use super::{POLL, Pace, Produced, SourceError, put_cursor, read_cursor};
+use super::{Pace, Produced, SourceError, put_cursor, read_cursor};
 use crate::crm::{Changed, Crms, Span};
 use crate::mapping::{Bound, Poll};
 use crate::model::{Cause, MappingName, Raw, Record, Side, Timestamp};
-use crate::pipeline::{Site, Taken, is_stocked, take};
+use crate::pipeline::{POLL, Site, Taken, is_stocked, take};
 use crate::store::{Changes, StoreError};
 
 /// Until a poll asks again whether the backfills are done that it has to wait for.
@@ -26,6 +26,7 @@ pub async fn step(
         .await?;
     let mut cursor: PollCursor = read_cursor(text);
     let now = site.clock.now();
+    cursor.keep_to(now);
     let mut window = cursor.next_window(now, side == Side::HubSpot);
     let Some(bound) = site.mappings.get(leader) else {
         return Ok(Produced::nothing());

@@ -2,6 +2,7 @@
 
 use super::desk::{Desk, Mode, PlannedWrite};
 use super::guard;
+use super::load;
 use super::plan;
 use super::report;
 use super::settle::unblock_children;
@@ -28,6 +29,9 @@ pub async fn carry_out(
     commit_units(desk, bound, &mut batch).await?;
     write::write_all(desk, bound, &mut batch).await?;
     if end_or_plan_on(&mut batch) {
+        if let Err(error) = load::ties(desk, bound, &mut batch).await {
+            batch.fail(error.ends()?);
+        }
         plan::plan(desk, bound, &mut batch).await?;
         write::write_all(desk, bound, &mut batch).await?;
         end_or_plan_on(&mut batch);

@@ -9,6 +9,7 @@ use super::desk::Desk;
 use super::unit::{Batch, Unit};
 use crate::mapping::{Bound, References, Rule};
 use crate::model::{ApprovalId, BySide, Choice, Fields, LinkId, Raw, Side, Value};
+use crate::pipeline::rule_fields;
 use crate::store::{ApprovalState, ConflictRow, StoreError};
 
 #[derive(Default)]
@@ -18,6 +19,15 @@ struct Chosen {
     approval: ApprovalId,
     choice: Choice,
     conflict: ConflictRow,
+}
+
+/// A choice as it can be carried out now.
+#[derive(Default)]
+pub struct Taken {
+    /// In each side's terms.
+    pub values: BySide<Option<Value>>,
+    /// Sides that were edited after the conflict, so that the person did not know what they hold.
+    pub overruled: Vec<Side>,
 }
 
 impl Choices {
@@ -50,16 +60,15 @@ impl Choices {
         Ok(choices)
     }
 
-    /// The chosen value in each side's terms; `None` when nothing was chosen for this rule, or
-    /// when what was chosen cannot be carried.
-    pub fn values(
+    /// What was chosen for this rule; `None` when nothing was, or when it cannot be carried.
+    pub fn of(
         &self,
         bound: &Bound,
         rule: &Rule,
         unit: &mut Unit,
         fields: &BySide<Fields>,
         references: &References,
-    ) -> Option<BySide<Option<Value>>> {
+    ) -> Option<Taken> {
         let link = unit.link.as_ref()?.id.clone();
         let chosen = self.0.get(&(link, rule.name.clone()))?;
         let from = match &chosen.choice {
@@ -77,12 +86,21 @@ impl Choices {
         let there = bound.carry(rule, from, &source, &here, references).ok()?;
         unit.chosen
             .insert(rule.name.clone(), chosen.approval.clone());
-        let mut values = BySide::default();
+        let mut taken = Taken::default();
         for (side, value) in [(from, here), (from.other(), there)] {
-            if rule.policy.direction.allows(side) {
-                *values.get_mut(side) = Some(value);
+            if !rule.policy.direction.allows(side) {
+                continue;
             }
+            let canon = |fields: &Fields| bound.canon(rule, side, fields, references);
+            let now = canon(fields.get(side));
+            let base = unit.bases.get(&rule.name).map(|base| base.sides.get(side));
+            let known = base.into_iter().chain([chosen.conflict.inputs.get(side)]);
+            let mut known = known.map(|then| canon(&rule_fields(rule, side, then)));
+            if now.as_ref() != Ok(&value) && !known.any(|then| then.is_ok() && then == now) {
+                taken.overruled.push(side);
+            }
+            *taken.values.get_mut(side) = Some(value);
         }
-        Some(values)
+        Some(taken)
     }
 }

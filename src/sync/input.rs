@@ -1,16 +1,11 @@
-//! Makes the merge's input of raw fields: canonical values, the base, holds and edit times.
+//! Makes the merge's input of raw fields: canonical values, the base and holds.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use super::desk::Desk;
-use super::unit::{Batch, Unit};
+use super::times::Times;
+use super::unit::Unit;
 use crate::mapping::{Bound, References, Rule};
-use crate::merge::{self, Reason, RuleInput};
-use crate::model::{BySide, Fields, HoldReason, Problem, Raw, RecordId, Side, Timestamp, Value};
+use crate::merge::RuleInput;
+use crate::model::{BySide, Fields, HoldReason, Problem, Side, Value};
 use crate::pipeline::rule_fields;
-
-/// When each side's value was last edited, for rules that let the newest win.
-pub type Times = BTreeMap<(RecordId, String), Timestamp>;
 
 pub fn rule_input<'a>(
     bound: &Bound,
@@ -48,16 +43,13 @@ pub fn rule_input<'a>(
         });
         Some(BySide::new(sides.hubspot?, sides.salesforce?))
     });
-    let stamp = |side: Side| {
-        let id = unit.records.get(side).clone()?;
-        times.get(&(id, rule.name.clone())).copied()
-    };
     RuleInput {
         base: halves,
         carried_base,
         rule_changed,
         held: held(bound, rule, unit, fields, references),
-        modified: BySide::from_fn(stamp),
+        modified: times.modified(unit, &rule.name),
+        unmoved_until: times.unmoved_until(unit),
         ..RuleInput::new(rule.name.clone(), &rule.policy, now, carried)
     }
 }
@@ -110,80 +102,4 @@ fn held(
             || matches!((canon(now), canon(then)), (Ok(now), Ok(then)) if now == then)
     });
     (unmoved && hold.rule_hash == rule.hash).then_some(hold.reason)
-}
-
-/// A stamp that our own write left says nothing about when a person edited.
-fn stamped_by_us(desk: &Desk<'_>, fields: &Fields) -> bool {
-    let by = fields.get("LastModifiedById").and_then(Raw::as_text);
-    let us = desk.crms.salesforce.session().user_id;
-    by.is_some() && by == us.as_deref()
-}
-
-/// HubSpot's property history, read only for rules that are about to compare times. A history that
-/// cannot be read leaves the times unknown, and the named tie winner decides.
-pub async fn edit_times(
-    desk: &mut Desk<'_>,
-    bound: &Bound,
-    batch: &Batch,
-    references: &References,
-) -> Times {
-    let mut times = Times::new();
-    let mut ids = BTreeSet::new();
-    let mut properties = BTreeSet::new();
-    for unit in batch.units.iter().filter(|unit| unit.open()) {
-        let (Some(hubspot), Some(salesforce)) = (&unit.read.hubspot, &unit.read.salesforce) else {
-            continue;
-        };
-        let fields = BySide::new(hubspot.fields.clone(), salesforce.fields.clone());
-        for rule in bound
-            .mapping()
-            .rules
-            .iter()
-            .filter(|rule| rule.policy.compares_times())
-        {
-            let input = rule_input(bound, rule, unit, &fields, (references, &Times::new()));
-            if merge::decide(&input).1 != Reason::NewestTie {
-                continue;
-            }
-            ids.insert(hubspot.id.clone());
-            properties.extend(rule.sides.hubspot.iter().cloned());
-            if stamped_by_us(desk, &salesforce.fields) {
-                continue;
-            }
-            let moved = salesforce
-                .fields
-                .get("LastModifiedDate")
-                .and_then(Raw::as_text);
-            if let Some(at) = moved.and_then(Timestamp::parse).or(salesforce.modified_at) {
-                times.insert((salesforce.id.clone(), rule.name.clone()), at);
-            }
-        }
-    }
-    if ids.is_empty() {
-        return times;
-    }
-    let ids: Vec<RecordId> = ids.into_iter().collect();
-    let properties: Vec<String> = properties.into_iter().collect();
-    let object = bound.object(Side::HubSpot);
-    let history = match desk.crms.hubspot.history(object, &ids, &properties).await {
-        Ok(history) => history,
-        Err(error) => {
-            tracing::warn!(%error, "property history is not readable; ties decide");
-            return times;
-        }
-    };
-    for (id, by_property) in history {
-        for rule in &bound.mapping().rules {
-            let newest = rule
-                .sides
-                .hubspot
-                .iter()
-                .filter_map(|name| by_property.get(name)?.iter().map(|entry| entry.at).max())
-                .max();
-            if let Some(at) = newest {
-                times.insert((id.clone(), rule.name.clone()), at);
-            }
-        }
-    }
-    times
 }

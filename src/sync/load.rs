@@ -3,8 +3,8 @@
 use super::Desk;
 use super::unit::{Batch, End, Unit};
 use crate::crm::{CrmError, ErrorKind};
-use crate::mapping::Bound;
-use crate::model::{Cause, HoldReason, LinkState, Presence, Side};
+use crate::mapping::{Bound, Rule};
+use crate::model::{Cause, HoldReason, LinkState, Presence, Record, Side};
 use crate::pipeline::{Setback, at_rest, caught, keys_of};
 use crate::store::{Changes, StoreError};
 
@@ -74,7 +74,8 @@ fn rest(bound: &Bound, batch: &mut Batch) {
     }
 }
 
-/// Reads what the plan needs besides: the partners that matching found, and associations.
+/// Reads what the plan needs besides: the partners that matching found, and what
+/// the records are tied to.
 pub async fn others(
     desk: &mut Desk<'_>,
     bound: &Bound,
@@ -84,21 +85,32 @@ pub async fn others(
         let ids = batch.ids(side, |unit| unit.read.get(side).is_none());
         read(desk, bound, batch, side, &ids).await?;
     }
-    let wanted = bound.associations();
-    if wanted.is_empty() {
-        return Ok(());
+    ties(desk, bound, batch).await
+}
+
+/// Reads what records are tied to that were read, or created, without it.
+pub async fn ties(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), ReadError> {
+    let ties = bound.ties();
+    for side in Side::BOTH {
+        let names = ties.fields(side);
+        let unread = |record: &Record| {
+            record.presence == Presence::Live
+                && names.iter().any(|name| !record.fields.contains_key(name))
+        };
+        let mut records: Vec<Record> = batch
+            .open()
+            .filter_map(|unit| unit.read.get(side).clone())
+            .filter(unread)
+            .collect();
+        if records.is_empty() {
+            continue;
+        }
+        desk.lane.keep().await?;
+        desk.crms
+            .add_ties(side, bound.object(side), &ties, &mut records)
+            .await?;
+        batch.place(side, records);
     }
-    let side = Side::HubSpot;
-    let mut records: Vec<_> = batch
-        .open()
-        .filter_map(|unit| unit.read.get(side).clone())
-        .filter(|record| record.presence == Presence::Live)
-        .collect();
-    desk.lane.keep().await?;
-    desk.crms
-        .add_associations(side, bound.object(side), &wanted, &mut records)
-        .await?;
-    batch.place(side, records);
     Ok(())
 }
 
@@ -129,6 +141,7 @@ fn resting(bound: &Bound, unit: &Unit) -> bool {
     linked
         && unit.intents.is_empty()
         && !asked_for(unit)
+        && !left_off(bound, unit)
         && Side::BOTH
             .into_iter()
             .filter(|side| unit.is_marked(*side))
@@ -142,9 +155,14 @@ fn resting(bound: &Bound, unit: &Unit) -> bool {
 }
 
 /// Somebody wants the whole pass although the record itself may not have moved: a person who made
-/// a choice or replays, a scan that saw an association, or a parent that has been linked by now.
+/// a choice or replays, a scan that saw an association, a parent that has been linked by now, or a
+/// merge that moved the link.
 fn asked_for(unit: &Unit) -> bool {
     let asked = |cause: Cause| matches!(cause, Cause::Person | Cause::Scan);
+    let link = unit.link.as_ref();
+    if link.is_some_and(|link| link.note == super::follow::FOLLOWED) {
+        return true;
+    }
     unit.claimed.iter().any(|claimed| asked(claimed.cause))
         || unit
             .holds
@@ -152,7 +170,14 @@ fn asked_for(unit: &Unit) -> bool {
             .any(|hold| hold.reason == HoldReason::Unresolved)
 }
 
-fn takes_part(bound: &Bound, side: Side, record: &crate::model::Record) -> bool {
+/// An earlier attempt did not end as planned. The fields show what is left to do, but the sets that
+/// a record belongs to are not among them.
+fn left_off(bound: &Bound, unit: &Unit) -> bool {
+    let failed = unit.claimed.iter().any(|claimed| claimed.failure.is_some());
+    (unit.unsettled || failed) && bound.mapping().rules.iter().any(Rule::is_set)
+}
+
+fn takes_part(bound: &Bound, side: Side, record: &Record) -> bool {
     bound.takes_part(side, &record.fields).unwrap_or(false)
 }
 

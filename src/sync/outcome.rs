@@ -29,7 +29,7 @@ impl Outcome<'_> {
         self.reason.map_or(CHOSEN, Reason::as_str)
     }
 
-    fn observed(&self) -> BySide<Fields> {
+    pub fn observed(&self) -> BySide<Fields> {
         BySide::from_fn(|side| rule_fields(self.rule, side, self.fields.get(side)))
     }
 }
@@ -178,7 +178,7 @@ pub fn put_hold(
 }
 
 /// An optional reference is written once its parent is linked; a required one parks the record.
-fn wait_for_parent(bound: &Bound, unit: &mut Unit, outcome: &Outcome<'_>, problem: &Problem) {
+pub fn wait_for_parent(bound: &Bound, unit: &mut Unit, outcome: &Outcome<'_>, problem: &Problem) {
     let Some(parent) = parent_of(bound, outcome.rule, outcome.fields, outcome.references) else {
         return;
     };
@@ -305,6 +305,23 @@ pub fn sendable(
             detail: format!("{} would refuse `{field}`: {why}", to.title()),
         }),
     }
+}
+
+/// A person's choice replaces edits that were made after the conflict it is about. What they held
+/// is kept by name like every other loser.
+pub fn keep_overruled(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    outcome: &Outcome<'_>,
+    sides: &[Side],
+) {
+    let Some(first) = sides.first() else { return };
+    let held = |side: &Side| rule_fields(outcome.rule, *side, outcome.fields.get(*side));
+    let loser = sides.iter().flat_map(held).collect();
+    let row = conflict_row(desk, bound, unit, outcome, Some(first.other()), loser);
+    desk.tally.conflicts += u64::from(row.is_some());
+    unit.changes.conflicts.extend(row);
 }
 
 fn conflict_row(

@@ -123,9 +123,13 @@ pub fn judge(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit) {
         }
         unit.changes.verdicts.push(judged);
     }
-    // A suspended link still waits for the person its letter was written to.
+    // A suspended or detached link still waits for the person its letter was written to.
+    let waits = matches!(
+        unit.link_state(),
+        Some(LinkState::Suspended | LinkState::Detached)
+    );
     let settled: &[Side] = match &end {
-        End::Done if unit.link_state() != Some(LinkState::Suspended) => &Side::BOTH,
+        End::Done if !waits => &Side::BOTH,
         End::AtRest => &marked,
         End::Done | End::Failed(_) | End::Paused(_) | End::Again(_) | End::BlockedOn { .. } => &[],
     };

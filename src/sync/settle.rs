@@ -11,6 +11,7 @@ use super::matching::adopt;
 use super::outcome::{CHOSEN, put_hold, set_base};
 use super::report::{self, Note, journal};
 use super::revisions::Revisions;
+use super::sets;
 use super::unit::{Batch, End, Unit};
 use crate::mapping::{Bound, References, Rule};
 use crate::merge::{self, Reason, RuleInput, Settled};
@@ -67,6 +68,9 @@ fn judge(
     let Some(rule) = rule_of(bound, intended) else {
         return judge_raw(intended, stored, acknowledged);
     };
+    if rule.is_set() {
+        return sets::judge(rule, side, intended, stored, acknowledged);
+    }
     let before = whole(rule, side, &intended.before);
     let mut sent = before.clone();
     sent.extend(intended.after.clone());
@@ -151,6 +155,9 @@ fn close_rule(
     match verdict {
         Settled::Applied if is_half(bound, rule, intended, &sides) => after = After::LookAgain,
         Settled::Applied => {
+            if rule.is_set() {
+                *sides.get_mut(side) = sets::agreed(rule, side, intended);
+            }
             set_base(unit, rule, sides);
             use_choice(unit, rule);
         }
@@ -328,21 +335,23 @@ async fn read_targets(
     let fields = &revisions.fields(bound, side);
     let mut found = BTreeMap::new();
     desk.lane.keep().await?;
+    let ties = revisions.ties(bound);
     if !ids.is_empty() {
         let mut records = desk.crms.read(side, object, &ids, fields).await?;
-        let live: Vec<_> = records
-            .iter()
-            .map(|r| r.presence == Presence::Live)
-            .collect();
-        if live.iter().any(|live| *live) {
+        super::follow::stand_ins(desk, side, object, fields, &mut records).await?;
+        if records.iter().any(|r| r.presence == Presence::Live) {
             desk.crms
-                .add_associations(side, object, &revisions.associations(bound), &mut records)
+                .add_ties(side, object, &ties, &mut records)
                 .await?;
         }
         found.extend(records.into_iter().map(|r| (r.id.as_str().to_owned(), r)));
     }
     if let (false, Some(key)) = (keys.is_empty(), bound.key_field(side)) {
-        for record in desk.crms.find(side, object, key, &keys, fields).await? {
+        let mut records = desk.crms.find(side, object, key, &keys, fields).await?;
+        desk.crms
+            .add_ties(side, object, &ties, &mut records)
+            .await?;
+        for record in records {
             let named = record
                 .fields
                 .get(key)
@@ -380,12 +389,13 @@ fn settle_open(
         }
         (IntentKind::Archive, _) | (_, None) => After::NotApplied,
         (IntentKind::Create, Some(record)) if known.is_none() => {
-            found_created(desk, bound, unit, &intent, record)
+            found_created(desk, bound, unit, &intent, record, over)
         }
         (IntentKind::Create | IntentKind::Update | IntentKind::Associate, Some(record)) => {
             settle_if_applied(desk, bound, unit, &intent, record, over)
         }
     };
+    unit.unsettled |= outcome != After::Settled;
     if outcome != After::Settled && !over {
         wait_for_grace(unit, &intent);
         return unit.intents.push(intent);
@@ -419,6 +429,7 @@ fn found_created(
     unit: &mut Unit,
     intent: &Intent,
     record: &Record,
+    over: bool,
 ) -> After {
     let Some(link) = unit.link.clone() else {
         return After::NotApplied;
@@ -426,6 +437,9 @@ fn found_created(
     adopt(unit, link, intent.side, record.id.clone());
     unblock_children(unit);
     desk.tally.links += 1;
+    if !over && sets::rows_may_follow(bound, intent, &record.fields) {
+        return After::LookAgain;
+    }
     // What stands there now may be a user's edit after our create, which must not be held as if
     // the platform had altered our value.
     settle(desk, bound, unit, intent, &record.fields, false);

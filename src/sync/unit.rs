@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::guard::Kind;
 use crate::model::{
-    ApprovalId, Bases, BySide, Fields, Hold, IntendedRule, Intent, IntentKind, Link, LinkState,
-    Record, RecordId, RecordKey, Side, Task,
+    ApprovalId, Bases, BySide, Cause, Fields, Hold, IntendedRule, Intent, IntentKind, Link,
+    LinkState, Record, RecordId, RecordKey, Side, Task,
 };
 use crate::pipeline::Setback;
 use crate::store::{Changes, Claimed};
@@ -24,10 +24,16 @@ pub struct Unit {
     pub bases_dirty: bool,
     pub holds: Vec<Hold>,
     pub intents: Vec<Intent>,
+    /// What an earlier attempt sent was not there as it was meant.
+    pub unsettled: bool,
     /// What the plan wants written, before it becomes intents.
     pub writes: Vec<Write>,
     /// Never agreed on anything before this attempt: a pair's first sync.
     pub fresh: bool,
+    /// Planned for the first time since a merge or a conversion moved its link.
+    pub followed: bool,
+    /// Ends the pair without a write, once the guard has let it pass.
+    pub parting: Option<Parting>,
     /// What a guard let through.
     pub guarded: Vec<Guarded>,
     /// The record that a refused create named as its double, until somebody looks whose it is.
@@ -53,6 +59,22 @@ pub struct Write {
     pub kind: IntentKind,
     /// Empty when the record as a whole is archived.
     pub rules: Vec<IntendedRule>,
+}
+
+/// A pair that is taken apart because one of its records went; the other one stays.
+#[derive(Clone, Debug)]
+pub struct Parting {
+    /// The side whose record went.
+    pub side: Side,
+    pub why: Why,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    Deleted,
+    /// Deleted, and the other record was edited since they agreed.
+    DeletedButEdited,
+    LeftFilter,
 }
 
 /// One thing that a guard counts, on its way through.
@@ -113,6 +135,12 @@ impl Unit {
         self.claimed
             .iter()
             .any(|claimed| claimed.task.side() == side)
+    }
+
+    pub fn asked_by_person(&self) -> bool {
+        self.claimed
+            .iter()
+            .any(|claimed| claimed.cause == Cause::Person)
     }
 
     /// The side to start from when there is no link: the one that was marked.

@@ -53,6 +53,7 @@ pub async fn write_all(
             }
         }
     }
+    super::roles::write(desk, bound, batch, &mut unread).await?;
     // One retrieve for all that was written, whatever the kind.
     settle_by_reading(desk, bound, batch, unread).await
 }
@@ -373,6 +374,10 @@ async fn settle_by_reading(
     desk.lane.keep().await?;
     let fields = bound.read_fields(side);
     let read = desk.crms.read(side, bound.object(side), &ids, fields).await;
+    let read = match read {
+        Ok(records) => with_roles(desk, bound, &written, records).await,
+        Err(error) => Err(error),
+    };
     let records: BTreeMap<RecordId, Record> = match read {
         Ok(records) => records.into_iter().map(|r| (r.id.clone(), r)).collect(),
         Err(error) => {
@@ -393,6 +398,25 @@ async fn settle_by_reading(
         }
     }
     Ok(())
+}
+
+/// Roles are no fields, so they are read along only where some were written.
+async fn with_roles(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    written: &[(Job, Written)],
+    mut records: Vec<Record>,
+) -> Result<Vec<Record>, CrmError> {
+    let ties = bound.ties();
+    let is_role = |name: &String| ties.roles.iter().any(|read| read.field() == *name);
+    let rules = written.iter().flat_map(|(job, _)| &job.intent.rules);
+    if rules.flat_map(|rule| rule.after.keys()).any(is_role) {
+        let side = Side::Salesforce;
+        desk.crms
+            .add_ties(side, bound.object(side), &ties, &mut records)
+            .await?;
+    }
+    Ok(records)
 }
 
 fn close(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch, job: &Job, stored: &Fields) {

@@ -175,3 +175,36 @@ async fn the_loser_of_a_decided_conflict_can_be_taken_back() {
     assert_eq!(world.sf("Contact", &salesforce, "Title"), "CEO");
     world.assert_quiet().await;
 }
+
+/// The person saw CEO against VP, and somebody wrote something else before the choice came.
+#[tokio::test]
+async fn an_edit_made_after_the_conflict_is_kept_by_name_when_a_choice_replaces_it() {
+    let (mut world, hubspot, salesforce) = met().await;
+    world.edit_salesforce("Contact", &salesforce, &[("Title", "Chair")]);
+    take(&mut world, Choice::Of(Side::HubSpot)).await;
+    assert_eq!(world.hs("contacts", &hubspot, "jobtitle"), "CEO");
+    assert_eq!(world.sf("Contact", &salesforce, "Title"), "CEO");
+    let conflicts = world.conflicts().await;
+    let kept = conflicts
+        .iter()
+        .find(|row| row.loser.get("Title") == Some(&Raw::text("Chair")));
+    let kept = kept.expect("nobody ever saw what the choice replaced");
+    assert_eq!(kept.state, ConflictState::Decided);
+    assert_eq!(kept.winner, Some(Side::HubSpot));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn edits_of_both_sides_after_the_conflict_are_kept_when_a_typed_value_replaces_them() {
+    let (mut world, hubspot, salesforce) = met().await;
+    world.edit_salesforce("Contact", &salesforce, &[("Title", "Chair")]);
+    world.edit_hubspot("contacts", &hubspot, &[("jobtitle", "Queen")]);
+    take(&mut world, Choice::Value("President".to_owned())).await;
+    assert_eq!(world.hs("contacts", &hubspot, "jobtitle"), "President");
+    let conflicts = world.conflicts().await;
+    let kept = conflicts.iter().find(|row| row.loser.len() == 2);
+    let kept = &kept.expect("both edits are kept").loser;
+    assert_eq!(kept.get("Title"), Some(&Raw::text("Chair")));
+    assert_eq!(kept.get("jobtitle"), Some(&Raw::text("Queen")));
+    world.assert_quiet().await;
+}

@@ -204,6 +204,7 @@ impl<'a> Run<'a> {
             learned.ada_base = editor.follow_ada(ada, ledger)?;
         }
         for wave in 1..=WAVES {
+            ledger.begin_wave();
             editor.work(count * wave / WAVES, ledger)?;
             self.rest(SEARCH_LAG_MS).await;
             session.look_again().await?;

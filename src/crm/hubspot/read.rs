@@ -41,6 +41,16 @@ pub struct HistoryEntry {
     pub user_id: Option<String>,
 }
 
+impl HistoryEntry {
+    /// The app that set the value; `None` for people, imports and HubSpot's own automations.
+    pub fn app(&self) -> Option<&str> {
+        match self.source_type.as_str() {
+            "INTEGRATION" | "API" => self.source_id.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 impl HubSpot {
     /// 100 records, live or archived ones. Archived records are [`Presence::Deleted`].
     pub async fn list(

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::wire::or_default;
 use super::{Op, Salesforce, data_path, soql};
-use crate::crm::json::Lenient;
+use crate::crm::json::{Lenient, list};
 use crate::crm::{CrmError, Usage};
 use crate::model::{
     Barred, FieldKind, FieldSchema, Fields, ObjectSchema, Owner, PickOption, Raw, Record, RecordId,
@@ -26,6 +26,7 @@ struct Describe {
     name: Lenient,
     createable: Option<bool>,
     updateable: Option<bool>,
+    #[serde(deserialize_with = "list")]
     fields: Option<Vec<Described>>,
     #[serde(deserialize_with = "or_default")]
     record_type_infos: Vec<TypeInfo>,

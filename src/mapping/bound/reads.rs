@@ -15,7 +15,7 @@ const HUBSPOT: [&str; 6] = [
     "hs_lastmodifieddate",
     "hs_merged_object_ids",
 ];
-const SALESFORCE: [&str; 8] = [
+const SALESFORCE: [&str; 10] = [
     "Id",
     "IsDeleted",
     "CreatedDate",
@@ -24,6 +24,8 @@ const SALESFORCE: [&str; 8] = [
     "MasterRecordId",
     "IsConverted",
     "ConvertedContactId",
+    "ConvertedAccountId",
+    "ConvertedOpportunityId",
 ];
 
 /// Fields named by expressions, with the key under which the mapping names them.

@@ -89,8 +89,12 @@ pub(in crate::mapping) fn country(text: &str) -> Option<Country> {
 pub(super) fn canonical(text: &str, country: Option<Country>) -> String {
     let text = nfc(text);
     let text = text.trim();
-    // Longer texts are notes, and letters are words: "555 CALL" is not dialled for anybody.
-    if text.len() > 64 || text.chars().any(char::is_alphabetic) {
+    // Longer texts are notes. Their digits alone could read back as a number that nobody wrote.
+    if text.len() > 64 {
+        return text.to_owned();
+    }
+    // Letters are words: "555 CALL" is not dialled for anybody.
+    if text.chars().any(char::is_alphabetic) {
         return digits(text);
     }
     let abroad = text.strip_prefix("00").map(|rest| format!("+{rest}"));

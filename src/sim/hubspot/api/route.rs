@@ -296,6 +296,8 @@ impl Route {
             Meter::Search
         } else if matches!(self, Self::Token | Self::Introspect | Self::PrivateApp) {
             Meter::Free
+        } else if self.family().starts_with("associations.") {
+            Meter::Associations
         } else {
             Meter::Standard
         }
