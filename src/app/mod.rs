@@ -131,7 +131,7 @@ impl Engine {
             let at = self.site.clock.now().plus_millis(1_000);
             return Ok(Step::Wait(Some(at)));
         }
-        match self.work().await {
+        match Box::pin(self.work()).await {
             Err(StoreError::LeaseLost { .. }) => {
                 // Somebody else owns the lane now. Nothing of this attempt was stored.
                 self.lane = None;
