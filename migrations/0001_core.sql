@@ -38,6 +38,8 @@ CREATE TABLE lanes (
     owner TEXT,
     epoch BIGINT NOT NULL,
     until_at BIGINT NOT NULL,
+    -- Commits made under this epoch: tells whether one whose reply was lost was applied.
+    step BIGINT NOT NULL,
     state TEXT NOT NULL,
     PRIMARY KEY (workspace_id, lane)
 );

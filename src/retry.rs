@@ -34,6 +34,10 @@ pub struct Attempted {
     pub attempts: u32,
     /// When this failure was first met.
     pub first_at: Timestamp,
+    /// The quota of retries is not used up. Without it a retry waits its whole bound.
+    pub hasty: bool,
+    /// The refusal may be due to a schema that is out of date; it is read again meanwhile.
+    pub stale: bool,
 }
 
 struct Backoff {
@@ -50,6 +54,9 @@ const TRANSIENT: Backoff = Backoff {
     attempts: 12,
     lifetime: DAY,
 };
+
+/// What is refused for good is tried once more only after the schema was out of date.
+const STALE_ATTEMPTS: u32 = 2;
 
 const OURS: Backoff = Backoff {
     base: SECOND,
@@ -105,6 +112,9 @@ pub fn verdict(
         ErrorClass::Blocked if age < BLOCKED_MILLIS => {
             again(after(attempted.first_at, BLOCKED_MILLIS), false)
         }
+        ErrorClass::Permanent if attempted.stale && attempted.attempts < STALE_ATTEMPTS => {
+            again(now, true)
+        }
         ErrorClass::Transient
         | ErrorClass::Ours
         | ErrorClass::UnknownOutcome
@@ -122,7 +132,11 @@ impl Backoff {
     fn wait(&self, attempted: Attempted, jitter: u64) -> i64 {
         let doublings = attempted.attempts.saturating_sub(1).min(30);
         let bound = self.base.saturating_mul(1 << doublings).min(self.cap);
-        share(bound, jitter)
+        if attempted.hasty {
+            share(bound, jitter)
+        } else {
+            bound + share(bound / 10, jitter)
+        }
     }
 }
 
@@ -164,6 +178,8 @@ mod tests {
         Attempted {
             attempts,
             first_at: NOW,
+            hasty: true,
+            stale: false,
         }
     }
 
@@ -203,6 +219,8 @@ mod tests {
         let old = Attempted {
             attempts: 2,
             first_at: NOW.plus_millis(-DAY),
+            hasty: true,
+            stale: false,
         };
         assert_eq!(wait(ErrorClass::Transient, old, None, 0), None);
     }
@@ -260,6 +278,8 @@ mod tests {
             let attempted = Attempted {
                 attempts: 50,
                 first_at: NOW.plus_millis(-age),
+                hasty: true,
+                stale: false,
             };
             let waited = wait(ErrorClass::Auth, attempted, None, 0);
             assert_eq!(waited, Some((seconds * SECOND, false)));
@@ -280,6 +300,8 @@ mod tests {
         let after = |age: i64| Attempted {
             attempts: 99,
             first_at: NOW.plus_millis(-age),
+            hasty: true,
+            stale: false,
         };
         let waited = wait(ErrorClass::Blocked, after(DAY - SECOND), None, 3);
         assert_eq!(waited, Some((SECOND, false)));
@@ -300,6 +322,86 @@ mod tests {
                 for verdict in [given, first] {
                     assert!(!matches!(verdict, Verdict::RetryAt { at, .. } if at < NOW));
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_schema_that_was_out_of_date_buys_one_more_attempt_and_no_third() {
+        let stale = |attempts| Attempted {
+            stale: true,
+            ..attempted(attempts)
+        };
+        let first = wait(ErrorClass::Permanent, stale(1), None, 3);
+        assert_eq!(first, Some((0, true)));
+        assert_eq!(wait(ErrorClass::Permanent, stale(2), None, 3), None);
+        assert_eq!(wait(ErrorClass::NeedsPerson, stale(1), None, 3), None);
+    }
+
+    #[test]
+    fn without_a_quota_nothing_is_tried_again_at_once() {
+        let patient = |attempts| Attempted {
+            hasty: false,
+            ..attempted(attempts)
+        };
+        for (attempts, seconds) in [(1, 2), (4, 16), (11, 900)] {
+            for jitter in CHANCES {
+                let waited = wait(ErrorClass::Transient, patient(attempts), None, jitter);
+                let (millis, counted) = waited.expect("is tried again");
+                let bound = seconds * SECOND;
+                assert!((bound..=bound + bound / 10).contains(&millis), "{millis}");
+                assert!(counted);
+            }
+        }
+    }
+
+    /// The class table, line by line: who is tried again, for how long at most, and what counts.
+    fn row(class: ErrorClass, attempted: Attempted, age: i64) -> Option<(i64, bool)> {
+        let tries = i64::from(attempted.attempts);
+        let bound = |base: i64, cap: i64| base.saturating_mul(1 << (tries - 1).min(30)).min(cap);
+        let slack = |wait: i64| wait + wait / 10;
+        match class {
+            ErrorClass::Transient if tries < 12 && age < DAY => {
+                Some((slack(bound(2 * SECOND, 15 * MINUTE)), true))
+            }
+            ErrorClass::Ours if tries < 5 && age < DAY => {
+                Some((slack(bound(SECOND, MINUTE)), true))
+            }
+            ErrorClass::UnknownOutcome if tries < 12 && age < DAY => Some((GRACE_MILLIS, true)),
+            ErrorClass::Rate => Some((11 * SECOND, false)),
+            ErrorClass::Auth => Some((11 * MINUTE, false)),
+            ErrorClass::Blocked if age < DAY => Some((DAY - age, false)),
+            ErrorClass::Permanent if attempted.stale && tries < 2 => Some((0, true)),
+            _ => None,
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_class_keeps_to_its_line_of_the_table(
+            class in proptest::sample::select(vec![
+                ErrorClass::Transient, ErrorClass::Rate, ErrorClass::Auth, ErrorClass::Permanent,
+                ErrorClass::NeedsPerson, ErrorClass::Blocked, ErrorClass::UnknownOutcome,
+                ErrorClass::Ours,
+            ]),
+            attempts in 1_u32..40,
+            age in 0..2 * DAY,
+            asked in proptest::option::of(0..DAY),
+            hasty: bool,
+            stale: bool,
+            jitter: u64,
+        ) {
+            let first_at = NOW.plus_millis(-age);
+            let attempted = Attempted { attempts, first_at, hasty, stale };
+            let given = wait(class, attempted, asked, jitter);
+            let expected = row(class, attempted, age);
+            proptest::prop_assert_eq!(given.is_some(), expected.is_some());
+            if let (Some((millis, counted)), Some((most, counts))) = (given, expected) {
+                proptest::prop_assert_eq!(counted, counts);
+                let asked = asked.unwrap_or(0);
+                proptest::prop_assert!(millis >= asked, "before the server allows it");
+                let latest = most.max(asked + asked / 10);
+                proptest::prop_assert!(millis <= latest, "{} {}", millis, latest);
             }
         }
     }

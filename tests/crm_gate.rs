@@ -11,8 +11,8 @@ use secrecy::SecretString;
 use serde_json::json;
 use tandem::clock::Clock;
 use tandem::crm::salesforce::{Session, soql};
-use tandem::crm::{ErrorKind, HubSpot, Salesforce, Transport};
-use tandem::model::Timestamp;
+use tandem::crm::{Crms, ErrorKind, HubSpot, Need, Salesforce, Transport, Urgency, Why};
+use tandem::model::{Side, Timestamp};
 
 const START: i64 = 1_767_225_600_000;
 
@@ -147,6 +147,157 @@ async fn a_day_spent_by_others_stops_us_but_for_a_probe() {
     let wait = error.retry_after.unwrap().millis_since(clock.now());
     clock.advance_millis(wait);
     assert!(client.query("SELECT Id FROM Contact").await.is_ok());
+}
+
+fn salesforce(used: &'static str, clock: &Clock) -> Salesforce {
+    let headers: &'static [(&str, &str)] = Box::leak(Box::new([("sforce-limit-info", used)]));
+    let (transport, _) = server(headers);
+    let session = Session {
+        instance_url: "http://org.test".to_owned(),
+        token: SecretString::from("t"),
+        organization_id: "00D5f000000aaaaEAA".to_owned(),
+        user_id: None,
+    };
+    Salesforce::new(transport, session, None, clock.clone())
+}
+
+/// What is sent for each urgency once everybody together has used so much of the day.
+async fn sent_at(used: &'static str) -> Vec<bool> {
+    let clock = clock();
+    let (transport, _) = server(&[]);
+    let crms = Crms {
+        hubspot: hubspot(transport, &clock),
+        salesforce: salesforce(used, &clock),
+    };
+    crms.salesforce
+        .query("SELECT Id FROM Contact")
+        .await
+        .unwrap();
+    let mut sent = Vec::new();
+    for urgency in [Urgency::Idle, Urgency::Live, Urgency::Interactive] {
+        crms.set_urgency(urgency);
+        let need = Need {
+            side: None,
+            calls: 4,
+            searches: 0,
+            writes: true,
+            urgency,
+        };
+        let reply = crms.salesforce.query("SELECT Id FROM Contact").await;
+        assert_eq!(crms.shut(need).is_none(), reply.is_ok(), "{urgency:?}");
+        sent.push(reply.is_ok());
+    }
+    sent
+}
+
+#[tokio::test]
+async fn what_others_use_of_the_day_first_pauses_backfills_and_then_all_but_a_persons_work() {
+    assert_eq!(sent_at("api-usage=6999/10000").await, [true, true, true]);
+    assert_eq!(sent_at("api-usage=7000/10000").await, [false, true, true]);
+    assert_eq!(sent_at("api-usage=9000/10000").await, [false, false, true]);
+}
+
+/// Half of the day is ours, and not even a person may take the other half away from other tools.
+#[tokio::test]
+async fn a_persons_work_too_stays_within_our_share_and_is_told_why_it_waits() {
+    let clock = clock();
+    let (transport, _) = server(&[]);
+    let crms = Crms {
+        hubspot: hubspot(transport, &clock),
+        salesforce: salesforce("api-usage=10/100", &clock),
+    };
+    let mut sent = 0;
+    crms.set_urgency(Urgency::Interactive);
+    while crms
+        .salesforce
+        .query("SELECT Id FROM Contact")
+        .await
+        .is_ok()
+    {
+        sent += 1;
+    }
+    assert_eq!(sent, 50);
+    let need = Need {
+        side: None,
+        calls: 1,
+        searches: 0,
+        writes: false,
+        urgency: Urgency::Interactive,
+    };
+    let shut = crms.shut(need).expect("there is no room");
+    assert_eq!((shut.side, shut.why), (Side::Salesforce, Why::Share));
+    let failure = shut.why.failure(shut.side, shut.at);
+    assert!(
+        failure.message.contains("our share of the day's calls"),
+        "{}",
+        failure.message
+    );
+}
+
+/// Answers everything with one status.
+fn failing(status: u16, wait: &'static str) -> (Transport, Arc<AtomicU64>) {
+    let count = Arc::new(AtomicU64::new(0));
+    let counted = count.clone();
+    let router = Router::new().fallback(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        let status = axum::http::StatusCode::from_u16(status).unwrap();
+        async move { (status, [("retry-after", wait)]).into_response() }
+    });
+    (Transport::InProcess(router), count)
+}
+
+#[tokio::test]
+async fn an_account_that_moves_is_left_alone_for_as_long_as_it_says() {
+    let (transport, sent) = failing(477, "21600");
+    let clock = clock();
+    let client = hubspot(transport, &clock);
+    client.account().await.unwrap_err();
+    let error = client.account().await.unwrap_err();
+    assert_eq!(
+        (error.kind, error.code.as_str()),
+        (ErrorKind::NotBefore, "account-moving")
+    );
+    assert_eq!(
+        error.retry_after,
+        Some(clock.now().plus_millis(6 * 3_600_000))
+    );
+    assert_eq!(sent.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn an_open_breaker_is_known_to_the_next_process_and_refused_credentials_are_not() {
+    let (transport, sent) = failing(500, "0");
+    let clock = clock();
+    let client = hubspot(transport.clone(), &clock);
+    for _ in 0..40 {
+        client.account().await.unwrap_err();
+    }
+    assert_eq!(sent.load(Ordering::SeqCst), 20);
+    let next = hubspot(transport, &clock);
+    next.restore_gate(&client.gate_state());
+    assert_eq!(next.account().await.unwrap_err().code, "breaker-open");
+
+    let (transport, sent) = failing(401, "0");
+    let client = hubspot(transport.clone(), &clock);
+    for _ in 0..5 {
+        client.account().await.unwrap_err();
+    }
+    assert_eq!(sent.load(Ordering::SeqCst), 1, "at once");
+    let next = hubspot(transport, &clock);
+    next.restore_gate(&client.gate_state());
+    next.account().await.unwrap_err();
+    assert_eq!(sent.load(Ordering::SeqCst), 2, "it may have better ones");
+}
+
+/// Whatever single records are refused for, the platform itself is well.
+#[tokio::test]
+async fn refusals_never_open_the_breaker() {
+    let (transport, sent) = failing(404, "0");
+    let client = hubspot(transport, &clock());
+    for _ in 0..60 {
+        client.account().await.unwrap_err();
+    }
+    assert_eq!(sent.load(Ordering::SeqCst), 60);
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@
 mod bad_input;
 #[path = "mapping/cases.rs"]
 mod cases;
+#[path = "mapping/lacks.rs"]
+mod lacks;
 #[path = "mapping/laws.rs"]
 mod laws;
 #[path = "mapping/records.rs"]

@@ -3,24 +3,32 @@
 //! One step is one attempt at one piece of work of the lane, and returns. Nothing here waits,
 //! spawns or decides; whoever drives the engine owns the loop and the clock.
 
+mod order;
+mod refresh;
+mod room;
 mod setup;
 
 use std::collections::BTreeMap;
 
 use crate::clock::Ids;
-use crate::crm::Crms;
-use crate::mapping::{self, Mapping, SourceFile};
-use crate::model::{Cause, Failure, MappingName, Revision, RunId, Side, Task, Timestamp};
-use crate::pipeline::{LANE, Lane, Site};
+use crate::crm::{Crms, Shut};
+use crate::model::{Failure, MappingName, RunId, Side, Task, Timestamp};
+use crate::pipeline::{CLAIM_LIMIT, LANE, Lane, Site};
 use crate::sources::{self, Pace};
 use crate::store::{Changes, Claimed, Mark, RunRow, Store, StoreError};
 use crate::sync::{self, Desk, Mode, Tally};
 
-pub use setup::{Options, Parts, SetupError, read_schemas};
-use setup::{bind_all, check_accounts, pace};
+pub use setup::{Lacking, Options, Parts, SetupError, read_schemas};
+use setup::{bind_all, check_accounts, check_lacks, pace, remember_accounts};
 
 /// How often work that waits too long for a parent is looked for.
 const LOOK_THROUGH_MILLIS: i64 = 3_600_000;
+
+/// The lane as a whole waits no longer than this for one connection.
+const LONG_WAIT_MILLIS: i64 = 60_000;
+
+/// Batches of HubSpot's that one attempt takes on.
+const BATCHES: usize = 10;
 
 /// What one step came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,23 +58,13 @@ pub struct Engine {
     tally: Tally,
     idle_calls: u64,
     auth_failure: Option<Failure>,
+    /// Mappings that no longer fit their CRMs, and why.
+    laid_off: BTreeMap<MappingName, Failure>,
+    /// When the schemas were read again for the last time.
+    refreshed_at: Option<Timestamp>,
     /// When work that waits for a parent was last looked through.
     looked_through: Option<Timestamp>,
     started_at: Timestamp,
-}
-
-/// Calls and searches that an attempt may need; it does not begin before they fit. Records take
-/// four calls for each batch of HubSpot's: both sides' reads, a write, and half a dozen besides.
-fn need(task: &Task, claimed: usize) -> (u32, u32) {
-    match task {
-        Task::Record(_) => {
-            let batches = claimed.div_ceil(Crms::batch(Side::HubSpot));
-            (4 * u32::try_from(batches).unwrap_or(10) + 5, 0)
-        }
-        Task::Poll { side, .. } => (2, u32::from(*side == Side::HubSpot)),
-        Task::Backfill { .. } => (2, 0),
-        Task::Scan { .. } => (4, 0),
-    }
 }
 
 impl Engine {
@@ -87,10 +85,12 @@ impl Engine {
             hubspot,
             salesforce,
         };
-        store.ensure_workspace(&workspace).await?;
         let schemas = read_schemas(&crms, &mappings).await?;
         check_accounts(&store, &workspace, &schemas.accounts).await?;
+        check_lacks(&mappings, &schemas, options.lacking)?;
         let bound = bind_all(&mappings, &schemas)?;
+        store.ensure_workspace(&workspace).await?;
+        remember_accounts(&store, &workspace, &schemas.accounts).await?;
         let ids = Ids::new(clock.clone(), chance.clone());
         let site = Site {
             run: RunId::from_uuid(&ids.next()),
@@ -115,6 +115,8 @@ impl Engine {
             tally: Tally::default(),
             idle_calls: 0,
             auth_failure: None,
+            laid_off: BTreeMap::new(),
+            refreshed_at: None,
             looked_through: None,
             started_at,
         };
@@ -129,7 +131,7 @@ impl Engine {
             let at = self.site.clock.now().plus_millis(1_000);
             return Ok(Step::Wait(Some(at)));
         }
-        match self.work().await {
+        match Box::pin(self.work()).await {
             Err(StoreError::LeaseLost { .. }) => {
                 // Somebody else owns the lane now. Nothing of this attempt was stored.
                 self.lane = None;
@@ -150,19 +152,33 @@ impl Engine {
             lane.wake_overdue(&self.site.workspace).await?;
             self.looked_through = Some(now);
         }
-        let claimed = lane.claim().await?;
-        let Some(first) = claimed.first() else {
-            let due = self.site.store.next_due(&self.site.workspace, LANE).await?;
-            return Ok(Step::Wait(due));
+        let batch = self.crms.rows(Side::HubSpot);
+        // Under pressure an attempt takes on as many batches as ever, so fewer records.
+        let limit = u32::try_from(BATCHES * batch).unwrap_or(CLAIM_LIMIT);
+        let claim = lane.claim(limit, room::riders(&self.crms)).await?;
+        let Some((class, claimed)) = claim.map(|claim| (claim.class, claim.work)) else {
+            return self.nothing_due().await;
         };
-        let (calls, searches) = need(&first.task, claimed.len());
-        if let Some(at) = self.crms.ready_at(calls, searches) {
-            tracing::debug!(%at, calls, "the platforms' limits leave no room yet");
-            return Ok(Step::Wait(Some(at)));
+        let Some(first) = claimed.first() else {
+            return self.nothing_due().await;
+        };
+        let need = room::need(&first.task, class, claimed.len(), batch);
+        self.crms.set_urgency(need.urgency);
+        if self.crms.probe().await {
+            self.auth_failure = None;
         }
+        lane.hasty = self.crms.hasty();
+        let mapping = first.task.mapping().clone();
+        if let Some(shut) = self.crms.shut(need) {
+            return self.make_room(&claimed, shut).await;
+        }
+        if let Some(step) = self.lay_off(&mapping, &claimed).await? {
+            return Ok(step);
+        }
+        let before = self.calls();
         let mut work = Work {
             kind: first.task.kind(),
-            mapping: first.task.mapping().clone(),
+            mapping,
             side: first.task.side(),
             records: claimed.len() as u64,
             writes: self.tally.writes,
@@ -174,6 +190,11 @@ impl Engine {
             }
         }
         work.writes = self.tally.writes - work.writes;
+        self.refresh_if_stale().await?;
+        let calls = self.calls() - before;
+        if let Some(lane) = &mut self.lane {
+            lane.had(class, calls);
+        }
         tracing::debug!(
             kind = work.kind,
             mapping = work.mapping.as_str(),
@@ -183,6 +204,48 @@ impl Engine {
             "step"
         );
         Ok(Step::Worked(work))
+    }
+
+    async fn nothing_due(&self) -> Result<Step, StoreError> {
+        let due = self.site.store.next_due(&self.site.workspace, LANE).await?;
+        Ok(Step::Wait(due))
+    }
+
+    /// Waits for a connection when that takes seconds. Otherwise the work is put off: it keeps its
+    /// attempts, other work goes on, and whoever looks at it is told why it waits.
+    async fn make_room(&self, claimed: &[Claimed], shut: Shut) -> Result<Step, StoreError> {
+        tracing::debug!(at = %shut.at, why = shut.why.code(), "there is no room yet");
+        let wait = shut.at.millis_since(self.site.clock.now());
+        if wait <= LONG_WAIT_MILLIS && !shut.why.parks() {
+            return Ok(Step::Wait(Some(shut.at)));
+        }
+        let failure = shut.why.failure(shut.side, shut.at);
+        self.put_off(claimed, shut.at, &failure).await
+    }
+
+    async fn put_off(
+        &self,
+        claimed: &[Claimed],
+        at: Timestamp,
+        failure: &Failure,
+    ) -> Result<Step, StoreError> {
+        let (Some(first), Some(lane)) = (claimed.first(), &self.lane) else {
+            return Ok(Step::Wait(Some(at)));
+        };
+        let parked = |work: &Claimed| lane.parked(work, at, failure.clone());
+        let changes = Changes {
+            lane_state: Some(self.crms.gates()),
+            verdicts: claimed.iter().map(parked).collect(),
+            ..Changes::default()
+        };
+        lane.commit(changes).await?;
+        Ok(Step::Worked(Work {
+            kind: first.task.kind(),
+            mapping: first.task.mapping().clone(),
+            side: first.task.side(),
+            records: 0,
+            writes: 0,
+        }))
     }
 
     async fn reconcile(
@@ -264,7 +327,7 @@ impl Engine {
         )
         .await?;
         if let Some(lane) = &self.lane {
-            self.crms.restore_gates(lane.state());
+            self.crms.restore_gates(&lane.gates());
         }
         Ok(self.lane.is_some())
     }
@@ -275,75 +338,6 @@ impl Engine {
         } else {
             Err(SetupError::LaneBusy)
         }
-    }
-
-    /// Records which mapping revisions run now, what that means for what was read before, and
-    /// marks everything an earlier process may have left half done.
-    async fn put_in_order(&mut self) -> Result<(), SetupError> {
-        let site = &self.site;
-        let (store, ws) = (&site.store, &site.workspace);
-        let before = store.active_revisions(ws).await?;
-        let mut active: BTreeMap<MappingName, Revision> = BTreeMap::new();
-        let mut changes = Changes::default();
-        for (name, bound) in &site.mappings {
-            let mapping = bound.mapping();
-            store
-                .put_revision(ws, name, &mapping.revision, &mapping.text, "{}")
-                .await?;
-            active.insert(name.clone(), mapping.revision.clone());
-            match before.get(name) {
-                None if !before.is_empty() => {
-                    changes.cursors.extend(sources::backfill_again(site, name));
-                }
-                Some(revision) if *revision != mapping.revision => {
-                    let text = store.revision_text(ws, revision).await?;
-                    if text.is_none_or(|text| matches_otherwise(&text, mapping)) {
-                        changes.cursors.extend(sources::backfill_again(site, name));
-                    }
-                    changes.marks.extend(sources::scan_marks(site, name));
-                }
-                None | Some(_) => {}
-            }
-        }
-        for intent in store.open_intents(ws).await? {
-            changes.marks.extend(self.marks_of(&intent).await?);
-        }
-        changes.run = Some(self.run_row(None));
-        if let Some(lane) = &self.lane {
-            lane.commit(changes).await?;
-        }
-        store.activate(ws, &active).await?;
-        sources::arrange(site).await?;
-        Ok(())
-    }
-
-    /// An intent that is still open belongs to an attempt that never ended.
-    async fn marks_of(&self, intent: &crate::model::Intent) -> Result<Vec<Mark>, StoreError> {
-        let (store, ws) = (&self.site.store, &self.site.workspace);
-        let links = store
-            .links_by_id(ws, std::slice::from_ref(&intent.link))
-            .await?;
-        let now = self.site.clock.now();
-        Ok(links
-            .into_iter()
-            .flat_map(|link| {
-                let mapping = link.mapping.clone();
-                Side::BOTH.into_iter().filter_map(move |side| {
-                    let id = link.records.get(side).clone()?;
-                    let key = crate::model::RecordKey {
-                        mapping: mapping.clone(),
-                        side,
-                        id,
-                    };
-                    let task = Task::Record(key);
-                    Some(Mark {
-                        task,
-                        cause: Cause::Follow,
-                        not_before: now,
-                    })
-                })
-            })
-            .collect())
     }
 
     fn run_row(&self, ended_at: Option<Timestamp>) -> RunRow {
@@ -436,16 +430,4 @@ impl Engine {
             .collect();
         site.store.mark(&site.workspace, LANE, &marks).await
     }
-}
-
-/// Whether the records would be matched otherwise than under the earlier text of the mapping. Match
-/// keys are kept by the place of their rule, so all of them have to be made again then.
-fn matches_otherwise(before: &str, mapping: &Mapping) -> bool {
-    let file = SourceFile {
-        path: mapping.name.as_str().to_owned(),
-        text: before.to_owned(),
-    };
-    let loaded = mapping::load(&[file], &BTreeMap::new());
-    let old = loaded.ok().and_then(|mut loaded| loaded.mappings.pop());
-    old.is_none_or(|old| old.matches != mapping.matches || old.objects != mapping.objects)
 }

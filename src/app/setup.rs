@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::clock::{Chance, Clock};
 use crate::crm::{CrmError, Crms, ErrorKind, HubSpot, Salesforce};
-use crate::mapping::{self, Bound, Fault, Mapping};
+use crate::mapping::{self, Bound, Fault, Lack, Mapping};
 use crate::model::{BySide, MappingName, Schemas, Side, WorkspaceId};
 use crate::pipeline::Site;
 use crate::sources::Pace;
@@ -33,6 +33,16 @@ pub struct Options {
     /// `None`: from the daily allowance, as `poll: auto` promises.
     pub poll_millis: Option<i64>,
     pub scan_millis: i64,
+    /// Whether an engine starts although a CRM lacks what some of the records will need.
+    pub lacking: Lacking,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lacking {
+    /// Each such record is left to a person.
+    Letters,
+    /// Nothing starts, and nothing is stored.
+    Refused,
 }
 
 impl Default for Options {
@@ -42,6 +52,7 @@ impl Default for Options {
             limits: Limits { creates: u64::MAX },
             poll_millis: None,
             scan_millis: 24 * 3_600_000,
+            lacking: Lacking::Letters,
         }
     }
 }
@@ -55,6 +66,8 @@ pub enum SetupError {
     Crm { side: Side, error: CrmError },
     #[error("the mappings do not fit the two CRMs")]
     Mappings(Vec<Fault>),
+    #[error("the CRMs lack {} thing(s) that the mappings need; nothing was changed", .0.len())]
+    Lacking(Vec<Lack>),
     #[error(
         "this store belongs to {side} account {found}, but the credentials are for {given}. \
          Use another --data folder, or the credentials of {found}.",
@@ -75,6 +88,7 @@ pub async fn read_schemas(crms: &Crms, mappings: &[Mapping]) -> Result<Schemas, 
     let hubspot = at(Side::HubSpot);
     let salesforce = at(Side::Salesforce);
     let account = crms.hubspot.account().await.map_err(hubspot)?;
+    let grants = crms.hubspot.grants().await;
     let organization = crms.salesforce.organization().await.map_err(salesforce)?;
     let mut schemas = Schemas {
         accounts: BySide::new(account.portal_id, organization.id),
@@ -84,7 +98,8 @@ pub async fn read_schemas(crms: &Crms, mappings: &[Mapping]) -> Result<Schemas, 
     for mapping in mappings {
         let (hs, sf) = (&mapping.objects.hubspot, &mapping.objects.salesforce);
         if !schemas.objects.hubspot.contains_key(hs) {
-            let object = crms.hubspot.object_schema(hs).await.map_err(hubspot)?;
+            let mut object = crms.hubspot.object_schema(hs).await.map_err(hubspot)?;
+            object.barred = grants.barred(&object);
             schemas.objects.hubspot.insert(hs.clone(), object);
         }
         if !schemas.objects.salesforce.contains_key(sf) {
@@ -144,6 +159,22 @@ async fn read_ties(
     Ok(())
 }
 
+pub(super) fn check_lacks(
+    mappings: &[Mapping],
+    schemas: &Schemas,
+    lacking: Lacking,
+) -> Result<(), SetupError> {
+    if lacking == Lacking::Letters {
+        return Ok(());
+    }
+    let lacks = mapping::lacks(mappings, schemas);
+    if lacks.is_empty() {
+        Ok(())
+    } else {
+        Err(SetupError::Lacking(lacks))
+    }
+}
+
 /// A store remembers which accounts it was filled from; links of another one would be wrong.
 pub(super) async fn check_accounts(
     store: &Store,
@@ -163,6 +194,17 @@ pub(super) async fn check_accounts(
                 given: given.clone(),
             });
         }
+    }
+    Ok(())
+}
+
+pub(super) async fn remember_accounts(
+    store: &Store,
+    workspace: &WorkspaceId,
+    accounts: &BySide<String>,
+) -> Result<(), SetupError> {
+    for side in Side::BOTH {
+        let given = accounts.get(side);
         store.put_connection(workspace, side, given, "").await?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::config::{Credentials, Environment};
-use crate::mapping::{Fault, Loaded, Severity, SourceFile, bind};
+use crate::mapping::{Fault, Lack, Loaded, Severity, SourceFile, bind, lacks};
 
 use super::output::{Outcome, Output};
 use super::{engine, files};
@@ -32,12 +32,12 @@ pub async fn run(
         }
         Err(faults) => (Vec::new(), Err(faults)),
     };
-    let faults = match found {
+    let (faults, missing) = match found {
         Ok(loaded) if args.live => live(&loaded, environment).await?,
-        Ok(loaded) => loaded.warnings,
-        Err(faults) => faults,
+        Ok(loaded) => (loaded.warnings, Vec::new()),
+        Err(faults) => (faults, Vec::new()),
     };
-    let failed = report(&files, &faults, output);
+    let failed = report(&files, &faults, &missing, output);
     Ok(if failed {
         Outcome::Failed
     } else {
@@ -46,7 +46,10 @@ pub async fn run(
 }
 
 /// Joins the mappings to what both CRMs say about themselves.
-async fn live(loaded: &Loaded, environment: &Environment) -> anyhow::Result<Vec<Fault>> {
+async fn live(
+    loaded: &Loaded,
+    environment: &Environment,
+) -> anyhow::Result<(Vec<Fault>, Vec<Lack>)> {
     let credentials = Credentials::read(environment)?;
     let schemas = engine::live_schemas(&credentials, &loaded.mappings).await?;
     let mut faults = loaded.warnings.clone();
@@ -56,29 +59,34 @@ async fn live(loaded: &Loaded, environment: &Environment) -> anyhow::Result<Vec<
             Err(found) => faults.extend(found),
         }
     }
-    Ok(faults)
+    Ok((faults, lacks(&loaded.mappings, &schemas)))
 }
 
-/// Prints the faults in the order of the files; true when one of them is an error.
-fn report(files: &[SourceFile], faults: &[Fault], output: &Output) -> bool {
+/// Prints what the CRMs lack and the faults in the order of the files; true when a run would be
+/// refused for any of it.
+fn report(files: &[SourceFile], faults: &[Fault], missing: &[Lack], output: &Output) -> bool {
     let count = |severity: Severity| faults.iter().filter(|f| f.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let object = json!({
         "files": files.iter().map(|file| &file.path).collect::<Vec<_>>(),
         "errors": errors,
         "warnings": warnings,
+        "missing": missing.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "faults": faults.iter().map(fault_json).collect::<Vec<_>>(),
     });
     output.answer(&object, || {
-        let mut text: String = faults.iter().map(|fault| format!("{fault}\n")).collect();
-        let verdict = match (errors, warnings) {
-            (0, 0) => format!("{} mapping file(s), no faults\n", files.len()),
-            _ => format!("{errors} error(s), {warnings} warning(s)\n"),
+        let lines = missing.iter().map(|lack| format!("missing: {lack}\n"));
+        let lines = lines.chain(faults.iter().map(|fault| format!("{fault}\n")));
+        let mut text: String = lines.collect();
+        let verdict = match (errors, warnings, missing.len()) {
+            (0, 0, 0) => format!("{} mapping file(s), no faults\n", files.len()),
+            (_, _, 0) => format!("{errors} error(s), {warnings} warning(s)\n"),
+            (_, _, lacks) => format!("{errors} error(s), {warnings} warning(s), {lacks} missing\n"),
         };
         text.push_str(&verdict);
         text
     });
-    errors > 0
+    errors > 0 || !missing.is_empty()
 }
 
 fn fault_json(fault: &Fault) -> Value {

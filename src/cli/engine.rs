@@ -3,12 +3,13 @@
 //! Everything the engine needs comes in already checked: credentials, mappings, an open store.
 
 use std::collections::BTreeSet;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::app::{self, Engine, Options, Parts, SetupError, Step};
+use crate::app::{self, Engine, Lacking, Options, Parts, SetupError, Step};
 use crate::clock::{Chance, Clock};
 use crate::config::{Credentials, SalesforceAccess};
 use crate::crm::salesforce::{Login, log_in};
@@ -24,6 +25,8 @@ use super::output::{Advice, Outcome, Output};
 use super::sim::told_to_stop;
 use super::{files, plan_report, run_report};
 
+/// How long a store that is busy or out of reach is waited for, time and again, in seconds.
+const STORE_WAITS: [u64; 5] = [1, 2, 5, 10, 20];
 /// How long a run waits for work that is not due yet.
 const HORIZON_MILLIS: i64 = 3 * 60_000;
 /// A plan waits for a passing fault only, not for the fate of somebody's earlier write.
@@ -32,6 +35,7 @@ const PLAN_HORIZON_MILLIS: i64 = 10_000;
 const CALLS_AT_START: u32 = 25;
 /// As much of the waiting work as is looked through for sources that fail.
 const QUEUE_MAX: u32 = 10_000;
+const READY: &str = "do as the lines above say, for each object, and run it again";
 /// An attempt under way when somebody presses Ctrl-C may take this long to end by itself.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
 
@@ -47,8 +51,12 @@ pub struct Ready {
 /// Brings both CRMs in step once and prints the summary.
 pub async fn sync_once(ready: Ready, output: &Output) -> anyhow::Result<Outcome> {
     let started = ready.data.now();
-    let (mut engine, store) = open(ready, Mode::Write).await?;
-    let ended = drive(&mut engine, HORIZON_MILLIS).await;
+    let mut stop: Stop = Box::pin(told_to_stop());
+    let (mut engine, store, told) = open_unless(&mut stop, ready, Mode::Write).await?;
+    let ended = match told {
+        true => Ok(true),
+        false => drive(&mut engine, &mut stop, HORIZON_MILLIS).await,
+    };
     let report = run_report::RunReport::of(&engine, started).await;
     close(engine, store).await?;
     let stopped = ended?;
@@ -66,9 +74,13 @@ pub async fn sync_once(ready: Ready, output: &Output) -> anyhow::Result<Outcome>
 pub async fn plan(mut ready: Ready, output: &Output) -> anyhow::Result<Outcome> {
     let started = ready.data.now();
     let scratch = ready.data.scratch.take();
-    let (mut engine, store) = open(ready, Mode::Observe).await?;
+    let mut stop: Stop = Box::pin(told_to_stop());
+    let (mut engine, store, told) = open_unless(&mut stop, ready, Mode::Observe).await?;
     let linked = store.summary(&engine.site().workspace).await?.links;
-    let ended = drive(&mut engine, PLAN_HORIZON_MILLIS).await;
+    let ended = match told {
+        true => Ok(true),
+        false => drive(&mut engine, &mut stop, PLAN_HORIZON_MILLIS).await,
+    };
     let rest = run_report::RunReport::of(&engine, started).await;
     let report = plan_report::PlanReport::of(&engine, &linked).await;
     close(engine, store).await?;
@@ -108,6 +120,35 @@ pub async fn live_schemas(
     app::read_schemas(&crms, mappings).await.map_err(explain)
 }
 
+/// Resolves when somebody pressed Ctrl-C or sent SIGTERM; must not be asked again then.
+type Stop = Pin<Box<dyn Future<Output = std::io::Result<()>>>>;
+
+/// Opens the engine and tells whether the run should stop at once. A start that has begun is let
+/// finish, so that nothing is left half open.
+async fn open_unless(
+    stop: &mut Stop,
+    ready: Ready,
+    mode: Mode,
+) -> anyhow::Result<(Engine, Arc<Store>, bool)> {
+    let opening = open(ready, mode);
+    tokio::pin!(opening);
+    tokio::select! {
+        biased;
+        told = stop => {
+            told?;
+            let Ok(opened) = tokio::time::timeout(STOP_WITHIN, opening).await else {
+                return Err(Advice::new("stopped before the run began", "run it again").into());
+            };
+            let (engine, store) = opened?;
+            Ok((engine, store, true))
+        }
+        opened = &mut opening => {
+            let (engine, store) = opened?;
+            Ok((engine, store, false))
+        }
+    }
+}
+
 async fn open(ready: Ready, mode: Mode) -> anyhow::Result<(Engine, Arc<Store>)> {
     let Ready {
         credentials,
@@ -126,6 +167,7 @@ async fn open(ready: Ready, mode: Mode) -> anyhow::Result<(Engine, Arc<Store>)> 
         limits: Limits {
             creates: max_creates.unwrap_or(u64::MAX),
         },
+        lacking: Lacking::Refused,
         ..Options::default()
     };
     let store = Arc::new(data.store);
@@ -256,16 +298,15 @@ fn audience(login_url: &url::Url) -> String {
 
 /// Steps until nothing is due within `horizon` milliseconds. True when somebody pressed Ctrl-C or
 /// sent SIGTERM.
-async fn drive(engine: &mut Engine, horizon: i64) -> anyhow::Result<bool> {
-    let stop = told_to_stop();
-    tokio::pin!(stop);
+async fn drive(engine: &mut Engine, stop: &mut Stop, horizon: i64) -> anyhow::Result<bool> {
+    let mut patience = STORE_WAITS.iter();
     loop {
         let step = {
             let step = engine.step();
             tokio::pin!(step);
             tokio::select! {
                 biased;
-                told = &mut stop => {
+                told = &mut *stop => {
                     told?;
                     // What an attempt cannot finish now is found again by its open intents.
                     if let Ok(ended) = tokio::time::timeout(STOP_WITHIN, step).await {
@@ -273,9 +314,26 @@ async fn drive(engine: &mut Engine, horizon: i64) -> anyhow::Result<bool> {
                     }
                     return Ok(true);
                 }
-                step = &mut step => step?,
+                step = &mut step => step,
             }
         };
+        let step = match step {
+            Ok(step) => step,
+            Err(error) if error.is_passing() => {
+                // Nothing of the step was lost: what it had begun is found again by its marks and
+                // open intents.
+                let Some(seconds) = patience.next() else {
+                    return Err(error.into());
+                };
+                tracing::warn!(%error, "trying again in {seconds} s");
+                if rest(stop, Duration::from_secs(*seconds)).await? {
+                    return Ok(true);
+                }
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        patience = STORE_WAITS.iter();
         if let Some(failure) = engine.auth_failure() {
             let what = format!("a CRM refused the credentials: {}", failure.message);
             return Err(Advice::new(what, "renew the token or the app's permissions").into());
@@ -289,15 +347,22 @@ async fn drive(engine: &mut Engine, horizon: i64) -> anyhow::Result<bool> {
         let millis = until
             .map_or(1_000, |at| at.millis_since(now))
             .clamp(10, 5_000);
-        let rest = Duration::from_millis(u64::try_from(millis).unwrap_or(10));
-        tokio::select! {
-            biased;
-            told = &mut stop => {
-                told?;
-                return Ok(true);
-            }
-            () = tokio::time::sleep(rest) => {}
+        let wait = Duration::from_millis(u64::try_from(millis).unwrap_or(10));
+        if rest(stop, wait).await? {
+            return Ok(true);
         }
+    }
+}
+
+/// Waits; true when the run was told to stop meanwhile.
+async fn rest(stop: &mut Stop, wait: Duration) -> anyhow::Result<bool> {
+    tokio::select! {
+        biased;
+        told = stop => {
+            told?;
+            Ok(true)
+        }
+        () = tokio::time::sleep(wait) => Ok(false),
     }
 }
 
@@ -339,6 +404,10 @@ fn explain(error: SetupError) -> anyhow::Error {
         }
         SetupError::Mappings(faults) => {
             return files::faults_error(faults, "`tandem check --live` lists them all");
+        }
+        SetupError::Lacking(lacks) => {
+            let missing = lacks.iter().map(ToString::to_string).collect();
+            return Advice::new(what, READY).missing(missing).into();
         }
         SetupError::Crm { side, error } => advice(*side, error),
     };

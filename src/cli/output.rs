@@ -38,6 +38,8 @@ impl Outcome {
 pub struct Advice {
     what: String,
     todo: String,
+    /// What is to be done first, each in a line of its own.
+    missing: Vec<String>,
 }
 
 impl Advice {
@@ -45,7 +47,13 @@ impl Advice {
         Self {
             what: what.into(),
             todo: todo.into(),
+            missing: Vec::new(),
         }
+    }
+
+    pub fn missing(mut self, missing: Vec<String>) -> Self {
+        self.missing = missing;
+        self
     }
 
     /// Takes the fault and the tips out of clap's several lines.
@@ -107,14 +115,24 @@ impl Output {
         }
     }
 
-    /// Prints an error as one line; with `--json` also as an object in place of the answer.
+    /// Prints an error as one line, below one for each thing that is missing; with `--json` also as
+    /// an object in place of the answer.
     pub fn error(self, error: &anyhow::Error) {
         let (what, todo) = explained(error);
+        let missing = missing(error);
         if self.json {
-            print(&format!(
-                "{}\n",
-                json!({"error": {"message": what, "do": todo}})
-            ));
+            let mut object = json!({"error": {"message": what, "do": todo}});
+            if !missing.is_empty() {
+                object["error"]["missing"] = json!(missing);
+            }
+            print(&format!("{object}\n"));
+        }
+        let label = console::style("missing:").yellow().bold().for_stderr();
+        for line in missing {
+            put(
+                &mut std::io::stderr().lock(),
+                &format!("{label} {}\n", one_line(line)),
+            );
         }
         let label = console::style("error:").red().bold().for_stderr();
         // Both may quote what was typed or what a CRM holds.
@@ -125,6 +143,12 @@ impl Output {
         };
         put(&mut std::io::stderr().lock(), &line);
     }
+}
+
+fn missing(error: &anyhow::Error) -> &[String] {
+    let mut causes = error.chain();
+    let advice = causes.find_map(|cause| cause.downcast_ref::<Advice>());
+    advice.map_or(&[], |advice| &advice.missing)
 }
 
 /// What happened and what to do, each on one line.

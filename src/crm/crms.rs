@@ -291,33 +291,6 @@ impl Crms {
         }
         Ok(())
     }
-
-    /// When this many calls and searches fit under the limits; `None` when they do now.
-    pub fn ready_at(&self, calls: u32, searches: u32) -> Option<Timestamp> {
-        self.hubspot
-            .ready_at(calls, searches)
-            .max(self.salesforce.ready_at(calls, 0))
-    }
-
-    /// What both gates know of the limits, to outlive this process.
-    pub fn gates(&self) -> String {
-        let mut both = BTreeMap::new();
-        both.insert(Side::HubSpot.as_str(), self.hubspot.gate_state());
-        both.insert(Side::Salesforce.as_str(), self.salesforce.gate_state());
-        serde_json::to_string(&both).unwrap_or_default()
-    }
-
-    /// Takes up what [`Crms::gates`] wrote; text that cannot be read is ignored.
-    pub fn restore_gates(&self, text: &str) {
-        let both: BTreeMap<String, serde_json::Value> =
-            serde_json::from_str(text).unwrap_or_default();
-        if let Some(state) = both.get(Side::HubSpot.as_str()) {
-            self.hubspot.restore_gate(state);
-        }
-        if let Some(state) = both.get(Side::Salesforce.as_str()) {
-            self.salesforce.restore_gate(state);
-        }
-    }
 }
 
 fn id_text(record: &Record) -> String {

@@ -15,8 +15,10 @@ const HOUR_MS: i64 = 3_600_000;
 const PROBE_MS: i64 = 15 * 60_000;
 /// Part of a burst limit that is used, in percent: other processes may share the token.
 const BURST_PERCENT: u64 = 90;
-/// Part of the daily allowance after which nothing is sent whoever spent it, in percent.
-const DAILY_STOP_PERCENT: u64 = 90;
+/// Parts of the daily allowance, in percent: once so much is spent, by whomever, work that can wait
+/// is left for another day, and then all work that no person waits for.
+const IDLE_STOP_PERCENT: u64 = 70;
+const LIVE_STOP_PERCENT: u64 = 90;
 
 /// A limit of calls within a span of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,39 @@ pub struct Bounds {
     pub associations: Option<Limit>,
     /// The most of the daily allowance that this connection itself may use, in percent.
     pub daily_share_percent: u64,
+}
+
+/// Who waits for the work that calls are made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// Nobody: backfills and scans.
+    Idle,
+    /// Changes on their way.
+    #[default]
+    Live,
+    /// A person who acted.
+    Interactive,
+}
+
+/// Why nothing may be sent yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Why {
+    /// Our own share of a short window is used up, or the tempo is low.
+    Window,
+    /// The platform said how long.
+    Asked,
+    /// Our share of the day is used up.
+    Share,
+    /// The day's allowance is nearly used up, whoever did it.
+    Spent,
+    /// The platform's daily limit was reached.
+    Allowance,
+    /// HubSpot moves the account to another data centre.
+    Moving,
+    /// The platform failed again and again.
+    Failing,
+    /// The credentials were refused.
+    Login,
 }
 
 /// Which buckets a call draws from besides the daily one.
@@ -95,6 +130,8 @@ impl Window {
 pub struct GateState {
     /// Milliseconds since 1970 before which nothing is sent.
     pub not_before_ms: Option<i64>,
+    /// Why, for people.
+    pub closed_for: Option<Why>,
     pub search_not_before_ms: Option<i64>,
     pub burst_limit: Option<u64>,
     pub burst_span_ms: Option<i64>,
@@ -121,13 +158,23 @@ const BURST_BIN_MS: i64 = 500;
 const SEARCH_BIN_MS: i64 = 1;
 
 impl GateState {
-    /// The first moment at which so many calls and searches fit; `now` when they fit now.
-    pub fn free_at(&self, bounds: &Bounds, now: Timestamp, want: Want) -> Timestamp {
+    /// The first moment at which so many calls and searches fit, in milliseconds, and what they
+    /// wait for; `None` when they fit now.
+    pub fn shut_until(&self, bounds: &Bounds, now: Timestamp, want: Want) -> Option<(i64, Why)> {
         let now_ms = now.millis();
+        let asked = self.not_before_ms.map(|stop| {
+            let why = self.closed_for.unwrap_or(Why::Asked);
+            (stop.min(now_ms + DAY_MS), why)
+        });
+        let window = (self.windows_free_at(bounds, now_ms, want), Why::Window);
+        let daily = self.daily(bounds, now_ms, want);
+        let all = asked.into_iter().chain([window]).chain(daily);
+        all.filter(|(at, _)| *at > now_ms).max_by_key(|(at, _)| *at)
+    }
+
+    /// As [`Self::shut_until`] for the short windows alone.
+    fn windows_free_at(&self, bounds: &Bounds, now_ms: i64, want: Want) -> i64 {
         let mut at = now_ms;
-        if let Some(stop) = self.not_before_ms {
-            at = at.max(stop.min(now_ms + DAY_MS));
-        }
         if let Some(burst) = self.burst_bound(bounds)
             && want.plain > 0
         {
@@ -153,12 +200,7 @@ impl GateState {
                 at = at.max(stop.min(now_ms + DAY_MS));
             }
         }
-        at = at.max(self.daily_free_at(bounds, now_ms, want.plain + want.search));
-        if at == now_ms {
-            now
-        } else {
-            Timestamp::from_millis(at)
-        }
+        at
     }
 
     /// Counts a call that is about to leave.
@@ -210,12 +252,15 @@ impl GateState {
     }
 
     /// Closes the gate until a moment the server named or implied.
-    pub fn close(&mut self, bucket: Bucket, until: Timestamp) {
+    pub fn close(&mut self, bucket: Bucket, until: Timestamp, why: Why) {
         let until = Some(until.millis());
         match bucket {
             Bucket::Search => self.search_not_before_ms = self.search_not_before_ms.max(until),
             Bucket::Plain | Bucket::Associations => {
-                self.not_before_ms = self.not_before_ms.max(until);
+                if until > self.not_before_ms {
+                    self.not_before_ms = until;
+                    self.closed_for = Some(why);
+                }
             }
         }
     }
@@ -230,22 +275,29 @@ impl GateState {
         })
     }
 
-    fn daily_free_at(&self, bounds: &Bounds, now_ms: i64, calls: u64) -> i64 {
+    /// What the day's allowance says: our own share of it, and what everybody has used.
+    fn daily(&self, bounds: &Bounds, now_ms: i64, want: Want) -> Vec<(i64, Why)> {
         let Some(limit) = self.daily_limit.filter(|&limit| limit > 0) else {
-            return now_ms;
+            return Vec::new();
         };
+        let calls = want.plain + want.search;
         let share = Limit {
             calls: limit.saturating_mul(bounds.daily_share_percent) / 100,
             span_ms: DAY_MS,
         };
         let ours = self.day.free_at(now_ms, HOUR_MS, share, calls);
-        let read_at = self.daily_read_ms.unwrap_or(now_ms).min(now_ms);
-        let spent = self.daily_used.unwrap_or(0) >= limit.saturating_mul(DAILY_STOP_PERCENT) / 100;
-        if spent {
-            ours.max(read_at + PROBE_MS)
-        } else {
-            ours
+        let mut waits = vec![(ours, Why::Share)];
+        let stop = match want.urgency {
+            Urgency::Idle => Some(IDLE_STOP_PERCENT),
+            Urgency::Live => Some(LIVE_STOP_PERCENT),
+            Urgency::Interactive => None,
+        };
+        let used = self.daily_used.unwrap_or(0);
+        if stop.is_some_and(|percent| used >= limit.saturating_mul(percent) / 100) {
+            let read_at = self.daily_read_ms.unwrap_or(now_ms).min(now_ms);
+            waits.push((read_at + PROBE_MS, Why::Spent));
         }
+        waits
     }
 }
 
@@ -256,10 +308,11 @@ pub struct Want {
     pub plain: u64,
     pub search: u64,
     pub associations: u64,
+    pub urgency: Urgency,
 }
 
 impl Want {
-    pub fn one(bucket: Bucket) -> Self {
+    pub fn one(bucket: Bucket, urgency: Urgency) -> Self {
         let (plain, search, associations) = match bucket {
             Bucket::Plain => (1, 0, 0),
             Bucket::Search => (0, 1, 0),
@@ -269,6 +322,7 @@ impl Want {
             plain,
             search,
             associations,
+            urgency,
         }
     }
 }

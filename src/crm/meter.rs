@@ -5,9 +5,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::gate::{Bounds, Bucket, GateState, Seen, Want};
+use serde::{Deserialize, Serialize};
+
+use super::breaker::{Breaker, Operation};
+use super::gate::{Bounds, Bucket, GateState, Seen, Urgency, Want, Why};
 use super::http::{Reply, Request, Transport};
-use super::{CrmError, ErrorKind, Sent};
+use super::pressure::{Pressure, Trip};
+use super::{CrmError, ErrorKind, RateScope, Sent};
 use crate::clock::Clock;
 use crate::model::Timestamp;
 
@@ -59,9 +63,31 @@ pub struct Line {
 
 #[derive(Debug, Default)]
 struct Inner {
-    gate: GateState,
+    state: State,
+    urgency: Urgency,
     usage: Usage,
     calls: Calls,
+    /// A reply blamed a field that the schema had when it was read.
+    stale: bool,
+}
+
+/// What outlives the process, beside the lane.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct State {
+    #[serde(flatten)]
+    gate: GateState,
+    breaker: Breaker,
+    pressure: Pressure,
+}
+
+/// What an attempt will ask of the connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    pub calls: u32,
+    pub searches: u32,
+    pub operations: &'a [Operation],
+    pub urgency: Urgency,
 }
 
 impl Line {
@@ -74,28 +100,48 @@ impl Line {
         }
     }
 
-    /// Sends when the gate is open; a closed gate is an error that says from when.
+    /// Sends when nothing is shut; otherwise the error says from when.
     pub async fn send(&self, family: Family, request: Request) -> Result<Reply, CrmError> {
-        self.admit(family)?;
+        let operation = match family.bucket {
+            Bucket::Search => Operation::Search,
+            Bucket::Plain | Bucket::Associations if request.writes => Operation::Write,
+            Bucket::Plain | Bucket::Associations => Operation::Read,
+        };
+        self.admit(family, operation)?;
         let outcome = self.transport.send(request).await;
+        let now = self.clock.now();
+        let mut inner = self.lock();
         if !matches!(&outcome, Ok(reply) if reply.status < 400) {
-            self.lock().calls.errors += 1;
+            inner.calls.errors += 1;
+        }
+        let trip = trip(&outcome);
+        let failed = matches!(trip, Some(Trip::Failed { .. }));
+        if inner.state.breaker.ended(operation, now.millis(), failed) {
+            tracing::warn!(
+                family = family.name,
+                "the CRM fails again and again; it gets a rest"
+            );
+        }
+        if let Some(trip) = trip {
+            inner.state.pressure.ended(trip);
         }
         outcome
     }
 
-    fn admit(&self, family: Family) -> Result<(), CrmError> {
+    fn admit(&self, family: Family, operation: Operation) -> Result<(), CrmError> {
         let now = self.clock.now();
         let mut inner = self.lock();
-        let at = inner
-            .gate
-            .free_at(&self.bounds, now, Want::one(family.bucket));
-        if at > now {
-            let message = "our own rate gate is closed, so nothing was sent";
-            let error = CrmError::new(ErrorKind::NotBefore, "not-before", message, Sent::No);
-            return Err(error.not_before(Some(at)));
+        let want = Want::one(family.bucket, inner.urgency);
+        if let Some((at, why)) = inner
+            .state
+            .shut_until(&self.bounds, now, want, &[operation])
+        {
+            let sent = Sent::No;
+            let error = CrmError::new(ErrorKind::NotBefore, why.code(), why.words(), sent);
+            return Err(error.not_before(Some(Timestamp::from_millis(at))));
         }
-        inner.gate.count(&self.bounds, now, family.bucket);
+        inner.state.gate.count(&self.bounds, now, family.bucket);
+        inner.state.pressure.sent(now.millis());
         inner.calls.total += 1;
         *inner.calls.by_family.entry(family.name).or_default() += 1;
         Ok(())
@@ -111,7 +157,7 @@ impl Line {
     pub fn observe(&self, seen: &Seen) {
         let now = self.clock.now();
         let mut inner = self.lock();
-        inner.gate.observe(&self.bounds, now, seen);
+        inner.state.gate.observe(&self.bounds, now, seen);
         let usage = &mut inner.usage;
         usage.burst_limit = seen.burst_limit.or(usage.burst_limit);
         usage.burst_remaining = seen.burst_remaining.or(usage.burst_remaining);
@@ -125,26 +171,113 @@ impl Line {
     }
 
     /// Counts a refusal for its rate, and closes the gate until the moment it names.
-    pub fn refused(&self, bucket: Bucket, until: Timestamp) {
+    pub fn refused(&self, bucket: Bucket, scope: RateScope, until: Timestamp) {
+        let why = match scope {
+            RateScope::Burst | RateScope::Search => Why::Asked,
+            RateScope::Daily => Why::Allowance,
+            RateScope::Moving => Why::Moving,
+        };
         let mut inner = self.lock();
         inner.calls.rate_limited += 1;
-        inner.gate.close(bucket, until);
+        inner.state.gate.close(bucket, until, why);
+        inner.state.pressure.ended(Trip::TooMany);
+        if why == Why::Moving {
+            tracing::warn!(%until, "HubSpot is moving the account; nothing is sent until then");
+        }
     }
 
     /// Closes the gate without counting a refusal.
     pub fn pause(&self, until: Timestamp) {
-        self.lock().gate.close(Bucket::Plain, until);
+        let mut inner = self.lock();
+        inner.state.gate.close(Bucket::Plain, until, Why::Asked);
+    }
+
+    /// Takes in what the client has read from an error.
+    pub fn heed(&self, error: &CrmError) {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        match error.kind {
+            ErrorKind::TokenExpired | ErrorKind::LoginRefused => {
+                tracing::debug!("the credentials were refused");
+                inner.state.breaker.refused(now.millis());
+            }
+            ErrorKind::Locked | ErrorKind::TooHeavy => inner.state.pressure.ended(Trip::TooMuch),
+            ErrorKind::UnknownField => inner.stale = true,
+            _ => {}
+        }
+    }
+
+    /// Takes in what the client has read from the errors of single rows, which say nothing about
+    /// the platform.
+    pub fn heed_row(&self, error: &CrmError) {
+        if error.kind == ErrorKind::UnknownField {
+            self.lock().stale = true;
+        }
+    }
+
+    /// One call asked for too much.
+    pub fn too_much(&self) {
+        self.lock().state.pressure.ended(Trip::TooMuch);
+    }
+
+    /// Calls of what is done next are for this.
+    pub fn set_urgency(&self, urgency: Urgency) {
+        self.lock().urgency = urgency;
+    }
+
+    /// From when an attempt that asks so much may begin, and why not now.
+    pub fn shut(&self, asked: Asked<'_>) -> Option<(Timestamp, Why)> {
+        let now = self.clock.now();
+        let want = Want {
+            plain: u64::from(asked.calls),
+            search: u64::from(asked.searches),
+            associations: 0,
+            urgency: asked.urgency,
+        };
+        let inner = self.lock();
+        let paced = inner.state.pressure.paced_until(now.millis());
+        let paced = Some((paced, Why::Window)).filter(|(at, _)| *at > now.millis());
+        let shut = inner
+            .state
+            .shut_until(&self.bounds, now, want, asked.operations);
+        let (at, why) = shut.into_iter().chain(paced).max_by_key(|(at, _)| *at)?;
+        Some((Timestamp::from_millis(at), why))
     }
 
     pub fn ready_at(&self, calls: u32, searches: u32) -> Option<Timestamp> {
-        let now = self.clock.now();
-        let want = Want {
-            plain: u64::from(calls),
-            search: u64::from(searches),
-            associations: 0,
+        let urgency = self.lock().urgency;
+        let asked = Asked {
+            calls,
+            searches,
+            operations: &[],
+            urgency,
         };
-        let at = self.lock().gate.free_at(&self.bounds, now, want);
-        (at > now).then_some(at)
+        self.shut(asked).map(|(at, _)| at)
+    }
+
+    pub fn probe_is_due(&self) -> bool {
+        let now = self.clock.now().millis();
+        self.lock().state.breaker.probe_is_due(now)
+    }
+
+    pub fn probed(&self, well: bool) {
+        let now = self.clock.now().millis();
+        self.lock().state.breaker.probed(now, well);
+    }
+
+    /// Of `most` rows, those that one call carries now.
+    pub fn rows(&self, most: usize) -> usize {
+        self.lock().state.pressure.rows(most)
+    }
+
+    /// Whether retries may come as early as chance has it.
+    pub fn hasty(&self) -> bool {
+        self.lock().state.pressure.hasty()
+    }
+
+    /// Whether a field was missing since this was last asked.
+    pub fn take_stale(&self) -> bool {
+        std::mem::take(&mut self.lock().stale)
     }
 
     pub fn usage(&self) -> Usage {
@@ -156,20 +289,59 @@ impl Line {
     }
 
     pub fn gate_state(&self) -> serde_json::Value {
-        serde_json::to_value(&self.lock().gate).unwrap_or_default()
+        serde_json::to_value(&self.lock().state).unwrap_or_default()
     }
 
     /// Takes back what [`Line::gate_state`] gave. Anything else starts an empty gate: the platform
     /// then says itself when it is enough.
     pub fn restore_gate(&self, state: &serde_json::Value) {
-        let gate = serde::Deserialize::deserialize(state).unwrap_or_else(|_| {
+        let mut state = State::deserialize(state).unwrap_or_else(|_| {
             tracing::warn!("the stored rate gate cannot be read and starts empty");
-            GateState::default()
+            State::default()
         });
-        self.lock().gate = gate;
+        state.breaker.forget_login();
+        self.lock().state = state;
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn shut_until(
+        &self,
+        bounds: &Bounds,
+        now: Timestamp,
+        want: Want,
+        operations: &[Operation],
+    ) -> Option<(i64, Why)> {
+        let now_ms = now.millis();
+        let login = self.breaker.login_shut_until(now_ms);
+        let failing = self.breaker.shut_until(operations, now_ms);
+        self.gate
+            .shut_until(bounds, now, want)
+            .into_iter()
+            .chain(failing.map(|at| (at, Why::Failing)))
+            .chain(login.map(|at| (at, Why::Login)))
+            .max_by_key(|(at, _)| *at)
+    }
+}
+
+/// What a reply of any status, or none, tells about the platform. Refusals are read by the client.
+fn trip(outcome: &Result<Reply, CrmError>) -> Option<Trip> {
+    match outcome {
+        Ok(reply) if reply.status < 400 => Some(Trip::Good),
+        Ok(reply) if reply.status < 500 => None,
+        Ok(reply) => Some(Trip::Failed {
+            timed_out: matches!(reply.status, 504 | 522 | 524),
+        }),
+        Err(error) => match error.kind {
+            ErrorKind::Connect | ErrorKind::Unavailable | ErrorKind::BrokenReply => {
+                Some(Trip::Failed { timed_out: false })
+            }
+            ErrorKind::TimedOut => Some(Trip::Failed { timed_out: true }),
+            _ => None,
+        },
     }
 }

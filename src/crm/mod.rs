@@ -4,6 +4,7 @@
 //! a request is sent, metered and refused. Nothing here retries beyond one token refresh, sleeps,
 //! spawns, or decides what to write: the pipeline does. Imports `model` and `clock` only.
 
+mod breaker;
 mod crms;
 mod error;
 mod gate;
@@ -11,15 +12,19 @@ mod http;
 pub mod hubspot;
 mod json;
 mod meter;
+mod pressure;
+mod room;
 mod rows;
 pub mod salesforce;
 mod text;
+mod why;
 
 pub use crms::{Changed, Crms, Listing, Span, joined, split_ids};
 pub use error::{CrmError, ErrorKind, RateScope, Sent};
-pub use gate::{Bounds, GateState};
+pub use gate::{Bounds, GateState, Urgency, Why};
 pub use http::{BODY_CAP, Reply, Request, Transport};
 pub use hubspot::HubSpot;
 pub use meter::{Calls, Usage};
+pub use room::{Need, Shut};
 pub use rows::{RowResult, WriteRow, Written};
 pub use salesforce::Salesforce;

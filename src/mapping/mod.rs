@@ -10,6 +10,7 @@ mod expression;
 mod extend;
 mod fault;
 mod keys;
+mod lacks;
 mod load;
 mod poll;
 mod read;
@@ -22,6 +23,7 @@ mod warn;
 pub use bound::{Bound, References, bind};
 pub use expression::Expression;
 pub use fault::{At, Fault, Severity};
+pub use lacks::{Lack, lacks};
 pub use load::{Loaded, SourceFile, load};
 pub use poll::Poll;
 pub use rule::{

@@ -29,9 +29,9 @@ pub use policy::{Blank, Conflict, Direction, FirstSync, Policy, Tolerance};
 pub use problem::Problem;
 pub use record::{AssociationRead, Presence, Record, RecordKey, association_field};
 pub use schema::{
-    FieldKind, FieldSchema, ObjectSchema, Owner, PickOption, Pipeline, RecordType, Schemas,
+    Barred, FieldKind, FieldSchema, ObjectSchema, Owner, PickOption, Pipeline, RecordType, Schemas,
 };
 pub use side::{BySide, Side};
 pub use time::Timestamp;
 pub use value::{Fields, Raw, Value};
-pub use work::{Cause, ChangeEvent, ErrorClass, Failure, Task, Verdict};
+pub use work::{Cause, ChangeEvent, Class, ErrorClass, Failure, Task, Verdict};

@@ -30,6 +30,15 @@ pub struct ObjectSchema {
     pub pipelines: Vec<Pipeline>,
     /// Salesforce record types; empty elsewhere.
     pub record_types: Vec<RecordType>,
+    pub barred: Barred,
+}
+
+/// What the connection may not do to an object's records: for each, what it lacks, in words. `None`
+/// also where the platform does not tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Barred {
+    pub creates: Option<String>,
+    pub updates: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

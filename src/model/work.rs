@@ -44,14 +44,38 @@ impl Cause {
         Self::ALL.into_iter().find(|cause| cause.as_str() == text)
     }
 
-    /// Lower is claimed first: interactive, live, scan, backfill.
-    pub const fn priority(self) -> i64 {
+    pub const fn class(self) -> Class {
         match self {
-            Self::Person => 0,
-            Self::Poll | Self::Follow => 1,
-            Self::Scan => 2,
-            Self::Backfill => 3,
+            Self::Person => Class::Interactive,
+            Self::Poll | Self::Follow => Class::Live,
+            Self::Scan | Self::Backfill => Class::Backfill,
         }
+    }
+}
+
+/// Work that takes turns with work of other classes; the most urgent first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// A person waits for it.
+    Interactive,
+    Live,
+    /// Live work that failed before.
+    Retry,
+    /// Backfills and scans.
+    Backfill,
+}
+
+impl Class {
+    pub const ALL: [Self; 4] = [Self::Interactive, Self::Live, Self::Retry, Self::Backfill];
+
+    /// As the store keeps it.
+    pub const fn priority(self) -> i64 {
+        self as i64
+    }
+
+    pub fn of_priority(priority: i64) -> Self {
+        let found = Self::ALL.into_iter().find(|c| c.priority() == priority);
+        found.unwrap_or(Self::Backfill)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Site, at_rest};
+use super::{Site, at_rest, caught};
 use crate::mapping::Bound;
 use crate::model::{
     Cause, Hold, HoldReason, Link, LinkId, LinkState, Presence, Record, RecordId, RecordKey, Side,
@@ -58,8 +58,9 @@ pub async fn take(
         if link.is_none() && record.presence != Presence::Live {
             changes.dead_letters_closed.push(gone(&key));
         }
-        let quiet =
-            known.quiet(bound, side, record, link) || known.given_up(bound, cause, side, record);
+        // What cannot even be compared is marked: its own attempt will tell what is wrong with it.
+        let quiet = caught(|| known.quiet(bound, side, record, link)).unwrap_or(false)
+            || known.given_up(bound, cause, side, record);
         let looks_again = known.looks_again(cause, link);
         if quiet && !looks_again {
             continue;
@@ -88,7 +89,7 @@ pub fn keys_of(bound: &Bound, side: Side, record: &Record) -> MatchKeys {
         side,
         record: record.id.clone(),
         keys: if record.presence == Presence::Live {
-            bound.match_keys(side, &record.fields)
+            caught(|| bound.match_keys(side, &record.fields)).unwrap_or_default()
         } else {
             Vec::new()
         },

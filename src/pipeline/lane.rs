@@ -6,10 +6,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use super::turns::Turns;
 use crate::clock::{Chance, Clock};
-use crate::model::{Cause, ErrorClass, Failure, Task, Timestamp, Verdict, WorkspaceId};
+use crate::model::{Cause, Class, ErrorClass, Failure, Task, Timestamp, Verdict, WorkspaceId};
 use crate::retry;
-use crate::store::{Changes, Claimed, Judged, Lease, Mark, Store, StoreError};
+use crate::store::{Changes, Claim, Claimed, Judged, Lease, Mark, Store, StoreError, Turn};
 
 /// The lane of everything that touches a workspace's two CRMs.
 pub const LANE: &str = "sync";
@@ -32,6 +35,9 @@ const LONGEST_WAIT_MILLIS: i64 = 30 * 60_000;
 pub struct Setback {
     pub failure: Failure,
     pub retry_after: Option<Timestamp>,
+    /// The CRM does not know a field that its schema had: once the schema is read again, another
+    /// attempt may be all that it takes.
+    pub stale: bool,
 }
 
 pub struct Lane {
@@ -40,6 +46,18 @@ pub struct Lane {
     clock: Clock,
     chance: Chance,
     auth_failure: Option<Failure>,
+    turns: Turns,
+    /// Retries may come as early as chance has it: the quota of retries is not used up.
+    pub hasty: bool,
+}
+
+/// What outlives the lane's owner.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Kept {
+    /// What the connections know of their limits, in their own words.
+    gates: String,
+    turns: Turns,
 }
 
 impl Lane {
@@ -54,10 +72,12 @@ impl Lane {
         let lease = store.lease(workspace, LANE, owner, LEASE_MILLIS).await?;
         Ok(lease.map(|lease| Self {
             store: Arc::clone(store),
+            turns: kept(&lease).turns,
             lease,
             clock: clock.clone(),
             chance: chance.clone(),
             auth_failure: None,
+            hasty: true,
         }))
     }
 
@@ -74,14 +94,30 @@ impl Lane {
         self.clock.now().plus_millis(retry::SEND_WITHIN_MILLIS)
     }
 
-    pub fn state(&self) -> &str {
-        self.lease.state()
+    /// What the last owner's connections knew of their limits.
+    pub fn gates(&self) -> String {
+        kept(&self.lease).gates
     }
 
-    pub async fn claim(&self) -> Result<Vec<Claimed>, StoreError> {
+    /// Up to `limit` records, or a chore, of the class whose turn it is. Batches are filled up with
+    /// work of other classes, down to `riders`; only a person's is not, so that it is done soon.
+    pub async fn claim(&self, limit: u32, riders: Class) -> Result<Option<Claim>, StoreError> {
+        let now = self.clock.now();
+        let order = self.turns.order().map(|class| Turn {
+            class,
+            riders: match class {
+                Class::Interactive => class,
+                Class::Live | Class::Retry | Class::Backfill => riders.max(class),
+            },
+        });
         self.store
-            .claim(&self.lease, self.clock.now(), CLAIM_LIMIT)
+            .claim_in_turn(&self.lease, now, limit.min(CLAIM_LIMIT), &order)
             .await
+    }
+
+    /// The class has had so many calls; it takes its next turn accordingly.
+    pub fn had(&mut self, class: Class, calls: u64) {
+        self.turns.had(class, calls);
     }
 
     /// Tries once more what has waited for a parent for too long: the attempt sees whether the
@@ -123,7 +159,11 @@ impl Lane {
         self.store.claim_named(&self.lease, now, tasks).await
     }
 
-    pub async fn commit(&self, changes: Changes) -> Result<(), StoreError> {
+    pub async fn commit(&self, mut changes: Changes) -> Result<(), StoreError> {
+        changes.lane_state = changes.lane_state.map(|gates| {
+            let turns = self.turns.clone();
+            serde_json::to_string(&Kept { gates, turns }).unwrap_or_default()
+        });
         self.store.commit(&self.lease, changes).await
     }
 
@@ -157,6 +197,8 @@ impl Lane {
         let attempted = retry::Attempted {
             attempts: claimed.attempts + 1,
             first_at: self.first_failed_at(claimed, setback.failure.class),
+            hasty: self.hasty,
+            stale: setback.stale,
         };
         let jitter = self.chance.below(u64::MAX);
         let now = self.clock.now();
@@ -194,10 +236,25 @@ impl Lane {
         }
     }
 
+    /// Put off until `at`, with all the attempts it has left.
+    pub fn parked(&self, claimed: &Claimed, at: Timestamp, failure: Failure) -> Judged {
+        let setback = Setback {
+            failure,
+            retry_after: Some(at),
+            stale: false,
+        };
+        self.again(claimed, at, &setback)
+    }
+
     /// The first refusal of credentials since this was last asked.
     pub fn take_auth_failure(&mut self) -> Option<Failure> {
         self.auth_failure.take()
     }
+}
+
+/// State that cannot be read is forgotten: limits are learnt again.
+fn kept(lease: &Lease) -> Kept {
+    serde_json::from_str(lease.state()).unwrap_or_default()
 }
 
 pub fn judged(claimed: &Claimed, verdict: Verdict) -> Judged {

@@ -5,12 +5,15 @@
 
 mod ingest;
 mod lane;
+mod poison;
 mod rest;
 mod site;
 mod stock;
+mod turns;
 
 pub use ingest::{Taken, keys_of, take};
 pub use lane::{CLAIM_LIMIT, LANE, Lane, Setback};
+pub use poison::caught;
 pub use rest::{at_rest, rule_fields};
 pub use site::Site;
 pub use stock::{BACKFILL, BackfillCursor, POLL, Passes, is_filled, is_stocked};

@@ -6,7 +6,7 @@ mod cursor;
 mod poll;
 mod scan;
 
-use crate::crm::{CrmError, Crms};
+use crate::crm::{CrmError, Crms, ErrorKind};
 use crate::model::{BySide, Cause, MappingName, Side, Task, Timestamp};
 use crate::pipeline::{BACKFILL, BackfillCursor, LANE, Setback, Site, is_filled};
 use crate::store::{Changes, CursorPut, Mark, StoreError};
@@ -38,6 +38,7 @@ impl SourceError {
             Self::Crm(error) => Ok(Setback {
                 failure: error.failure(),
                 retry_after: error.retry_after,
+                stale: error.kind == ErrorKind::UnknownField,
             }),
         }
     }

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    ApprovalId, Bases, Cause, Failure, Hold, Intent, IntentId, Link, LinkId, MappingName, RecordId,
-    RecordKey, Side, Task, Timestamp, Verdict,
+    ApprovalId, Bases, Cause, Class, Failure, Hold, Intent, IntentId, Link, LinkId, MappingName,
+    RecordId, RecordKey, Side, Task, Timestamp, Verdict,
 };
 
 use super::review::{
@@ -139,6 +139,20 @@ pub struct Claimed {
     pub parent: Option<RecordKey>,
     /// Why the last attempt failed.
     pub failure: Option<Failure>,
+}
+
+/// A class that is asked for work, and the least urgent one whose records may fill its batch up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    pub class: Class,
+    pub riders: Class,
+}
+
+/// The most urgent work due, and the class whose turn it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub class: Class,
+    pub work: Vec<Claimed>,
 }
 
 /// How the work of a lane stands, by task kind (`record`, `poll`, `backfill`, `scan`).

@@ -17,9 +17,9 @@ use super::lanes::Lease;
 use super::records::match_hash;
 use super::review::{DeadLetterOf, RunRow};
 use super::rows::{
-    AliasDb, ApprovalDb, BasesDb, BlockRow, ConflictCloseRow, ConflictDb, CursorDb, DeadCloseRow,
-    DeadLetterDb, FinishRow, HoldCloseRow, HoldDb, IntentDb, JournalDb, KeyPutRow, KeyRow, LinkDb,
-    MarkRow, RetryRow, TombstoneDb, ids, task_key,
+    AliasDb, ApprovalDb, BasesDb, BlockRow, ConflictCloseRow, ConflictDb, CountDb, CursorDb,
+    DeadCloseRow, DeadLetterDb, FinishRow, HoldCloseRow, HoldDb, IntentDb, JournalDb, KeyPutRow,
+    KeyRow, LinkDb, MarkRow, RetryRow, TombstoneDb, ids, task_key,
 };
 use super::sql;
 
@@ -34,7 +34,8 @@ impl Store {
             lease.lane.as_str(),
             lease.owner.as_str(),
             lease.epoch,
-            changes.lane_state.as_deref()
+            changes.lane_state.as_deref(),
+            lease.next_step()
         ];
         let steps = Steps::of(lease, self.clock.now()).all(changes);
         let rows = again(|| self.apply(lease, &fence, &steps)).await?;
@@ -42,11 +43,18 @@ impl Store {
         Ok(())
     }
 
-    /// The number of rows touched.
+    /// The number of rows touched. A commit whose reply was lost is tried again like any other; if
+    /// it had been applied after all, the fence knows its number and nothing is done twice.
     async fn apply(&self, lease: &Lease, fence: &[Arg], steps: &[Step]) -> Result<u64> {
         let mut tx = self.db.begin().await?;
         if tx.run(&sql::lanes::LANE_FENCE, fence).await? == 0 {
-            return Err(lease.lost());
+            let mine = &fence[..4];
+            let done = tx.fetch::<CountDb>(&sql::lanes::LANE_STEP, mine).await?;
+            return if done.is_empty() {
+                Err(lease.lost())
+            } else {
+                Ok(0)
+            };
         }
         let mut rows = 0;
         for (statement, args) in steps {
@@ -341,4 +349,81 @@ fn key_rows(of: &MatchKeys) -> Vec<KeyPutRow> {
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::model::{Cause, ErrorClass, Failure, RecordId, RecordKey, Task, WorkspaceId};
+    use crate::store::Mark;
+
+    /// The connection broke in the commit: nobody knows whether it was applied, and it was.
+    #[tokio::test]
+    async fn a_commit_whose_reply_was_lost_counts_no_attempt_twice() {
+        let start = Timestamp::from_millis(1_772_442_000_000);
+        let store = Store::open("sqlite::memory:", Clock::manual(start)).await;
+        let (store, ws) = (store.unwrap(), WorkspaceId::new("acme/test"));
+        store.ensure_workspace(&ws).await.unwrap();
+        let task = Task::Record(RecordKey {
+            mapping: MappingName::new("contacts"),
+            side: Side::HubSpot,
+            id: RecordId::new("1"),
+        });
+        let mark = Mark {
+            task: task.clone(),
+            cause: Cause::Poll,
+            not_before: start,
+        };
+        store.mark(&ws, "sync", &[mark]).await.unwrap();
+        let lease = store.lease(&ws, "sync", "me", 30_000).await.unwrap();
+        let lease = lease.expect("the lane is free");
+        let failure = Failure {
+            class: ErrorClass::Transient,
+            code: "503".to_owned(),
+            message: "down".to_owned(),
+            fields: Vec::new(),
+        };
+        let verdict = Verdict::RetryAt {
+            at: start,
+            counted: true,
+            failure,
+        };
+        let judged = Judged {
+            task,
+            revision: 1,
+            verdict,
+        };
+        let changes = Changes {
+            verdicts: vec![judged],
+            ..Changes::default()
+        };
+        let fence = args![
+            "acme/test",
+            "sync",
+            "me",
+            lease.epoch(),
+            None::<&str>,
+            1_i64
+        ];
+        let steps = Steps::of(&lease, start).all(changes);
+        for _ in 0..2 {
+            store.apply(&lease, &fence, &steps).await.unwrap();
+        }
+        let queue = store.queue(&ws, "sync", 10).await.unwrap();
+        assert_eq!(queue[0].attempts, 1);
+        let stale = args![
+            "acme/test",
+            "sync",
+            "me",
+            lease.epoch() + 1,
+            None::<&str>,
+            2_i64
+        ];
+        let refused = store.apply(&lease, &stale, &steps).await;
+        assert!(matches!(
+            refused,
+            Err(crate::store::StoreError::LeaseLost { .. })
+        ));
+    }
 }

@@ -4,11 +4,12 @@
 //! committed.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::model::{Task, Timestamp, WorkspaceId};
+use crate::model::{Class, Task, Timestamp, WorkspaceId};
 
 use super::Store;
-use super::changes::{Claimed, Mark, QueueCounts};
+use super::changes::{Claim, Claimed, Mark, QueueCounts, Turn};
 use super::db::{Pool, again, args};
 use super::doc;
 use super::error::{Result, StoreError};
@@ -26,6 +27,8 @@ pub struct Lease {
     pub(super) epoch: i64,
     until: Timestamp,
     state: String,
+    /// Commits begun under this lease.
+    steps: AtomicI64,
 }
 
 impl Lease {
@@ -54,6 +57,11 @@ impl Lease {
     /// The JSON the lane's last owner left, `{}` at first.
     pub fn state(&self) -> &str {
         &self.state
+    }
+
+    /// The number of the next commit.
+    pub(super) fn next_step(&self) -> i64 {
+        self.steps.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub(super) fn lost(&self) -> StoreError {
@@ -101,6 +109,7 @@ impl Store {
             epoch: row.epoch,
             until,
             state: row.state,
+            steps: AtomicI64::new(0),
         }))
     }
 
@@ -163,19 +172,43 @@ impl Store {
 
     /// The most urgent work due: up to `limit` records of one mapping, or a single chore.
     pub async fn claim(&self, lease: &Lease, now: Timestamp, limit: u32) -> Result<Vec<Claimed>> {
+        let riders = Class::Backfill;
+        let order = Class::ALL.map(|class| Turn { class, riders });
+        let found = self.claim_in_turn(lease, now, limit, &order).await?;
+        Ok(found.map_or_else(Vec::new, |claim| claim.work))
+    }
+
+    /// The same for the first class in `order` that has work due; what is left of the batch is
+    /// filled up with its riders, the most urgent first.
+    pub async fn claim_in_turn(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        limit: u32,
+        order: &[Turn; 4],
+    ) -> Result<Option<Claim>> {
         let (ws, lane) = (lease.ws.as_str(), lease.lane.as_str());
-        let args = args![ws, lane, now];
+        let [a, b, c, d] = order.map(|turn| turn.class.priority());
+        let args = args![ws, lane, now, a, b, c, d];
         let Some(head) = self.db.fetch_one::<HeadDb>(&sql::CLAIM_HEAD, &args).await? else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
         let found = if head.kind == "record" {
-            let args = args![ws, lane, now, head.mapping, limit.max(1)];
+            let mine = order
+                .iter()
+                .find(|turn| turn.class.priority() == head.priority);
+            let riders = mine.map_or(head.priority, |turn| turn.riders.priority());
+            let (mapping, own) = (head.mapping, head.priority);
+            let args = args![ws, lane, now, mapping, limit.max(1), own, riders];
             self.db.fetch::<ClaimDb>(&sql::CLAIM_RECORDS, &args).await?
         } else {
             let args = args![ws, lane, head.task_key];
             self.db.fetch::<ClaimDb>(&sql::CLAIM_CHORE, &args).await?
         };
-        self.each(found)
+        Ok(Some(Claim {
+            class: Class::of_priority(head.priority),
+            work: self.each(found)?,
+        }))
     }
 
     /// Those of these pieces of work that are due, in their order, to be done along with a claim.

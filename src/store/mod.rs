@@ -20,7 +20,8 @@ mod setup;
 mod sql;
 
 pub use changes::{
-    Changes, Claimed, CursorPut, Judged, Mark, MatchKeys, QueueCounts, Standing, Tombstone,
+    Changes, Claim, Claimed, CursorPut, Judged, Mark, MatchKeys, QueueCounts, Standing, Tombstone,
+    Turn,
 };
 pub use db::Dialected;
 pub use error::{Result, StoreError, Taken};

@@ -5,7 +5,7 @@ use super::unit::{Batch, End, Unit};
 use crate::crm::{CrmError, ErrorKind};
 use crate::mapping::{Bound, Rule};
 use crate::model::{Cause, HoldReason, Link, LinkState, Presence, Record, Side};
-use crate::pipeline::{Setback, at_rest, keys_of};
+use crate::pipeline::{Setback, at_rest, caught, keys_of};
 use crate::store::{Changes, StoreError};
 
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,7 @@ pub fn setback(error: &CrmError) -> Setback {
     Setback {
         failure: error.failure(),
         retry_after: error.retry_after,
+        stale: error.kind == ErrorKind::UnknownField,
     }
 }
 
@@ -65,7 +66,10 @@ pub async fn marked(
 }
 
 fn rest(bound: &Bound, batch: &mut Batch) {
-    for unit in batch.open().filter(|unit| resting(bound, unit)) {
+    for unit in batch
+        .open()
+        .filter(|unit| caught(|| resting(bound, unit)).unwrap_or(false))
+    {
         unit.finish(End::AtRest);
     }
 }

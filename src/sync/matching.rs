@@ -409,6 +409,7 @@ pub fn waiting(code: &str, message: &str, at: crate::model::Timestamp) -> Setbac
     Setback {
         failure,
         retry_after: Some(at),
+        stale: false,
     }
 }
 

@@ -11,14 +11,18 @@ use super::desk::Desk;
 use super::guard;
 use super::input::rule_input;
 use super::outcome::{Outcome, apply, keep_overruled};
+use super::report;
 use super::sets::members_wait;
 use super::times::{Times, edit_times};
 use super::unit::{Batch, End, Unit, Write};
+use crate::bugs::{self, Bug};
 use crate::mapping::{Bound, References, Rule};
 use crate::merge::{self, Decision, Reason};
 use crate::model::{
-    BySide, Fields, Hold, HoldReason, Link, LinkState, MappingName, RecordId, RecordKey, Side,
+    BySide, ErrorClass, Fields, Hold, HoldReason, Link, LinkState, MappingName, RecordId,
+    RecordKey, Side,
 };
+use crate::pipeline::caught;
 use crate::store::StoreError;
 
 pub async fn plan(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), StoreError> {
@@ -33,22 +37,54 @@ pub async fn plan(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Resu
     };
     // A record that goes is not written to first.
     for unit in batch.open().filter(|unit| unit.writes.is_empty()) {
-        match unit.link_state() {
-            Some(LinkState::Linked) => linked(desk, bound, unit, &context),
-            Some(LinkState::Creating(on)) => {
-                create::propose(desk, bound, unit, on, &context.references);
-            }
-            Some(LinkState::Suspended | LinkState::Frozen) => unit.finish(End::Done),
-            Some(LinkState::Tombstoned | LinkState::Unlinked | LinkState::Detached) => {
-                unit.finish(End::Done);
-            }
-            None => {
-                let on = unit.source().other();
-                create::propose(desk, bound, unit, on, &context.references);
-            }
-        }
+        plan_or_fail(desk, bound, unit, &context);
     }
     guard::rules(desk, bound, batch).await
+}
+
+/// Plans one unit. When that panics the unit is as it was before, and fails alone.
+fn plan_or_fail(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, context: &Context) {
+    let changes = unit.changes.clone();
+    let link = (unit.link.clone(), unit.link_dirty);
+    let proposed = desk.tally.proposed;
+    if let Err(panic) = caught(|| plan_one(desk, bound, unit, context)) {
+        desk.tally.proposed = proposed;
+        unit.changes = changes;
+        (unit.link, unit.link_dirty) = link;
+        unit.writes.clear();
+        unit.guarded.clear();
+        unit.blocked_on = None;
+        unit.end = None;
+        let message = format!("Tandem itself failed on this record: {panic}");
+        let setback = report::setback(ErrorClass::Ours, "panic", message);
+        unit.finish(End::Failed(setback));
+    }
+}
+
+fn plan_one(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, context: &Context) {
+    assert!(!is_poison(unit), "a poison record, on purpose");
+    match unit.link_state() {
+        Some(LinkState::Linked) => linked(desk, bound, unit, context),
+        Some(LinkState::Creating(on)) => {
+            create::propose(desk, bound, unit, on, &context.references);
+        }
+        Some(LinkState::Suspended | LinkState::Frozen) => unit.finish(End::Done),
+        Some(LinkState::Tombstoned | LinkState::Unlinked | LinkState::Detached) => {
+            unit.finish(End::Done);
+        }
+        None => {
+            let on = unit.source().other();
+            create::propose(desk, bound, unit, on, &context.references);
+        }
+    }
+}
+
+fn is_poison(unit: &Unit) -> bool {
+    let poison = |fields: &Fields| fields.values().any(|raw| raw.as_text() == Some("poison"));
+    bugs::on(Bug::PanicInPlan)
+        && Side::BOTH
+            .into_iter()
+            .any(|s| unit.fields(s).is_some_and(poison))
 }
 
 /// What the plan of a whole batch was given besides its records.

@@ -46,6 +46,11 @@ pub fn refused(
             unit.finish(End::Failed(gone));
             None
         }
+        ErrorKind::UnknownField if unit.is_first_attempt() => {
+            // The schema is read again, and then the whole record is tried once more.
+            unit.finish(End::Failed(setback(error)));
+            None
+        }
         _ if !error.fields.is_empty() && job.intent.kind != IntentKind::Archive => {
             without_fields(desk, bound, unit, job, error)
         }

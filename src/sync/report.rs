@@ -82,6 +82,7 @@ pub fn setback(class: ErrorClass, code: &str, message: String) -> Setback {
     Setback {
         failure,
         retry_after: None,
+        stale: false,
     }
 }
 

@@ -127,6 +127,10 @@ impl Unit {
         self.end.get_or_insert(end);
     }
 
+    pub fn is_first_attempt(&self) -> bool {
+        self.claimed.iter().all(|claimed| claimed.attempts == 0)
+    }
+
     pub fn is_marked(&self, side: Side) -> bool {
         self.claimed
             .iter()

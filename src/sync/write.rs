@@ -15,7 +15,7 @@ use super::refused::{adopt_existing, refused};
 use super::report;
 use super::settle::{self, After};
 use super::unit::{Batch, End, Unit};
-use crate::crm::{CrmError, Crms, RowResult, WriteRow, Written};
+use crate::crm::{CrmError, ErrorKind, RowResult, WriteRow, Written};
 use crate::mapping::Bound;
 use crate::model::{
     ErrorClass, Fields, Intent, IntentId, IntentKind, Presence, Raw, Record, RecordId, Side,
@@ -118,9 +118,12 @@ async fn send(
     let mut done = Vec::new();
     let mut jobs = jobs.into_iter().peekable();
     while jobs.peek().is_some() {
-        let mut call: Vec<Job> = jobs.by_ref().take(Crms::batch(side)).collect();
+        let mut call: Vec<Job> = jobs.by_ref().take(desk.crms.rows(side)).collect();
         open_intents(desk, bound, batch, &mut call).await?;
-        let mut results = call_crm(desk, bound, side, kind, &call).await;
+        let first = call
+            .iter()
+            .all(|job| batch.units[job.unit].is_first_attempt());
+        let mut results = call_crm(desk, bound, (side, kind, first), &call).await;
         for job in call {
             let result = results
                 .remove(job.intent.id.as_str())
@@ -170,8 +173,7 @@ type Results = BTreeMap<String, RowResult>;
 async fn call_crm(
     desk: &Desk<'_>,
     bound: &Bound,
-    side: Side,
-    kind: IntentKind,
+    (side, kind, first): (Side, IntentKind, bool),
     call: &[Job],
 ) -> Results {
     let rows: Vec<WriteRow> = call.iter().map(|job| row(bound, side, job)).collect();
@@ -204,7 +206,7 @@ async fn call_crm(
             continue;
         }
         let replies = one_call(desk, bound, (side, kind, send_before), &rows).await;
-        if rows.len() > 1 && poisoned(&replies) {
+        if rows.len() > 1 && poisoned(&replies, first) {
             let (left, right) = rows.split_at(rows.len() / 2);
             waiting.push(right.to_vec());
             waiting.push(left.to_vec());
@@ -246,11 +248,17 @@ fn call_expired(desk: &Desk<'_>, send_before: Timestamp) -> bool {
     desk.site.clock.now() > send_before
 }
 
-/// The whole call was refused for good, so one of its rows may be the only culprit.
-fn poisoned(replies: &[(String, RowResult)]) -> bool {
-    replies.iter().any(|(_, reply)| {
-        matches!(reply, Err(error) if error.whole_call && error.class() == ErrorClass::Permanent)
-    })
+/// The whole call was refused for good, so one of its rows may be the only culprit. An unknown
+/// field is the schema's fault at `first`: all rows are tried again when that has been read anew.
+fn poisoned(replies: &[(String, RowResult)], first: bool) -> bool {
+    let poisons = |error: &CrmError| {
+        error.whole_call
+            && error.class() == ErrorClass::Permanent
+            && !(first && error.kind == ErrorKind::UnknownField)
+    };
+    replies
+        .iter()
+        .any(|(_, reply)| matches!(reply, Err(error) if poisons(error)))
 }
 
 async fn archive(desk: &Desk<'_>, bound: &Bound, side: Side, rows: Vec<WriteRow>) -> Results {

@@ -26,7 +26,9 @@ mod merge_walk;
 mod merges;
 mod newest;
 mod office;
+mod outages;
 mod patience;
+mod poison;
 mod policies;
 mod references;
 mod restarts;
@@ -35,7 +37,9 @@ mod roles;
 mod settling;
 mod sources;
 mod two_sided;
+
 mod undelete;
+mod urgency;
 mod waiting;
 mod walk;
 

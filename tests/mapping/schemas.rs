@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tandem::mapping::{Bound, Fault, Loaded, SourceFile, bind, load};
 use tandem::model::{
-    BySide, FieldKind, FieldSchema, ObjectSchema, Owner, PickOption, Pipeline, RecordId,
+    Barred, BySide, FieldKind, FieldSchema, ObjectSchema, Owner, PickOption, Pipeline, RecordId,
     RecordType, Schemas,
 };
 
@@ -94,6 +94,7 @@ fn object(name: &str, lines: &str) -> ObjectSchema {
         fields,
         pipelines: Vec::new(),
         record_types: Vec::new(),
+        barred: Barred::default(),
     }
 }
 

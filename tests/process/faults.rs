@@ -94,12 +94,37 @@ fn a_missing_scope_is_named_before_anything_is_written() {
     }
 }
 
-/// No call tells beforehand what an app may write; the letters say what was missing.
+/// A permission to write that is known to be missing is told before anything else happens, once for
+/// the object and not once for each of its records.
+#[test]
+fn a_scope_for_writing_that_is_missing_is_named_once_and_nothing_is_written() {
+    let sim = Sim::start(&["--records", "6"]);
+    let scope = "crm.objects.companies.write";
+    sim.options(json!({"missing_scopes": [scope]}));
+    for arguments in RUNS {
+        let here = folder();
+        let ran = run(&sim.variables(), here.path(), arguments);
+        ran.lacks(&["HubSpot companies: the app lacks the scope crm.objects.companies.write"]);
+        assert!(
+            ran.stderr.contains("direction: to-salesforce"),
+            "{}",
+            ran.stderr
+        );
+    }
+    let here = folder();
+    let ran = run(&sim.variables(), here.path(), &["check", "--live"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stdout.contains(scope), "{}", ran.stdout);
+    assert_eq!(sim.writes(), (0, 0));
+}
+
+/// A token that does not tell its scopes is found out by the first write; the letters say what was
+/// missing.
 #[test]
 fn a_scope_for_writing_that_is_missing_is_named_by_the_dead_letters() {
     let sim = Sim::start(&["--records", "6"]);
     let scope = "crm.objects.companies.write";
-    sim.options(json!({"missing_scopes": [scope]}));
+    sim.options(json!({"missing_scopes": [scope], "hide_scopes": true}));
     let here = folder();
     let told = sim.sync(here.path());
     assert!(told["dead_letters"].as_u64().unwrap() > 0, "{told}");
@@ -124,25 +149,60 @@ fn a_field_that_no_crm_has_is_named_with_its_place() {
     refused(&sim, &sim.variables(), &["--mappings", &named], &words);
 }
 
-/// Without its key field a side gets no new records, or a lost reply would make two of one.
+/// Without its key field a side could get one record twice. A run says so once for each object, and
+/// leaves nothing behind, not even in the store.
 #[test]
-fn accounts_without_key_fields_get_no_new_records() {
+fn accounts_without_key_fields_are_told_once_per_object_and_nothing_is_written() {
     let sim = Sim::start(&["--records", "20", "--bare"]);
-    let here = folder();
-    let before: Vec<usize> = sim.everything().iter().map(Vec::len).collect();
-    let ran = sim.tandem(here.path(), &["sync", "--once", "--json"]);
-    let after: Vec<usize> = sim.everything().iter().map(Vec::len).collect();
-    assert_eq!(after, before, "{}{}", ran.stdout, ran.stderr);
-    if ran.code == 0 {
-        let letters = sim.tandem(here.path(), &["dead-letters", "list"]);
-        assert!(
-            letters.stdout.contains("tandem_link_id"),
-            "{}",
-            letters.stdout
-        );
-    } else {
-        ran.refused(&["tandem_link_id"]);
+    let before = sim.everything();
+    for arguments in RUNS {
+        let here = folder();
+        let ran = run(&sim.variables(), here.path(), arguments);
+        ran.lacks(&[
+            "HubSpot companies: there is no `tandem_link_id`",
+            "HubSpot contacts: there is no `tandem_link_id`",
+            "HubSpot deals: there is no `tandem_link_id`",
+            "Salesforce Account: there is no `Tandem_Link_Id__c`",
+            "Salesforce Contact: there is no `Tandem_Link_Id__c`",
+            "Salesforce Lead: there is no `Tandem_Link_Id__c`",
+            "Salesforce Opportunity: there is no `Tandem_Link_Id__c`",
+        ]);
+        for word in [
+            "unique values",
+            "External ID",
+            "`key:`",
+            "create-without-key: accept",
+        ] {
+            assert!(ran.stderr.contains(word), "`{word}` in: {}", ran.stderr);
+        }
+        let links = sim.tandem(here.path(), &["links", "list", "--json"]);
+        assert!(!links.stdout.contains("\"hubspot\""), "{}", links.stdout);
     }
+    assert_eq!(sim.everything(), before);
+
+    let here = folder();
+    let ran = run(&sim.variables(), here.path(), &["sync", "--once", "--json"]);
+    let missing = ran.json()["error"]["missing"].clone();
+    assert_eq!(missing.as_array().map(Vec::len), Some(7), "{missing}");
+    let ran = run(&sim.variables(), here.path(), &["check", "--live"]);
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.stdout.matches("missing: ").count(), 7, "{}", ran.stdout);
+}
+
+/// Where a mapping only ever updates, no key is needed and nobody is bothered.
+#[test]
+fn mappings_that_never_create_run_without_key_fields() {
+    let sim = Sim::start(&["--records", "6", "--bare"]);
+    let files = folder();
+    let file = "mapping: people\nhubspot: contacts\nsalesforce: Contact\ndirection: both\n\
+        conflict: salesforce\nfirst-sync: { fill-blanks: salesforce }\nmatch:\n  - email: Email\n\
+        create: never\nrules:\n  email: Email\n  jobtitle: Title\n";
+    fs::write(files.path().join("people.yaml"), file).expect("written");
+    let named = files.path().display().to_string();
+    let here = folder();
+    let ran = sim.tandem(here.path(), &["sync", "--once", "--mappings", &named]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(!ran.stderr.contains("missing"), "{}", ran.stderr);
 }
 
 /// Runs are refused with these words, and the folder stays as it is.

@@ -226,6 +226,21 @@ impl Ran {
     }
 }
 
+impl Ran {
+    /// Asserts a refusal at the start: exit code 1, a line for each of `lines` that begins so, and
+    /// the error last.
+    #[track_caller]
+    pub fn lacks(&self, lines: &[&str]) {
+        assert_eq!(self.code, 1, "{}{}", self.stdout, self.stderr);
+        let said: Vec<&str> = self.stderr.lines().collect();
+        assert_eq!(said.len(), lines.len() + 1, "{}", self.stderr);
+        for (said, line) in said.iter().zip(lines) {
+            assert!(said.starts_with(&format!("missing: {line}")), "{said}");
+        }
+        assert!(said[lines.len()].starts_with("error: "), "{}", self.stderr);
+    }
+}
+
 /// Starts the program in the folder of its store.
 pub fn start(variables: &Variables, data: &Path, arguments: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tandem"));

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use tandem::model::{Cause, ErrorClass, Side, Task, Timestamp, Verdict};
-use tandem::store::{Changes, Claimed, Mark, Standing};
+use tandem::model::{Cause, Class, ErrorClass, Side, Task, Timestamp, Verdict};
+use tandem::store::{Changes, Claimed, Mark, Standing, Turn};
 
 use crate::fixture::{
     Fixture, START, contacts, failure, judged, key, link, linked, mark, on_both, polled, record,
@@ -15,6 +15,8 @@ on_both!(
     a_change_during_the_attempt_is_attempted_again,
     a_dead_record_that_changed_meanwhile_gets_another_chance,
     the_most_urgent_work_comes_first_and_by_mapping,
+    a_class_whose_turn_it_is_comes_first_and_takes_along_only_its_riders,
+    work_that_failed_takes_the_turns_of_retries_until_it_is_marked_again,
     a_chore_is_claimed_alone,
     work_that_is_not_due_waits,
     a_retry_waits_and_counts,
@@ -99,6 +101,56 @@ async fn the_most_urgent_work_comes_first_and_by_mapping(f: Fixture) {
     assert_eq!(ids(&two), ["1", "2"], "claiming changes nothing");
     f.judge(&lease, &claimed, &Verdict::Done).await;
     assert_eq!(ids(&f.claim(&lease).await), ["9"]);
+}
+
+async fn a_class_whose_turn_it_is_comes_first_and_takes_along_only_its_riders(f: Fixture) {
+    f.mark(&[
+        mark(record("1"), Cause::Person),
+        mark(record("2"), Cause::Poll),
+        mark(record("3"), Cause::Backfill),
+    ])
+    .await;
+    let lease = f.lease().await;
+    let take = async |class: Class, riders: Class| {
+        let mut order = Class::ALL.map(|class| Turn { class, riders });
+        order.sort_by_key(|turn| turn.class != class);
+        let found = f.store.claim_in_turn(&lease, START, 10, &order).await;
+        let found = found.unwrap().expect("work is due");
+        let ids: Vec<String> = found
+            .work
+            .iter()
+            .map(|w| w.task.record_id().into())
+            .collect();
+        (found.class, ids.join(" "))
+    };
+    let backfill = Class::Backfill;
+    assert_eq!(take(backfill, backfill).await, (backfill, "3 1 2".into()));
+    assert_eq!(
+        take(Class::Live, Class::Live).await,
+        (Class::Live, "2 1".into())
+    );
+    let person = Class::Interactive;
+    assert_eq!(take(person, person).await, (person, "1".into()));
+    // Nobody of that class is there: the next in the order has the turn.
+    assert_eq!(take(Class::Retry, person).await, (person, "1".into()));
+}
+
+async fn work_that_failed_takes_the_turns_of_retries_until_it_is_marked_again(f: Fixture) {
+    f.mark(&[polled("1"), polled("2"), mark(record("3"), Cause::Backfill)])
+        .await;
+    let lease = f.lease().await;
+    let claimed = f.claim(&lease).await;
+    let failed = |work: &&Claimed| work.task.record_id() != "2";
+    let failed: Vec<Claimed> = claimed.iter().filter(failed).cloned().collect();
+    f.judge(&lease, &failed, &retry(0, ErrorClass::Transient))
+        .await;
+    assert_eq!(
+        ids(&f.claim(&lease).await),
+        ["2", "1", "3"],
+        "live, retry, backfill"
+    );
+    f.mark(&[polled("1")]).await;
+    assert_eq!(ids(&f.claim(&lease).await), ["1", "2", "3"]);
 }
 
 async fn a_chore_is_claimed_alone(f: Fixture) {

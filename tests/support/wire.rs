@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -25,6 +26,8 @@ enum What {
     LoseRequest,
     /// The request is answered with this status and body without arriving.
     Answer(u16, &'static str),
+    /// The request is carried out, and this comes back instead of the reply.
+    Spoil(u16, &'static str),
 }
 
 struct Turn {
@@ -52,6 +55,10 @@ struct Death {
 #[derive(Clone, Default)]
 pub struct Wire {
     turns: Arc<Mutex<VecDeque<Turn>>>,
+    /// Every request that no turn waits for is answered so, without arriving.
+    down: Arc<Mutex<Option<(u16, &'static str)>>>,
+    /// Requests that were sent, whatever became of them.
+    sent: Arc<AtomicU64>,
     death: Arc<Death>,
 }
 
@@ -132,6 +139,30 @@ impl Wire {
         self.wait(method, path_end, What::Answer(status, body));
     }
 
+    /// The request is carried out, and something else comes back.
+    pub fn spoil(
+        &self,
+        method: &'static str,
+        path_end: &'static str,
+        status: u16,
+        body: &'static str,
+    ) {
+        self.wait(method, path_end, What::Spoil(status, body));
+    }
+
+    /// Nothing arrives from here on: everything is answered with this status and body.
+    pub fn down(&self, status: u16, body: &'static str) {
+        *self.down.lock().unwrap() = Some((status, body));
+    }
+
+    pub fn up(&self) {
+        *self.down.lock().unwrap() = None;
+    }
+
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::SeqCst)
+    }
+
     /// Turns that no request has taken; a test that leaves some did not test what it says.
     pub fn waiting(&self) -> usize {
         self.turns.lock().unwrap().len()
@@ -167,7 +198,13 @@ impl Wire {
             self.death.came.notify_one();
             return std::future::pending().await;
         }
-        match self.take(&request) {
+        self.sent.fetch_add(1, Ordering::SeqCst);
+        let taken = self.take(&request);
+        let down = *self.down.lock().unwrap();
+        if let (None, Some((status, body))) = (&taken, down) {
+            return answer(status, body);
+        }
+        match taken {
             None => next.run(request).await,
             Some(What::Before(act)) => {
                 act().await;
@@ -179,6 +216,10 @@ impl Wire {
             }
             Some(What::LoseRequest) => answer(504, ""),
             Some(What::Answer(status, body)) => answer(status, body),
+            Some(What::Spoil(status, body)) => {
+                drop(next.run(request).await);
+                answer(status, body)
+            }
         }
     }
 }

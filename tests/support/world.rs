@@ -23,7 +23,7 @@ use tandem::sim::hubspot::{HubSpotOptions, HubSpotSim};
 use tandem::sim::salesforce::{SalesforceOptions, SalesforceSim};
 use tandem::store::{
     Changes, ConflictFilter, ConflictRow, DeadLetter, DeadLetterFilter, DeadLetterState,
-    LinkFilter, Mark, Store,
+    LinkFilter, Mark, Store, StoreError,
 };
 
 use super::wire::Wire;
@@ -199,6 +199,12 @@ impl World {
     pub async fn step(&mut self) -> Step {
         let engine = self.engine.as_mut().expect("the engine runs");
         engine.step().await.unwrap()
+    }
+
+    /// A step that may fail because the store does.
+    pub async fn try_step(&mut self) -> Result<Step, StoreError> {
+        let engine = self.engine.as_mut().expect("the engine runs");
+        engine.step().await
     }
 
     /// Looks for changes on both sides until nothing is left to do within half an hour. Twice,

@@ -11,6 +11,7 @@ pub const FLOORS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &["model"]),
     ("config", &[]),
+    ("bugs", &[]),
     ("telemetry", &["config"]),
     ("mapping", &["model"]),
     ("merge", &["model"]),
@@ -32,7 +33,7 @@ pub const FLOORS: &[(&str, &[&str])] = &[
     (
         "sync",
         &[
-            "model", "clock", "mapping", "merge", "retry", "store", "crm", "pipeline",
+            "model", "clock", "bugs", "mapping", "merge", "retry", "store", "crm", "pipeline",
         ],
     ),
     (

@@ -5,6 +5,7 @@
 
 mod association;
 mod error;
+mod grants;
 mod object;
 mod read;
 mod schema;
@@ -217,11 +218,16 @@ impl HubSpot {
             return Ok(reply);
         }
         let error = error::from_reply(&reply, self.now(), self.day_end());
-        self.heed(&error);
+        self.inner.line.heed(&error);
+        self.wait_for(&error);
         Err(error)
     }
 
-    fn heed(&self, error: &CrmError) {
+    pub(super) fn line(&self) -> &Line {
+        &self.inner.line
+    }
+
+    fn wait_for(&self, error: &CrmError) {
         let Some(until) = error.retry_after else {
             return;
         };
@@ -231,7 +237,7 @@ impl HubSpot {
                 RateScope::Search => Bucket::Search,
                 RateScope::Burst | RateScope::Daily | RateScope::Moving => Bucket::Plain,
             };
-            self.inner.line.refused(bucket, until);
+            self.inner.line.refused(bucket, scope, until);
         } else if error.kind == ErrorKind::Unavailable {
             self.inner.line.pause(until);
         }

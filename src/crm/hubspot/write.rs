@@ -114,6 +114,9 @@ impl HubSpot {
             .iter()
             .map(|item| super::error::from_item(item, now))
             .collect();
+        items
+            .iter()
+            .for_each(|item| self.inner.line.heed_row(&item.error));
         sort_out(kind, rows, many.results.unwrap_or_default(), items)
     }
 

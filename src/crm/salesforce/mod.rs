@@ -23,7 +23,7 @@ use url::Url;
 use super::gate::{Bounds, Bucket, DAILY_SHARE_PERCENT, Seen};
 use super::http::{self as wire_http, Reply, Request, Transport};
 use super::meter::{Calls, Family, Line, Usage};
-use super::{CrmError, ErrorKind, Sent};
+use super::{CrmError, ErrorKind, RateScope, Sent};
 use crate::clock::Clock;
 use crate::model::Timestamp;
 
@@ -204,14 +204,24 @@ impl Salesforce {
     /// before anything is done, so even a write may be repeated.
     async fn send(&self, op: Op<'_>, draft: Draft) -> Result<Reply, CrmError> {
         let current = self.current();
-        let outcome = self.send_once(op, &draft, &current.session).await;
-        match &outcome {
-            Err(error) if error.kind == ErrorKind::TokenExpired && self.inner.login.is_some() => {
-                let session = self.renew(current.generation).await?;
-                self.send_once(op, &draft, &session).await
-            }
-            Ok(_) | Err(_) => outcome,
+        let mut outcome = self.send_once(op, &draft, &current.session).await;
+        if let Err(error) = &outcome
+            && error.kind == ErrorKind::TokenExpired
+            && self.inner.login.is_some()
+        {
+            outcome = match self.renew(current.generation).await {
+                Ok(session) => self.send_once(op, &draft, &session).await,
+                Err(error) => Err(error),
+            };
         }
+        if let Err(error) = &outcome {
+            self.inner.line.heed(error);
+        }
+        outcome
+    }
+
+    pub(super) fn line(&self) -> &Line {
+        &self.inner.line
     }
 
     async fn send_once(
@@ -232,8 +242,12 @@ impl Salesforce {
         }
         let error = error::from_reply(&reply, self.now(), op.object);
         if let Some(until) = error.retry_after {
-            if matches!(error.kind, ErrorKind::RateLimited(_)) {
-                self.inner.line.refused(Bucket::Plain, until);
+            if let ErrorKind::RateLimited(scope) = error.kind {
+                self.inner.line.refused(Bucket::Plain, scope, until);
+                if scope == RateScope::Burst {
+                    // Too many long requests at once: shorter ones are done sooner.
+                    self.inner.line.too_much();
+                }
             } else if error.kind == ErrorKind::Unavailable {
                 self.inner.line.pause(until);
             }

@@ -7,7 +7,7 @@ use super::{Op, Salesforce, data_path, soql};
 use crate::crm::json::{Lenient, list, listed};
 use crate::crm::{CrmError, Usage};
 use crate::model::{
-    FieldKind, FieldSchema, Fields, ObjectSchema, Owner, PickOption, Raw, Record, RecordId,
+    Barred, FieldKind, FieldSchema, Fields, ObjectSchema, Owner, PickOption, Raw, Record, RecordId,
     RecordType,
 };
 
@@ -24,6 +24,8 @@ pub struct Organization {
 #[serde(default, rename_all = "camelCase")]
 struct Describe {
     name: Lenient,
+    createable: Option<bool>,
+    updateable: Option<bool>,
     #[serde(deserialize_with = "list")]
     fields: Option<Vec<Described>>,
     #[serde(deserialize_with = "listed")]
@@ -85,6 +87,10 @@ struct Allowance {
     remaining: Option<u64>,
 }
 
+fn barred(may: Option<bool>, what: &str) -> Option<String> {
+    (may == Some(false)).then(|| format!("the connected user may not {what} its records"))
+}
+
 impl Salesforce {
     /// Fields as the connected user sees them: one hidden by its permissions is absent.
     pub async fn object_schema(&self, object: &str) -> Result<ObjectSchema, CrmError> {
@@ -112,6 +118,10 @@ impl Salesforce {
             fields: fields.collect(),
             pipelines: Vec::new(),
             record_types: types.collect(),
+            barred: Barred {
+                creates: barred(described.createable, "create"),
+                updates: barred(described.updateable, "edit"),
+            },
         })
     }
 

@@ -128,7 +128,9 @@ impl Salesforce {
     /// A row counts as written only when it says so and names the record that was meant.
     fn judge(&self, kind: Kind<'_>, object: &str, row: &WriteRow, saved: Saved) -> RowResult {
         if saved.success == Some(false) {
-            return Err(error::from_row(&saved.errors, self.now(), object));
+            let refused = error::from_row(&saved.errors, self.now(), object);
+            self.inner.line.heed_row(&refused);
+            return Err(refused);
         }
         let id = saved.id.0.as_deref().and_then(full_id);
         let meant = match &row.id {

@@ -3,14 +3,14 @@
 use super::super::fault::{self, At, Fault, Severity};
 use super::super::read::RECORD_TYPE;
 use super::super::rule::{Rule, Shape, Table, Values};
-use super::super::types::{Create, Mapping};
+use super::super::types::Mapping;
 use super::names::{is_pipeline, resolve};
 use super::slot::{BoundRow, Plan, slots};
 use super::{Bound, check, reads, sample, ties};
 use crate::model::{BySide, FieldKind, FieldSchema, ObjectSchema, Schemas, Side, Value};
 
 /// The standard names of the fields that mark created records.
-const KEYS: BySide<&str> = BySide {
+pub(in crate::mapping) const KEYS: BySide<&str> = BySide {
     hubspot: "tandem_link_id",
     salesforce: "Tandem_Link_Id__c",
 };
@@ -117,18 +117,8 @@ fn key(
             faults.push(at.error(name, message).suggest(known));
             None
         }
-        (None, None) => {
-            let creates = !matches!(mapping.create.get(side), Create::Never);
-            if creates && !mapping.create_without_key {
-                let message = format!(
-                    "{} has no key field `{name}`: creates there are held; make the field, name \
-                     another with `key:`, or set `create-without-key: accept`",
-                    side.title()
-                );
-                faults.push(at.warning(name, message));
-            }
-            None
-        }
+        // What that means for creates is `lacks`'s business.
+        (None, None) => None,
     }
 }
 

@@ -28,6 +28,7 @@ use crate::model::{
 };
 use slot::Plan;
 
+pub(super) use bind::KEYS;
 pub use bind::bind;
 
 /// A mapping that fits its schemas.

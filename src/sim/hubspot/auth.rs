@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value as Json, json};
 
 use super::failure::Failure;
+use super::kind::ObjectKind;
 use super::record::{APP_ID, PERSON};
 use super::stamp;
 use super::state::State;
@@ -160,6 +161,16 @@ impl State {
             "user_id": PERSON, "scopes": SCOPES, "token_use": "access_token"})
     }
 
+    /// What the token of a private app may do; other tokens are not known here.
+    pub fn private_app(&self, body: &[u8]) -> Result<Json, Failure> {
+        let asked: Json = serde_json::from_slice(body).unwrap_or_default();
+        if asked["tokenKey"] != self.options.token.as_str() || self.switches.hide_scopes {
+            return Err(Failure::no_route());
+        }
+        let scopes = private_app_scopes(&self.switches.missing_scopes);
+        Ok(json!({"hubId": self.portal_id, "userId": PERSON, "appId": APP_ID, "scopes": scopes}))
+    }
+
     /// What a token is (`hubspot.md 1.4`).
     pub fn introspect(&self, token: &str) -> Json {
         let expires = self
@@ -179,6 +190,19 @@ impl State {
         }
         body
     }
+}
+
+fn private_app_scopes(missing: &[String]) -> Vec<String> {
+    let mut scopes = vec!["crm.objects.owners.read".to_owned()];
+    for kind in ObjectKind::ALL {
+        for write in [false, true] {
+            scopes.extend([kind.scope(write), kind.schema_scope(write)]);
+        }
+    }
+    scopes.sort();
+    scopes.dedup();
+    scopes.retain(|scope| !missing.contains(scope));
+    scopes
 }
 
 fn refusal_json((status, text, code): Refusal, correlation: &str) -> Json {

@@ -54,6 +54,8 @@ impl Default for HubSpotOptions {
 pub(super) struct Switches {
     /// Scopes the app is told it lacks.
     pub missing_scopes: Vec<String>,
+    /// Nobody is told which scopes a token has.
+    pub hide_scopes: bool,
     /// A refresh gives a new refresh token and kills the old one.
     pub rotate_refresh_tokens: bool,
     /// A search hit found by its old index entry shows the values stored now.

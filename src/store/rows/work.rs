@@ -25,6 +25,7 @@ pub(in crate::store) struct HeadDb {
     pub task_key: String,
     pub kind: String,
     pub mapping: String,
+    pub priority: i64,
 }
 
 #[derive(FromRow)]
@@ -72,7 +73,7 @@ impl MarkRow {
             side: mark.task.side().as_str(),
             record_id: mark.task.record_id().to_owned(),
             cause: mark.cause.as_str(),
-            priority: mark.cause.priority(),
+            priority: mark.cause.class().priority(),
             not_before: mark.not_before.micros(),
         }
     }

@@ -4,20 +4,25 @@ use super::statements;
 
 statements! {
     /// Takes a lane nobody holds. No row comes back when somebody does.
-    LANE_LEASE = ["INSERT INTO lanes (workspace_id, lane, owner, epoch, until_at, state) \
-        VALUES ($1, $2, $3, 1, $4, '{}') ON CONFLICT (workspace_id, lane) DO UPDATE \
-        SET owner = excluded.owner, epoch = lanes.epoch + 1, until_at = excluded.until_at \
+    LANE_LEASE = ["INSERT INTO lanes (workspace_id, lane, owner, epoch, until_at, step, state) \
+        VALUES ($1, $2, $3, 1, $4, 0, '{}') ON CONFLICT (workspace_id, lane) DO UPDATE \
+        SET owner = excluded.owner, epoch = lanes.epoch + 1, until_at = excluded.until_at, \
+        step = 0 \
         WHERE lanes.owner IS NULL OR lanes.until_at <= $5 RETURNING epoch, state"];
     LANE_RENEW = ["UPDATE lanes SET until_at = $5 WHERE workspace_id = $1 AND lane = $2 \
         AND owner = $3 AND epoch = $4"];
     LANE_RELEASE = ["UPDATE lanes SET owner = NULL, until_at = 0 \
         WHERE workspace_id = $1 AND lane = $2 AND owner = $3 AND epoch = $4"];
-    /// The first statement of every commit: a row lock, and proof that the lease still stands.
-    LANE_FENCE = ["UPDATE lanes SET state = COALESCE($5, lanes.state) \
+    /// The first statement of every commit: a row lock, and proof that the lease still stands and
+    /// that this very commit was not applied before.
+    LANE_FENCE = ["UPDATE lanes SET state = COALESCE($5, lanes.state), step = $6 \
+        WHERE workspace_id = $1 AND lane = $2 AND owner = $3 AND epoch = $4 AND step < $6"];
+    /// What the fence has let through last, for its owner.
+    LANE_STEP = ["SELECT step AS n FROM lanes \
         WHERE workspace_id = $1 AND lane = $2 AND owner = $3 AND epoch = $4"];
     /// The same lock for those who only leave marks.
-    LANE_TOUCH = ["INSERT INTO lanes (workspace_id, lane, owner, epoch, until_at, state) \
-        VALUES ($1, $2, NULL, 0, 0, '{}') ON CONFLICT (workspace_id, lane) DO UPDATE \
+    LANE_TOUCH = ["INSERT INTO lanes (workspace_id, lane, owner, epoch, until_at, step, state) \
+        VALUES ($1, $2, NULL, 0, 0, 0, '{}') ON CONFLICT (workspace_id, lane) DO UPDATE \
         SET state = lanes.state"];
     LANE_STATE = ["SELECT state FROM lanes WHERE workspace_id = $1 AND lane = $2"];
 
@@ -37,20 +42,46 @@ statements! {
          priority = CASE WHEN excluded.priority < marks.priority \
             THEN excluded.priority ELSE marks.priority END, \
          attempts = CASE WHEN excluded.cause = 'person' THEN 0 ELSE marks.attempts END, \
-         not_before = CASE WHEN marks.rate_limited = 1 OR marks.not_before <= excluded.not_before \
+         not_before = CASE WHEN marks.not_before <= excluded.not_before \
+            OR (marks.rate_limited = 1 AND excluded.cause <> 'person') \
             THEN marks.not_before ELSE excluded.not_before END, \
          blocked = CASE WHEN excluded.cause IN ('scan', 'backfill') \
             THEN marks.blocked ELSE 0 END, \
          marked_at = excluded.marked_at"
     ];
-    /// Which piece of work is the most urgent one due.
-    CLAIM_HEAD = ["SELECT task_key, kind, mapping FROM marks \
-        WHERE workspace_id = $1 AND lane = $2 AND blocked = 0 AND not_before <= $3 \
-        ORDER BY priority, not_before, task_key LIMIT 1"];
+    /// The first piece of work due of the first class that has any. One look into the index for
+    /// each class, however much work there is.
+    CLAIM_HEAD = ["SELECT task_key, kind, mapping, priority FROM (SELECT * FROM \
+         (SELECT task_key, kind, mapping, priority, 1 AS turn FROM marks \
+            WHERE workspace_id = $1 AND lane = $2 AND blocked = 0 AND not_before <= $3 \
+            AND priority = $4 ORDER BY not_before, task_key LIMIT 1) AS a \
+         UNION ALL SELECT * FROM (SELECT task_key, kind, mapping, priority, 2 AS turn FROM marks \
+            WHERE workspace_id = $1 AND lane = $2 AND blocked = 0 AND not_before <= $3 \
+            AND priority = $5 ORDER BY not_before, task_key LIMIT 1) AS b \
+         UNION ALL SELECT * FROM (SELECT task_key, kind, mapping, priority, 3 AS turn FROM marks \
+            WHERE workspace_id = $1 AND lane = $2 AND blocked = 0 AND not_before <= $3 \
+            AND priority = $6 ORDER BY not_before, task_key LIMIT 1) AS c \
+         UNION ALL SELECT * FROM (SELECT task_key, kind, mapping, priority, 4 AS turn FROM marks \
+            WHERE workspace_id = $1 AND lane = $2 AND blocked = 0 AND not_before <= $3 \
+            AND priority = $7 ORDER BY not_before, task_key LIMIT 1) AS d) AS heads \
+        ORDER BY turn LIMIT 1"];
+    /// Records of the class whose turn it is, filled up with its riders.
     CLAIM_RECORDS = ["SELECT kind, mapping, side, record_id, revision, attempts, cause, \
-        first_marked_at, not_before, parent_mapping, parent_side, parent_id, failure FROM marks \
-        WHERE workspace_id = $1 AND lane = $2 AND blocked = 0 AND not_before <= $3 \
-        AND kind = 'record' AND mapping = $4 ORDER BY priority, not_before, task_key LIMIT $5"];
+        first_marked_at, not_before, parent_mapping, parent_side, parent_id, failure FROM (\
+         SELECT * FROM (SELECT kind, mapping, side, record_id, revision, attempts, cause, \
+            first_marked_at, not_before, parent_mapping, parent_side, parent_id, failure, \
+            priority, task_key, 0 AS turn FROM marks \
+            WHERE workspace_id = $1 AND lane = $2 AND blocked = 0 AND not_before <= $3 \
+            AND kind = 'record' AND mapping = $4 AND priority = $6 \
+            ORDER BY not_before, task_key LIMIT $5) AS own \
+         UNION ALL SELECT * FROM (\
+            SELECT kind, mapping, side, record_id, revision, attempts, cause, \
+            first_marked_at, not_before, parent_mapping, parent_side, parent_id, failure, \
+            priority, task_key, 1 AS turn FROM marks \
+            WHERE workspace_id = $1 AND lane = $2 AND blocked = 0 AND not_before <= $3 \
+            AND kind = 'record' AND mapping = $4 AND priority <> $6 AND priority <= $7 \
+            ORDER BY priority, not_before, task_key LIMIT $5) AS others) AS found \
+        ORDER BY turn, priority, not_before, task_key LIMIT $5"];
     CLAIM_CHORE = ["SELECT kind, mapping, side, record_id, revision, attempts, cause, \
         first_marked_at, not_before, parent_mapping, parent_side, parent_id, failure FROM marks \
         WHERE workspace_id = $1 AND lane = $2 AND task_key = $3"];
@@ -96,13 +127,15 @@ statements! {
         rows("$3": task_key TEXT, revision BIGINT),
         "WHERE m.workspace_id = $1 AND m.lane = $2 AND m.task_key = r.task_key"
     ];
-    /// A mark newer than the attempt is not made to wait, except for a rate limit.
+    /// A mark newer than the attempt is not made to wait, except for a rate limit. Live work that
+    /// failed takes the turns of retries; whatever marks it again makes it live.
     MARKS_RETRY = [
         "UPDATE marks AS m SET not_before = CASE WHEN m.revision <> r.revision \
          AND r.rate_limited = 0 AND m.not_before < r.not_before \
          THEN m.not_before ELSE r.not_before END, \
          attempts = m.attempts + r.counted, rate_limited = r.rate_limited, blocked = 0, \
-         failure = r.failure FROM",
+         failure = r.failure, priority = CASE WHEN m.priority = 1 AND r.counted = 1 \
+         AND m.kind = 'record' AND m.revision = r.revision THEN 2 ELSE m.priority END FROM",
         rows("$3": task_key TEXT, revision BIGINT, not_before BIGINT, counted BIGINT,
              rate_limited BIGINT, failure TEXT),
         "WHERE m.workspace_id = $1 AND m.lane = $2 AND m.task_key = r.task_key"

@@ -173,7 +173,8 @@ impl Route {
             | Self::Schema(_)
             | Self::Account
             | Self::Token
-            | Self::Introspect => "",
+            | Self::Introspect
+            | Self::PrivateApp => "",
         }
     }
 }

@@ -242,6 +242,7 @@ impl State {
                 let (status, body) = self.grant(&form, correlation);
                 Ok(Reply::json(status, body))
             }
+            Route::PrivateApp => self.private_app(&call.body).map(Reply::ok),
             Route::Introspect => {
                 let form = pairs(&call.body);
                 let names = ["token", "access_token", "refresh_token"];

@@ -69,6 +69,7 @@ pub(in super::super) enum Route {
     Account,
     Token,
     Introspect,
+    PrivateApp,
 }
 
 /// The part of the API a path leads into.
@@ -101,6 +102,7 @@ fn area<'a>(segments: &'a [&'a str]) -> Option<(Area, &'a [&'a str], bool)> {
         ["crm", "associations", "v4", rest @ ..] => numbered(Area::Associations, rest),
         ["crm-object-schemas", "v3", "schemas", rest @ ..] => numbered(Area::Schemas, rest),
         ["account-info", "v3", "details"] => numbered(Area::Account, &[]),
+        ["oauth", "v2", "private-apps", rest @ ..] => numbered(Area::OAuth, rest),
         ["oauth", "v1" | "v3", rest @ ..] => numbered(Area::OAuth, rest),
         ["crm", area, version, rest @ ..] if is_dated(version) => {
             let area = match *area {
@@ -157,6 +159,7 @@ pub(in super::super) fn route(
         Area::OAuth => match (method.as_str(), rest) {
             ("POST", ["token"]) => Route::Token,
             ("POST", ["token", "introspect"]) => Route::Introspect,
+            ("POST", ["get", "access-token-info"]) => Route::PrivateApp,
             (_, ["token"] | ["token", "introspect"]) => return Err(Failure::wrong_method()),
             _ => return Err(Failure::no_route()),
         },
@@ -284,14 +287,14 @@ impl Route {
             Self::Owners | Self::Owner(_) => "owners",
             Self::Schemas | Self::Schema(_) => "schemas",
             Self::Account => "account",
-            Self::Token | Self::Introspect => "oauth",
+            Self::Token | Self::Introspect | Self::PrivateApp => "oauth",
         }
     }
 
     pub fn meter(&self) -> Meter {
         if matches!(self, Self::Search(_)) {
             Meter::Search
-        } else if matches!(self, Self::Token | Self::Introspect) {
+        } else if matches!(self, Self::Token | Self::Introspect | Self::PrivateApp) {
             Meter::Free
         } else if self.family().starts_with("associations.") {
             Meter::Associations
@@ -325,7 +328,7 @@ impl Route {
             Self::Pipelines(k) | Self::Pipeline(k, _) | Self::Stages(k, _) => read(k),
             Self::Owners | Self::Owner(_) => vec!["crm.objects.owners.read".to_owned()],
             Self::Schemas | Self::Schema(_) => vec!["crm.schemas.custom.read".to_owned()],
-            Self::Account | Self::Token | Self::Introspect => Vec::new(),
+            Self::Account | Self::Token | Self::Introspect | Self::PrivateApp => Vec::new(),
         }
     }
 }

@@ -1,0 +1,92 @@
+//! What an engine puts in order when it starts, before its first step.
+
+use std::collections::BTreeMap;
+
+use super::{Engine, SetupError};
+use crate::mapping::{self, Mapping, SourceFile};
+use crate::model::{Cause, MappingName, Revision, Side, Task};
+use crate::sources;
+use crate::store::{Changes, Mark, StoreError};
+
+impl Engine {
+    /// Records which mapping revisions run now, what that means for what was read before, and
+    /// marks everything an earlier process may have left half done.
+    pub(super) async fn put_in_order(&mut self) -> Result<(), SetupError> {
+        let site = &self.site;
+        let (store, ws) = (&site.store, &site.workspace);
+        let before = store.active_revisions(ws).await?;
+        let mut active: BTreeMap<MappingName, Revision> = BTreeMap::new();
+        let mut changes = Changes::default();
+        for (name, bound) in &site.mappings {
+            let mapping = bound.mapping();
+            store
+                .put_revision(ws, name, &mapping.revision, &mapping.text, "{}")
+                .await?;
+            active.insert(name.clone(), mapping.revision.clone());
+            match before.get(name) {
+                None if !before.is_empty() => {
+                    changes.cursors.extend(sources::backfill_again(site, name));
+                }
+                Some(revision) if *revision != mapping.revision => {
+                    let text = store.revision_text(ws, revision).await?;
+                    if text.is_none_or(|text| matches_otherwise(&text, mapping)) {
+                        changes.cursors.extend(sources::backfill_again(site, name));
+                    }
+                    changes.marks.extend(sources::scan_marks(site, name));
+                }
+                None | Some(_) => {}
+            }
+        }
+        for intent in store.open_intents(ws).await? {
+            changes.marks.extend(self.marks_of(&intent).await?);
+        }
+        changes.run = Some(self.run_row(None));
+        if let Some(lane) = &self.lane {
+            lane.commit(changes).await?;
+        }
+        store.activate(ws, &active).await?;
+        sources::arrange(site).await?;
+        Ok(())
+    }
+
+    /// An intent that is still open belongs to an attempt that never ended.
+    async fn marks_of(&self, intent: &crate::model::Intent) -> Result<Vec<Mark>, StoreError> {
+        let (store, ws) = (&self.site.store, &self.site.workspace);
+        let links = store
+            .links_by_id(ws, std::slice::from_ref(&intent.link))
+            .await?;
+        let now = self.site.clock.now();
+        Ok(links
+            .into_iter()
+            .flat_map(|link| {
+                let mapping = link.mapping.clone();
+                Side::BOTH.into_iter().filter_map(move |side| {
+                    let id = link.records.get(side).clone()?;
+                    let key = crate::model::RecordKey {
+                        mapping: mapping.clone(),
+                        side,
+                        id,
+                    };
+                    let task = Task::Record(key);
+                    Some(Mark {
+                        task,
+                        cause: Cause::Follow,
+                        not_before: now,
+                    })
+                })
+            })
+            .collect())
+    }
+}
+
+/// Whether the records would be matched otherwise than under the earlier text of the mapping. Match
+/// keys are kept by the place of their rule, so all of them have to be made again then.
+fn matches_otherwise(before: &str, mapping: &Mapping) -> bool {
+    let file = SourceFile {
+        path: mapping.name.as_str().to_owned(),
+        text: before.to_owned(),
+    };
+    let loaded = mapping::load(&[file], &BTreeMap::new());
+    let old = loaded.ok().and_then(|mut loaded| loaded.mappings.pop());
+    old.is_none_or(|old| old.matches != mapping.matches || old.objects != mapping.objects)
+}

@@ -1,0 +1,64 @@
+//! How much of the platforms' allowances an attempt may need, by the kind of work.
+
+use crate::crm::{Crms, Need, Urgency, Why};
+use crate::model::{Class, Side, Task};
+
+/// What an attempt may need; it does not begin before there is room. Records take four calls for
+/// each batch of HubSpot's: both sides' reads, a write, and half a dozen besides.
+pub(super) fn need(task: &Task, class: Class, claimed: usize, batch: usize) -> Need {
+    let urgency = match class {
+        Class::Interactive => Urgency::Interactive,
+        Class::Live | Class::Retry => Urgency::Live,
+        Class::Backfill => Urgency::Idle,
+    };
+    let source = |side: &Side, calls| Need {
+        side: Some(*side),
+        calls,
+        searches: 0,
+        writes: false,
+        urgency,
+    };
+    match task {
+        Task::Record(_) => Need {
+            side: None,
+            calls: 4 * u32::try_from(claimed.div_ceil(batch)).unwrap_or(10) + 5,
+            searches: 0,
+            writes: true,
+            urgency,
+        },
+        Task::Poll { side, .. } => Need {
+            searches: u32::from(*side == Side::HubSpot),
+            ..source(side, 2)
+        },
+        Task::Backfill { side, .. } => Need {
+            urgency: Urgency::Idle,
+            ..source(side, 2)
+        },
+        Task::Scan { side, .. } => Need {
+            urgency: Urgency::Idle,
+            ..source(side, 4)
+        },
+    }
+}
+
+/// The least urgent class that may ride along: while calls are left to more urgent work, the rest
+/// must not get in by the side door.
+pub(super) fn riders(crms: &Crms) -> Class {
+    let kept = |urgency| {
+        let need = Need {
+            side: None,
+            calls: 1,
+            searches: 0,
+            writes: false,
+            urgency,
+        };
+        crms.shut(need).is_some_and(|shut| shut.why == Why::Spent)
+    };
+    if kept(Urgency::Live) {
+        Class::Interactive
+    } else if kept(Urgency::Idle) {
+        Class::Retry
+    } else {
+        Class::Backfill
+    }
+}
