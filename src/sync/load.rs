@@ -123,6 +123,7 @@ fn resting(bound: &Bound, unit: &Unit) -> bool {
         .is_some_and(|link| link.state == LinkState::Linked);
     linked
         && unit.intents.is_empty()
+        && !unit.news
         && !asked_for(unit)
         && Side::BOTH
             .into_iter()

@@ -6,6 +6,7 @@
 //! Every remote write goes through [`write`]; nothing else in the product writes to a CRM.
 
 mod associate;
+mod audit;
 mod carry;
 mod choices;
 mod create;
@@ -14,17 +15,20 @@ mod fold;
 mod gone;
 mod guard;
 mod input;
+mod left;
 mod load;
 mod lookup;
 mod matching;
 mod outcome;
 mod plan;
 mod refused;
+mod replies;
 mod report;
 mod revisions;
 mod screen;
 mod settle;
 mod times;
+mod trail;
 mod unit;
 mod write;
 
@@ -72,7 +76,7 @@ async fn prepare(
     bound: &crate::mapping::Bound,
     batch: &mut unit::Batch,
 ) -> Result<(), load::ReadError> {
-    settle::left_open(desk, bound, batch).await?;
+    left::left_open(desk, bound, batch).await?;
     fold::join_partners(desk, bound, batch).await?;
     screen::leave_linked_to_peers(desk, bound, batch).await?;
     screen::wait_for_stock(desk, bound, batch).await?;

@@ -28,8 +28,9 @@ pub async fn plan(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Resu
         times,
         choices,
     };
-    // A record that goes is not written to first.
-    for unit in batch.open().filter(|unit| unit.writes.is_empty()) {
+    // A record that goes is not written to first, and what was replaced is put back first.
+    let free = |unit: &&mut Unit| unit.writes.is_empty() && unit.restores.is_empty();
+    for unit in batch.open().filter(free) {
         match unit.link_state() {
             Some(LinkState::Linked) => linked(desk, bound, unit, &context),
             Some(LinkState::Creating(on)) => {

@@ -2,6 +2,7 @@
 //!
 //! Decides from the class and the kind of the error alone; sending again is `write`'s.
 
+use super::audit::RESTORE;
 use super::desk::Desk;
 use super::load::setback;
 use super::matching::{adopt, open_links, taken};
@@ -30,6 +31,12 @@ pub fn refused(
         let mut later = setback(error);
         later.retry_after = Some(job.intent.send_before.plus_millis(GRACE_MILLIS));
         unit.finish(End::Failed(later));
+        return None;
+    }
+    let restores = job.intent.rules.iter().any(|rule| rule.reason == RESTORE);
+    if restores && !matches!(class, ErrorClass::Permanent | ErrorClass::NeedsPerson) {
+        // The intent is all that knows of the edit which it would have put back.
+        unit.finish(End::Failed(setback(error)));
         return None;
     }
     unit.changes.intents_closed.push(job.intent.id.clone());

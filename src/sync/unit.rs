@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::guard::Kind;
 use crate::model::{
-    ApprovalId, Bases, BySide, Fields, Hold, IntendedRule, Intent, IntentKind, Link, LinkState,
-    Record, RecordId, RecordKey, Side, Task,
+    ApprovalId, Bases, BySide, Fields, Hold, IntendedRule, Intent, IntentId, IntentKind, Link,
+    LinkState, Record, RecordId, RecordKey, Side, Task,
 };
 use crate::pipeline::Setback;
 use crate::store::{Changes, Claimed};
@@ -26,6 +26,11 @@ pub struct Unit {
     pub intents: Vec<Intent>,
     /// What the plan wants written, before it becomes intents.
     pub writes: Vec<Write>,
+    /// Edits that a write of ours replaced, to be put back before anything else is planned.
+    pub restores: BTreeMap<Side, Restore>,
+    /// What an earlier attempt left open was settled in this one: news to the plan, although the
+    /// marked record may rest, and room for an edit that nobody saw.
+    pub news: bool,
     /// Never agreed on anything before this attempt: a pair's first sync.
     pub fresh: bool,
     /// What a guard let through.
@@ -49,6 +54,14 @@ pub struct Write {
     pub side: Side,
     pub kind: IntentKind,
     /// Empty when the record as a whole is archived.
+    pub rules: Vec<IntendedRule>,
+}
+
+/// A write that puts replaced edits back.
+#[derive(Clone, Debug)]
+pub struct Restore {
+    /// The open intent whose place it takes.
+    pub replaces: IntentId,
     pub rules: Vec<IntendedRule>,
 }
 
@@ -128,6 +141,13 @@ impl Unit {
             note.clone_into(&mut link.note);
             self.link_dirty = true;
         }
+    }
+
+    /// Whether a restoring write takes the place of this intent, which then stays open until the
+    /// other is.
+    pub fn is_restoring(&self, intent: &Intent) -> bool {
+        let restore = self.restores.get(&intent.side);
+        restore.is_some_and(|restore| restore.replaces == intent.id)
     }
 
     pub fn hold(&self, rule: &str) -> Option<&Hold> {

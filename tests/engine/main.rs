@@ -21,6 +21,7 @@ mod leaving;
 mod lifecycle;
 mod matching;
 mod newest;
+mod overtaken;
 mod patience;
 mod policies;
 mod references;
