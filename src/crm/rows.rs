@@ -14,6 +14,9 @@ pub struct WriteRow {
     pub id: Option<RecordId>,
     /// Real fields of the object only: associations are written by their own calls.
     pub fields: Fields,
+    /// Refuse the update when the record was changed later than this. Salesforce only, and only a
+    /// row at a time.
+    pub unless_changed_since: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -99,6 +99,8 @@ pub struct Guard {
     pub deletes: Limit,
     pub blanks: Limit,
     pub changes: Limit,
+    /// No write over an edit that was not seen, for more calls.
+    pub strict: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -111,10 +111,12 @@ pub enum HoldReason {
     Unreadable,
     /// A reference whose parent is not linked yet.
     Unresolved,
+    /// The rule was written back and forth; tried again later, then left to a person.
+    Oscillation,
 }
 
 impl HoldReason {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Ask,
         Self::Refused,
         Self::Unmapped,
@@ -123,6 +125,7 @@ impl HoldReason {
         Self::Guard,
         Self::Unreadable,
         Self::Unresolved,
+        Self::Oscillation,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -135,6 +138,7 @@ impl HoldReason {
             Self::Guard => "guard",
             Self::Unreadable => "unreadable",
             Self::Unresolved => "unresolved",
+            Self::Oscillation => "oscillation",
         }
     }
 

@@ -13,7 +13,7 @@ use crate::model::{
 use super::Store;
 use super::db::args;
 use super::error::Result;
-use super::rows::{ApprovalDb, ConflictDb, Counted, DeadLetterDb, JournalDb, RunDb};
+use super::rows::{ApprovalDb, ConflictDb, Counted, DeadLetterDb, JournalDb, RunDb, ids};
 use super::sql::review as sql;
 
 /// A closed set of words, as the store and the command line write them.
@@ -264,6 +264,22 @@ impl Store {
     ) -> Result<Vec<JournalEntry>> {
         let args = args![ws.as_str(), link.as_str(), limit];
         self.each(self.db.fetch::<JournalDb>(&sql::JOURNAL_OF, &args).await?)
+    }
+
+    /// Writes and holds of these links since a moment, newest first.
+    pub async fn journal_since(
+        &self,
+        ws: &WorkspaceId,
+        links: &[LinkId],
+        since: Timestamp,
+    ) -> Result<Vec<JournalEntry>> {
+        let links = ids(links.iter().map(LinkId::as_str));
+        let args = args![ws.as_str(), links, since];
+        let found = self
+            .db
+            .fetch::<JournalDb>(&sql::JOURNAL_SINCE, &args)
+            .await?;
+        self.each(found)
     }
 
     /// Entries in the order they were made, from after `filter.after`.

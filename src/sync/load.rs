@@ -138,14 +138,17 @@ fn resting(bound: &Bound, unit: &Unit) -> bool {
 }
 
 /// Somebody wants the whole pass although the record itself may not have moved: a person who made
-/// a choice or replays, a scan that saw an association, or a parent that has been linked by now.
+/// a choice or replays, a scan that saw an association, a parent that has been linked by now, or a
+/// rule whose time to cool down may be over.
 fn asked_for(unit: &Unit) -> bool {
     let asked = |cause: Cause| matches!(cause, Cause::Person | Cause::Scan);
     unit.claimed.iter().any(|claimed| asked(claimed.cause))
-        || unit
-            .holds
-            .iter()
-            .any(|hold| hold.reason == HoldReason::Unresolved)
+        || unit.holds.iter().any(|hold| {
+            matches!(
+                hold.reason,
+                HoldReason::Unresolved | HoldReason::Oscillation
+            )
+        })
 }
 
 fn takes_part(bound: &Bound, side: Side, record: &crate::model::Record) -> bool {

@@ -19,6 +19,7 @@ mod left;
 mod load;
 mod lookup;
 mod matching;
+mod oscillation;
 mod outcome;
 mod plan;
 mod refused;

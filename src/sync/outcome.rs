@@ -349,6 +349,25 @@ pub fn replaced_row(
     row(desk, bound, unit, rule, values, "overwrote")
 }
 
+/// A rule that was taken out of the plan; a person may choose between the two values.
+pub fn asked_row(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    unit: &Unit,
+    rule: &Rule,
+    inputs: BySide<Fields>,
+    reason: &str,
+) -> Option<ConflictRow> {
+    row(
+        desk,
+        bound,
+        unit,
+        rule,
+        (inputs, None, Fields::new()),
+        reason,
+    )
+}
+
 fn row(
     desk: &Desk<'_>,
     bound: &Bound,

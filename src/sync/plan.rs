@@ -10,6 +10,7 @@ use super::create;
 use super::desk::Desk;
 use super::guard;
 use super::input::rule_input;
+use super::oscillation;
 use super::outcome::{Outcome, apply, keep_overruled};
 use super::times::{Times, edit_times};
 use super::unit::{Batch, End, Unit, Write};
@@ -20,6 +21,7 @@ use crate::store::StoreError;
 
 pub async fn plan(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), StoreError> {
     guard::lift(desk, bound, batch).await?;
+    oscillation::cool(desk, batch).await?;
     let references = references(desk, bound, batch).await?;
     let times = edit_times(desk, bound, batch, &references).await?;
     let choices = Choices::load(desk, batch).await?;
@@ -44,6 +46,7 @@ pub async fn plan(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Resu
             }
         }
     }
+    oscillation::stop(desk, bound, batch).await?;
     guard::rules(desk, bound, batch).await
 }
 

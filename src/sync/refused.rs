@@ -45,6 +45,13 @@ pub fn refused(
             duplicate(unit, error);
             None
         }
+        // Dirty again, but not at once: a record that is changed all the time is no hot circle.
+        ErrorKind::Conflict if error.code == "changed-meanwhile" => {
+            let mut again = setback(error);
+            again.failure.class = ErrorClass::Transient;
+            unit.finish(End::Failed(again));
+            None
+        }
         ErrorKind::NotFound => {
             // Read as live a moment ago. The next read tells what became of it; the pause keeps a
             // record that can be read and never written from being tried in a circle.

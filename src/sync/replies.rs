@@ -51,7 +51,7 @@ async fn close_all(
         let unit = &batch.units[job.unit];
         let moved = || moved_besides(bound, unit, &job.intent, stored);
         job.intent.kind == IntentKind::Update
-            && (all || audit::suspects(desk, unit, job) || moved())
+            && (all || audit::suspects(desk, bound, unit, job) || moved())
     };
     let (suspects, clear): (Vec<_>, Vec<_>) = jobs.into_iter().partition(suspect);
     for (job, stored) in clear {

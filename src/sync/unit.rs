@@ -1,6 +1,6 @@
 //! The unit of planning: the marks of one link, or of one record that has none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::guard::Kind;
 use crate::model::{
@@ -23,6 +23,8 @@ pub struct Unit {
     pub bases: Bases,
     pub bases_dirty: bool,
     pub holds: Vec<Hold>,
+    /// Rules that went back and forth and are tried again.
+    pub cooled: BTreeSet<String>,
     pub intents: Vec<Intent>,
     /// What the plan wants written, before it becomes intents.
     pub writes: Vec<Write>,

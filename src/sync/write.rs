@@ -28,6 +28,8 @@ pub struct Job {
     pub intent: Intent,
     /// The intent that closes when this one opens.
     pub replaces: Option<IntentId>,
+    /// The record's last change when it was read, where the mapping guards its writes.
+    pub read_at: Option<Timestamp>,
 }
 
 pub async fn write_all(
@@ -97,6 +99,7 @@ fn restores(desk: &Desk<'_>, bound: &Bound, batch: &mut Batch, side: Side) -> Ve
             unit: at,
             intent: intent(desk, bound, &link.id, place, restore.rules),
             replaces: Some(restore.replaces),
+            read_at: None,
         });
     }
     jobs
@@ -153,10 +156,14 @@ fn jobs(
             .or_else(|| key_for(desk, unit, side))
             .unwrap_or_default();
         let rules = write.rules.clone();
+        let guarded = bound.mapping().guard.strict && kind == IntentKind::Update;
+        let read = unit.read.get(side).as_ref().filter(|_| guarded);
+        let read_at = read.and_then(|record| record.modified_at);
         jobs.push(Job {
             unit: at,
             intent: intent(desk, bound, &link, (side, kind, target), rules),
             replaces: None,
+            read_at,
         });
     }
     jobs
@@ -353,6 +360,7 @@ fn row(bound: &Bound, side: Side, job: &Job) -> WriteRow {
         trace: job.intent.id.as_str().to_owned(),
         id,
         fields,
+        unless_changed_since: job.read_at.filter(|_| side == Side::Salesforce),
     }
 }
 

@@ -6,7 +6,8 @@ use super::super::read::RECORD_TYPE;
 use super::super::types::{Create, Mapping};
 use crate::model::{BySide, ObjectSchema, Side};
 
-/// What the engine itself looks at: ids, times, who changed it last, and signs of merge, conversion and deletion.
+/// What the engine itself looks at: ids, times, who changed a record last, and signs of merge,
+/// conversion and deletion.
 const HUBSPOT: [&str; 6] = [
     "hs_object_id",
     "createdate",
