@@ -391,6 +391,24 @@ async fn the_gate_keeps_the_portal_from_ever_refusing() {
 }
 
 #[tokio::test]
+async fn the_gate_keeps_within_the_lower_limit_of_associations() {
+    let portal = portal(HubSpotOptions {
+        search_lag_ms: 0,
+        associations_limit: 100,
+        ..HubSpotOptions::default()
+    });
+    let ann = [portal.contact("ann@acme.test")];
+    for _ in 0..300 {
+        if let Err(error) = portal.client.associations("contacts", "deals", &ann).await {
+            assert_eq!(error.kind, ErrorKind::NotBefore);
+            let wait = error.retry_after.unwrap().millis_since(portal.clock.now());
+            portal.clock.advance_millis(wait);
+        }
+    }
+    assert_eq!(portal.client.calls().rate_limited, 0);
+}
+
+#[tokio::test]
 async fn a_wrong_token_is_for_a_person() {
     let portal = prompt();
     let transport = Transport::InProcess(portal.sim.router());

@@ -7,7 +7,9 @@ use serde_json::json;
 use tandem::clock::Clock;
 use tandem::crm::salesforce::{Login, log_in};
 use tandem::crm::{ErrorKind, Salesforce, Transport, WriteRow};
-use tandem::model::{ErrorClass, FieldKind, Presence, Raw, RecordId, Timestamp};
+use tandem::model::{
+    ErrorClass, FieldKind, Junction, Presence, Raw, RecordId, RoleRead, Timestamp,
+};
 use tandem::sim::SimClock;
 use tandem::sim::salesforce::{DuplicateRule, SalesforceOptions, SalesforceSim};
 
@@ -437,4 +439,62 @@ async fn the_assertion_of_either_key_form_logs_in() {
         let session = log_in(&transport, &login, &org.clock).await.unwrap();
         assert_eq!(session.organization_id, org.sim.organization_id());
     }
+}
+
+#[tokio::test]
+async fn roles_are_found_for_any_number_of_contacts_made_and_deleted_row_by_row() {
+    let org = org().await;
+    let deal = json!({"Name": "D", "StageName": "Prospecting", "CloseDate": "2026-12-01"});
+    let deal: Vec<(&str, serde_json::Value)> = deal
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.clone()))
+        .collect();
+    let deal = RecordId::new(org.sim.create("Opportunity", &deal).unwrap());
+    let people: Vec<RecordId> = (0..450).map(|n| org.contact(&format!("P{n}"))).collect();
+    let object = "OpportunityContactRole";
+    let role = |nth: usize, contact: &RecordId, role: &str| {
+        let fields = [
+            ("ContactId", Raw::text(contact.as_str())),
+            ("OpportunityId", Raw::text(deal.as_str())),
+            ("Role", Raw::text(role)),
+        ];
+        row(&nth.to_string(), None, &fields)
+    };
+    let mut rows: Vec<WriteRow> = people
+        .iter()
+        .enumerate()
+        .map(|(nth, contact)| role(nth, contact, "Decision Maker"))
+        .collect();
+    rows.push(role(450, &people[0], "Evaluator"));
+    rows.push(role(451, &RecordId::new("not-an-id"), "Evaluator"));
+    let made = org.client.create(object, &rows).await;
+    let failed = made.iter().filter(|(_, reply)| reply.is_err());
+    assert_eq!(failed.map(|(trace, _)| trace).collect::<Vec<_>>(), ["451"]);
+    let junction = Junction::named(object).unwrap();
+    let (own, far, _) = junction.seen_from("Contact").unwrap();
+    let reads = ["decision maker", "O'Brien\\"].map(|role| RoleRead {
+        junction,
+        own,
+        far,
+        role: role.to_owned(),
+    });
+    let mut asked = people.clone();
+    asked.push(RecordId::new("not-an-id"));
+    let found = org.client.role_rows(&reads, &asked).await.unwrap();
+    assert_eq!(found.len(), 450, "each once, and no other role");
+    assert!(found.iter().all(|row| row.far == deal && row.is(&reads[0])));
+    let ids: Vec<RecordId> = found.iter().map(|row| row.id.clone()).collect();
+    let deleted = org.client.delete(object, &ids).await;
+    assert!(deleted.iter().all(|(_, reply)| reply.is_ok()));
+    assert!(
+        org.client
+            .role_rows(&reads, &people)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let again = org.client.delete(object, &ids[..1]).await;
+    assert_eq!(again[0].1.as_ref().unwrap_err().kind, ErrorKind::NotFound);
 }

@@ -8,6 +8,8 @@ mod cases;
 mod laws;
 #[path = "mapping/records.rs"]
 mod records;
+#[path = "mapping/roles.rs"]
+mod roles;
 #[path = "mapping/schema.rs"]
 mod schema;
 #[path = "mapping/schemas.rs"]

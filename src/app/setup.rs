@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::clock::{Chance, Clock};
-use crate::crm::{CrmError, Crms, HubSpot, Salesforce};
+use crate::crm::{CrmError, Crms, ErrorKind, HubSpot, Salesforce};
 use crate::mapping::{self, Bound, Fault, Mapping};
 use crate::model::{BySide, MappingName, Schemas, Side, WorkspaceId};
 use crate::pipeline::Site;
@@ -95,9 +95,51 @@ pub async fn read_schemas(crms: &Crms, mappings: &[Mapping]) -> Result<Schemas, 
             schemas.objects.salesforce.insert(sf.clone(), object);
         }
     }
+    read_ties(crms, mappings, &mut schemas).await?;
     schemas.owners.hubspot = crms.hubspot.owners().await.map_err(hubspot)?;
     schemas.owners.salesforce = crms.salesforce.users().await.map_err(salesforce)?;
     Ok(schemas)
+}
+
+/// The objects and labels that ties are made of, where the mappings name any. What is not there is
+/// for the check to report, in its place in the file.
+async fn read_ties(
+    crms: &Crms,
+    mappings: &[Mapping],
+    schemas: &mut Schemas,
+) -> Result<(), SetupError> {
+    let at = |side: Side| move |error: CrmError| SetupError::Crm { side, error };
+    let rules = mappings
+        .iter()
+        .flat_map(|mapping| mapping.associations().map(move |rule| (mapping, rule)));
+    for (mapping, rule) in rules {
+        let Some(reference) = rule.reference() else {
+            continue;
+        };
+        if let Some((to, label)) = reference.label()
+            && !label.eq_ignore_ascii_case("primary")
+        {
+            let pair = (mapping.objects.hubspot.clone(), to.to_owned());
+            if !schemas.labels.contains_key(&pair) {
+                let types = crms.hubspot.association_types(&pair.0, &pair.1).await;
+                let types = types.map_err(at(Side::HubSpot))?;
+                let labels = types.into_iter().filter_map(|kind| kind.label);
+                schemas.labels.insert(pair, labels.collect());
+            }
+        }
+        if let Some(object) = reference.junction()
+            && !schemas.objects.salesforce.contains_key(object)
+        {
+            match crms.salesforce.object_schema(object).await {
+                Ok(schema) => {
+                    schemas.objects.salesforce.insert(object.to_owned(), schema);
+                }
+                Err(error) if error.kind == ErrorKind::NotFound => {}
+                Err(error) => return Err(at(Side::Salesforce)(error)),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A store remembers which accounts it was filled from; links of another one would be wrong.

@@ -58,8 +58,8 @@ pub fn class(text: &str) -> Result<ErrorClass, String> {
 }
 
 pub fn link_state(text: &str) -> Result<LinkState, String> {
-    let known = "creating-hubspot, creating-salesforce, linked, suspended, frozen, tombstoned or \
-                 unlinked";
+    let known = "creating-hubspot, creating-salesforce, linked, suspended, frozen, tombstoned, \
+                 unlinked or detached";
     LinkState::parse(text).ok_or_else(|| format!("use {known}"))
 }
 

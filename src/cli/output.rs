@@ -117,6 +117,8 @@ impl Output {
             ));
         }
         let label = console::style("error:").red().bold().for_stderr();
+        // Both may quote what was typed or what a CRM holds.
+        let (what, todo) = (printable(&what), todo.map(|todo| printable(&todo)));
         let line = match todo {
             Some(todo) => format!("{label} {what}: {todo}\n"),
             None => format!("{label} {what}\n"),

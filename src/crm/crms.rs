@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::hubspot::{Association, AssociationType, HistoryEntry, stamp_property};
 use super::{CrmError, Edit, History, HubSpot, RowResult, Salesforce, WriteRow};
 use crate::model::{
-    AssociationRead, Fields, Raw, Record, RecordId, Side, Timestamp, association_field,
+    AssociationRead, Fields, Raw, Record, RecordId, RoleRead, Side, Ties, Timestamp,
+    association_field,
 };
 
 /// Records of one Salesforce page in a backfill or scan.
@@ -136,15 +137,11 @@ impl Crms {
             Side::Salesforce => {
                 let after = after.map(RecordId::new);
                 let client = &self.salesforce;
-                let mut page = client
+                let page = client
                     .list(object, fields, after.as_ref(), SALESFORCE_PAGE)
                     .await?;
                 let server_time = page.server_time;
-                let mut records = std::mem::take(&mut page.records);
-                while let Some(next) = page.next.take() {
-                    page = client.query_more(&next).await?;
-                    records.append(&mut page.records);
-                }
+                let records = client.with_the_rest(page).await?;
                 let full = records.len() >= SALESFORCE_PAGE as usize;
                 let next = records.last().filter(|_| full).map(id_text);
                 Ok(Listing {
@@ -199,15 +196,11 @@ impl Crms {
             Side::Salesforce => {
                 let after = span.after.clone();
                 let client = &self.salesforce;
-                let mut page = client
+                let page = client
                     .changed(object, fields, span.from, after, until, SALESFORCE_PAGE)
                     .await?;
                 let server_time = page.server_time;
-                let mut records = std::mem::take(&mut page.records);
-                while let Some(next) = page.next.take() {
-                    page = client.query_more(&next).await?;
-                    records.append(&mut page.records);
-                }
+                let records = client.with_the_rest(page).await?;
                 let complete = records.len() < SALESFORCE_PAGE as usize;
                 Ok(Changed {
                     records,
@@ -259,17 +252,53 @@ impl Crms {
         }
     }
 
-    /// Adds association fields to HubSpot records; Salesforce lookups are fields already.
-    pub async fn add_associations(
+    /// Adds what the records are tied to, as fields; Salesforce lookups are fields already.
+    pub async fn add_ties(
         &self,
         side: Side,
+        object: &str,
+        ties: &Ties,
+        records: &mut [Record],
+    ) -> Result<(), CrmError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        match side {
+            Side::HubSpot => {
+                self.add_associations(object, &ties.associations, records)
+                    .await
+            }
+            Side::Salesforce => self.add_roles(&ties.roles, records).await,
+        }
+    }
+
+    /// One query per junction object for about 200 records.
+    async fn add_roles(&self, wanted: &[RoleRead], records: &mut [Record]) -> Result<(), CrmError> {
+        let ids: Vec<RecordId> = records.iter().map(|record| record.id.clone()).collect();
+        for reads in wanted.chunk_by(|one, two| one.junction == two.junction) {
+            let mut tied: BTreeMap<(RecordId, String), BTreeSet<RecordId>> = BTreeMap::new();
+            for row in self.salesforce.role_rows(reads, &ids).await? {
+                for read in reads.iter().filter(|read| row.is(read)) {
+                    let place = (row.own.clone(), read.field());
+                    tied.entry(place).or_default().insert(row.far.clone());
+                }
+            }
+            for record in records.iter_mut() {
+                for name in reads.iter().map(RoleRead::field) {
+                    let far = tied.remove(&(record.id.clone(), name.clone()));
+                    record.fields.insert(name, joined(far.unwrap_or_default()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn add_associations(
+        &self,
         object: &str,
         wanted: &[AssociationRead],
         records: &mut [Record],
     ) -> Result<(), CrmError> {
-        if side == Side::Salesforce || records.is_empty() {
-            return Ok(());
-        }
         let ids: Vec<RecordId> = records.iter().map(|record| record.id.clone()).collect();
         let objects: BTreeSet<&str> = wanted.iter().map(|read| read.to.as_str()).collect();
         for to in objects {
@@ -280,7 +309,7 @@ impl Crms {
                     let name = association_field(to, read.label.as_deref());
                     record
                         .fields
-                        .insert(name, joined(theirs, read.label.as_deref()));
+                        .insert(name, joined(labelled(theirs, read.label.as_deref())));
                 }
             }
         }
@@ -319,18 +348,21 @@ fn id_text(record: &Record) -> String {
     record.id.as_str().to_owned()
 }
 
-/// The ids of the associations with a label, sorted and joined as records keep them.
-fn joined(associations: &[Association], label: Option<&str>) -> Raw {
-    let ids: BTreeSet<&str> = associations
+fn labelled(associations: &[Association], label: Option<&str>) -> BTreeSet<RecordId> {
+    associations
         .iter()
         .filter(|association| association.types.iter().any(|kind| carries(kind, label)))
-        .map(|association| association.to.as_str())
-        .collect();
+        .map(|association| association.to.clone())
+        .collect()
+}
+
+/// Ids as records keep them, sorted.
+pub fn joined(ids: BTreeSet<RecordId>) -> Raw {
     if ids.is_empty() {
-        Raw::Null
-    } else {
-        Raw::Text(ids.into_iter().collect::<Vec<_>>().join(";"))
+        return Raw::Null;
     }
+    let ids: Vec<&str> = ids.iter().map(RecordId::as_str).collect();
+    Raw::Text(ids.join(";"))
 }
 
 /// Whether an association type is the one a label names; no label accepts any.

@@ -8,6 +8,10 @@ use std::fmt;
 use super::text;
 use crate::model::{ErrorClass, Failure, RecordId, Timestamp};
 
+/// Fields that one error names at most, and the length of a name (salesforce.md 5, hubspot.md 6).
+const FIELDS: usize = 50;
+const FIELD_BYTES: usize = 255;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrmError {
     pub kind: ErrorKind,
@@ -103,7 +107,8 @@ impl CrmError {
         Self {
             kind,
             status: None,
-            code: text::cut(code, 100),
+            // A code is the platform's word, so whatever a proxy puts there arrives here.
+            code: text::label(code),
             message: text::redact(message),
             fields: Vec::new(),
             retry_after: None,
@@ -156,6 +161,17 @@ impl CrmError {
             &message,
             Sent::No,
         )
+    }
+
+    /// Takes over the names of fields a reply blames, as many and as long as real names are: the
+    /// error is copied for each row of a call.
+    pub(super) fn blame(mut self, mut fields: Vec<String>) -> Self {
+        fields.retain(|name| name.len() <= FIELD_BYTES && text::redact(name) == *name);
+        fields.sort();
+        fields.dedup();
+        fields.truncate(FIELDS);
+        self.fields = fields;
+        self
     }
 
     pub(super) fn whole_call(mut self) -> Self {

@@ -5,6 +5,7 @@
 //! means is the business of the platform's own client. Bodies and tokens are never logged.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use axum::Router;
@@ -17,11 +18,14 @@ use serde::de::DeserializeOwned;
 use tower::ServiceExt;
 use url::Url;
 
+use super::json::Bounded;
 use super::{CrmError, ErrorKind, Sent};
 use crate::model::Timestamp;
 
 /// A larger body is not read to its end. Two thousand wide Salesforce rows stay well below.
 pub const BODY_CAP: usize = 16 * 1024 * 1024;
+/// A refusal of two hundred rows, each with its duplicates, stays below.
+const REFUSAL_CAP: usize = 1024 * 1024;
 /// Shorter than a lane's lease, so that a reply is never acted on after the lease was lost.
 const TIME_OUT: Duration = Duration::from_secs(20);
 const CONNECT_TIME_OUT: Duration = Duration::from_secs(5);
@@ -156,6 +160,20 @@ impl Reply {
         })
     }
 
+    /// Reads a body that is one list.
+    pub fn list<T: DeserializeOwned>(&self) -> Result<Vec<T>, CrmError> {
+        Ok(self.json::<Bounded<T>>()?.0)
+    }
+
+    /// The body of a refusal, as far as it is one. A refusal says little; anything long is a page
+    /// of somebody between us and the platform.
+    pub fn refusal(&self) -> serde_json::Value {
+        if self.body.len() > REFUSAL_CAP {
+            return serde_json::Value::Null;
+        }
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
     pub fn broken(&self, message: &str) -> CrmError {
         CrmError {
             status: Some(self.status),
@@ -181,7 +199,7 @@ impl Reply {
     /// The server's clock, to the second.
     pub fn server_time(&self) -> Option<Timestamp> {
         let at = chrono::DateTime::parse_from_rfc2822(self.header("date")?).ok()?;
-        Some(Timestamp::from_utc(at.to_utc()))
+        Timestamp::of_calendar(at.to_utc())
     }
 }
 
@@ -227,7 +245,7 @@ pub fn correlation_id(reply: &Reply) -> Option<String> {
     ]
     .into_iter()
     .find_map(|name| reply.header(name))
-    .map(|id| super::text::cut(id, 100))
+    .map(super::text::label)
 }
 
 async fn over_network(client: &reqwest::Client, request: Request) -> Result<Reply, CrmError> {
@@ -279,6 +297,9 @@ async fn in_process(router: &Router, request: Request) -> Result<Reply, CrmError
         Err(never) => match never {},
     };
     let (head, body) = response.into_parts();
+    if let Some(how) = head.extensions.get::<io::ErrorKind>() {
+        return Err(broken_line(*how, lost));
+    }
     let status = head.status.as_u16();
     let body = axum::body::to_bytes(body, BODY_CAP)
         .await
@@ -289,6 +310,30 @@ async fn in_process(router: &Router, request: Request) -> Result<Reply, CrmError
         body,
         unreadable: lost,
     })
+}
+
+/// A router cannot drop a socket: it says in an extension how the connection breaks.
+fn broken_line(how: io::ErrorKind, lost: Sent) -> CrmError {
+    match how {
+        io::ErrorKind::ConnectionRefused => no_connection(),
+        io::ErrorKind::TimedOut => no_reply(lost),
+        _ => connection_lost(lost),
+    }
+}
+
+fn no_connection() -> CrmError {
+    let message = "no connection could be made; check the address and the network";
+    CrmError::new(ErrorKind::Connect, "connect", message, Sent::No)
+}
+
+fn no_reply(lost: Sent) -> CrmError {
+    let message = "no reply within 20 seconds";
+    CrmError::new(ErrorKind::TimedOut, "time-out", message, lost)
+}
+
+fn connection_lost(lost: Sent) -> CrmError {
+    let message = "the connection broke before the reply was complete";
+    CrmError::new(ErrorKind::Unavailable, "connection-lost", message, lost)
 }
 
 fn oversize(status: u16, lost: Sent) -> CrmError {
@@ -303,16 +348,13 @@ fn failed(error: &reqwest::Error, lost: Sent) -> CrmError {
     if error.is_builder() {
         CrmError::bad_request("the request cannot be built; check the base address")
     } else if error.is_connect() || error.is_dns() {
-        let message = "no connection could be made; check the address and the network";
-        CrmError::new(ErrorKind::Connect, "connect", message, Sent::No)
+        no_connection()
     } else if error.is_timeout() {
-        let message = "no reply within 20 seconds";
-        CrmError::new(ErrorKind::TimedOut, "time-out", message, lost)
+        no_reply(lost)
     } else if error.is_decode() {
         CrmError::broken("the body cannot be unpacked", lost)
     } else {
-        let message = "the connection broke before the reply was complete";
-        CrmError::new(ErrorKind::Unavailable, "connection-lost", message, lost)
+        connection_lost(lost)
     }
 }
 

@@ -2,10 +2,16 @@
 //!
 //! Numbers keep their own digits: money of 18 digits must not change on its way through.
 
-use serde::de::{Deserialize, Deserializer};
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::model::Raw;
+
+/// The longest list of one reply: a page has 2,000 rows, a portal some thousand properties.
+const LIST: usize = 20_000;
 
 /// A JSON scalar as the CRM wrote it. `None` is an object, an array or text that is no text: no
 /// mapped field is one, and it must not be taken for a blank.
@@ -60,6 +66,56 @@ pub fn write(raw: &Raw) -> Option<Box<RawValue>> {
     match raw {
         Raw::Number(_) => matches!(read(&value), Some(Raw::Number(_))).then_some(value),
         Raw::Null | Raw::Bool(_) | Raw::Text(_) => Some(value),
+    }
+}
+
+/// A list, or `null` for none. A list longer than any that a platform sends is refused: three
+/// bytes of a body can become hundreds in memory.
+pub fn list<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Ok(Option::<Bounded<T>>::deserialize(deserializer)?.map(|list| list.0))
+}
+
+/// The same, where `null` counts as empty.
+pub fn listed<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Ok(list(deserializer)?.unwrap_or_default())
+}
+
+/// A list with that bound, where no field of a struct can carry an attribute.
+#[derive(Debug)]
+pub struct Bounded<T>(pub Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Items(PhantomData)).map(Self)
+    }
+}
+
+struct Items<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of at most {LIST} entries")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            if list.len() == LIST {
+                return Err(serde::de::Error::invalid_length(LIST + 1, &self));
+            }
+            list.push(item);
+        }
+        Ok(list)
     }
 }
 

@@ -15,7 +15,7 @@ mod rows;
 pub mod salesforce;
 mod text;
 
-pub use crms::{Changed, Crms, Listing, Span, split_ids};
+pub use crms::{Changed, Crms, Listing, Span, joined, split_ids};
 pub use error::{CrmError, ErrorKind, RateScope, Sent};
 pub use gate::{Bounds, GateState};
 pub use http::{BODY_CAP, Reply, Request, Transport};

@@ -15,6 +15,11 @@ pub fn cut(text: &str, max: usize) -> String {
     }
 }
 
+/// An id or a name that a reply gives: masked like any text, and short.
+pub fn label(text: &str) -> String {
+    cut(&redact(text), 100)
+}
+
 /// Masks e-mail addresses and anything that looks like a token, then cuts.
 pub fn redact(text: &str) -> String {
     // Ten times the limit is enough to fill it, and bounds the work on a hostile body.

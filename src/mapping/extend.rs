@@ -10,6 +10,9 @@ use super::tree::{Body, Entry, Node};
 /// Maps that are merged name by name; any other key is replaced as a whole.
 const MERGED: [&str; 4] = ["rules", "create", "delete", "only"];
 
+/// Mappings one stands on at most, itself included; a person can follow no more.
+const MAX_CHAIN: usize = 8;
+
 /// Replaces every `${vars.name}`.
 pub(super) fn fill(node: &mut Node, vars: &BTreeMap<String, String>, faults: &mut Vec<Fault>) {
     match &mut node.body {
@@ -91,6 +94,11 @@ fn extended(tree: &Node, names: &BTreeMap<&str, &Node>, faults: &mut Vec<Fault>)
                     .at
                     .error(name, "the mappings extend each other in a circle"),
             );
+            return None;
+        }
+        if chain.len() == MAX_CHAIN {
+            let message = "the mappings extend each other over more than eight steps";
+            faults.push(parent.at.error(name, message));
             return None;
         }
         chain.push(next);

@@ -5,6 +5,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+const MESSAGE_CHARS: usize = 600;
+/// No name of either platform is longer.
+const NAME_BYTES: usize = 255;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     Error,
@@ -89,7 +93,7 @@ impl At {
             line: self.line,
             column: self.column,
             text: shorten(text),
-            message,
+            message: cut(message),
             suggestion: None,
         }
     }
@@ -108,6 +112,8 @@ fn closest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Option<S
     let wanted = text.to_lowercase();
     names
         .into_iter()
+        // Comparing costs the product of both lengths, in memory too.
+        .filter(|name| name.len() <= NAME_BYTES)
         .map(|name| {
             let lower = name.to_lowercase();
             let distance = strsim::damerau_levenshtein(&wanted, &lower);
@@ -132,6 +138,14 @@ fn shared_ends(left: &str, right: &str) -> usize {
         .take_while(|(a, b)| a == b)
         .count();
     begin + end
+}
+
+/// Messages quote names, and a name may be a whole file.
+fn cut(message: String) -> String {
+    match message.char_indices().nth(MESSAGE_CHARS) {
+        Some((end, _)) => format!("{}...", &message[..end]),
+        None => message,
+    }
 }
 
 /// The first line, and of that no more than a person needs to find it.

@@ -212,7 +212,11 @@ pub(super) const ASSOCIATION: &[Key] = &[
         "The lookup field, or the object that ties both together.",
         Is::Text,
     ),
-    key("role", "The Role of the tying records.", Is::Text),
+    key(
+        "role",
+        "The role of the rows that tie both together.",
+        Is::Text,
+    ),
     key(
         "mapping",
         "The mapping that links the records it leads to.",
@@ -328,13 +332,18 @@ pub(super) const GUARD: &[Key] = &[
         Is::Def("limit"),
     ),
     key(
+        "unlinks",
+        "Pairs taken apart within 24 hours.",
+        Is::Def("limit"),
+    ),
+    key(
         "blanks",
         "Records with values emptied within 24 hours.",
         Is::Def("limit"),
     ),
     key(
         "changes",
-        "Records changed by an edited mapping within 24 hours.",
+        "Records changed by an edited mapping or by merges within 24 hours.",
         Is::Def("limit"),
     ),
 ];

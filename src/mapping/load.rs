@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::extend;
 use super::fault::{self, Fault};
 use super::read;
-use super::rule::ReferenceEnd;
+use super::rule::{ReferenceEnd, Rule};
 use super::tree::{self, Node};
 use super::types::Mapping;
 use super::warn;
+use crate::model::{Junction, Side};
 
 /// A mapping file as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +74,10 @@ fn references(mappings: &[Mapping], trees: &[Node], faults: &mut Vec<Fault>) {
         .iter()
         .filter_map(|tree| tree.get("mapping")?.as_text())
         .collect();
-    for rule in mappings.iter().flat_map(Mapping::associations) {
+    let rules = mappings
+        .iter()
+        .flat_map(|mapping| mapping.associations().map(move |rule| (mapping, rule)));
+    for (mapping, rule) in rules {
         let Some(reference) = rule.reference() else {
             continue;
         };
@@ -96,5 +100,27 @@ fn references(mappings: &[Mapping], trees: &[Node], faults: &mut Vec<Fault>) {
             );
             faults.push(rule.at.error(object, message));
         }
+        if let (Some(parent), ReferenceEnd::Junction { object, .. }) =
+            (parent, &reference.salesforce)
+        {
+            faults.extend(ends(mapping, parent, rule, object));
+        }
     }
+}
+
+/// The rows of a junction object must tie records of this mapping to records of the other.
+fn ends(mapping: &Mapping, parent: &Mapping, rule: &Rule, object: &str) -> Option<Fault> {
+    let junction = Junction::named(object)?;
+    let own = mapping.objects.salesforce.as_str();
+    let theirs = parent.objects.salesforce.as_str();
+    let far = junction.seen_from(own).map(|(_, _, far)| far);
+    (far != Some(theirs)).then(|| {
+        let [(_, one), (_, two)] = junction.ends;
+        let message = format!(
+            "`{object}` ties {one} and {two}, but this mapping is about {own} and mapping `{}` \
+             about {theirs}",
+            parent.name
+        );
+        rule.at_field(Side::Salesforce, 0).error(object, message)
+    })
 }

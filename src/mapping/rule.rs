@@ -52,6 +52,11 @@ impl Rule {
             | Shape::Computed(_) => None,
         }
     }
+
+    /// Whether the rule is about a set of references.
+    pub fn is_set(&self) -> bool {
+        self.reference().is_some_and(Reference::is_set)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -177,6 +182,29 @@ pub struct Reference {
     pub required: bool,
 }
 
+impl Reference {
+    /// The HubSpot object it leads to and the label it needs there.
+    pub fn label(&self) -> Option<(&str, &str)> {
+        match &self.hubspot {
+            ReferenceEnd::Association { object, label } => Some((object, label.as_deref()?)),
+            ReferenceEnd::Lookup { .. } | ReferenceEnd::Junction { .. } => None,
+        }
+    }
+
+    /// The Salesforce object whose rows tie both together.
+    pub fn junction(&self) -> Option<&str> {
+        match &self.salesforce {
+            ReferenceEnd::Junction { object, .. } => Some(object),
+            ReferenceEnd::Association { .. } | ReferenceEnd::Lookup { .. } => None,
+        }
+    }
+
+    /// Several records at once, which merge one by one; a lookup holds a single one.
+    pub fn is_set(&self) -> bool {
+        self.junction().is_some()
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReferenceEnd {
     /// `label`: `primary`, a label of the portal, or none for any association.
@@ -187,7 +215,7 @@ pub enum ReferenceEnd {
     Lookup {
         field: String,
     },
-    /// Records of `object` with this `Role` tie the two together.
+    /// Rows of `object` with this role tie the two together, see `model::Junction`.
     Junction {
         object: String,
         role: String,

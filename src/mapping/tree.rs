@@ -4,6 +4,7 @@
 //! and several documents are refused: a mapping file needs none of them, and without aliases the
 //! tree is never larger than its file.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Span};
@@ -12,6 +13,9 @@ use super::fault::{At, Fault};
 
 const MAX_BYTES: usize = 1 << 20;
 const MAX_DEPTH: usize = 24;
+/// Keys and values of one file. What reads them compares rows and rules with each other, so this
+/// bounds the time a file can take.
+const MAX_NODES: usize = 10_000;
 
 #[derive(Clone, Debug)]
 pub(super) struct Node {
@@ -162,13 +166,20 @@ struct Builder {
     file: Arc<str>,
     open: Vec<Open>,
     root: Option<Node>,
+    nodes: usize,
     faults: Vec<Fault>,
 }
 
-/// A list or map that has begun and not ended; a map remembers the key that waits.
+/// A list or map that has begun and not ended. A map remembers the key that waits, and the line
+/// of each key it has.
 enum Open {
     List(At, Vec<Node>),
-    Map(At, Vec<Entry>, Option<(String, At)>),
+    Map(
+        At,
+        Vec<Entry>,
+        Option<(String, At)>,
+        BTreeMap<String, usize>,
+    ),
 }
 
 impl Builder {
@@ -177,6 +188,7 @@ impl Builder {
             file: Arc::from(path),
             open: Vec::new(),
             root: None,
+            nodes: 0,
             faults: Vec::new(),
         }
     }
@@ -195,6 +207,13 @@ impl Builder {
 
     fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), Fault> {
         let at = self.place(span.start.line(), span.start.col());
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            return Err(at.error(
+                "",
+                "the file has more than 10,000 keys and values; split it",
+            ));
+        }
         match event {
             Event::DocumentStart(..) if self.root.is_some() => Err(at.error(
                 "---",
@@ -215,14 +234,14 @@ impl Builder {
                 Ok(())
             }
             Event::SequenceStart(..) => self.begin(Open::List(at, Vec::new())),
-            Event::MappingStart(..) => self.begin(Open::Map(at, Vec::new(), None)),
+            Event::MappingStart(..) => self.begin(Open::Map(at, Vec::new(), None, BTreeMap::new())),
             Event::SequenceEnd | Event::MappingEnd => {
                 match self.open.pop() {
                     Some(Open::List(at, items)) => self.node(Node {
                         at,
                         body: Body::List(items),
                     }),
-                    Some(Open::Map(at, entries, _)) => {
+                    Some(Open::Map(at, entries, ..)) => {
                         self.node(Node {
                             at,
                             body: Body::Map(entries),
@@ -249,7 +268,7 @@ impl Builder {
         match self.open.last_mut() {
             None => self.root = Some(node),
             Some(Open::List(_, items)) => items.push(node),
-            Some(Open::Map(_, entries, waiting)) => match waiting.take() {
+            Some(Open::Map(_, entries, waiting, lines)) => match waiting.take() {
                 None => {
                     if !matches!(node.body, Body::Text(_)) {
                         self.faults
@@ -257,17 +276,19 @@ impl Builder {
                     }
                     *waiting = Some((node.shown(), node.at));
                 }
-                Some((key, at)) => match entries.iter().find(|entry| entry.key == key) {
-                    Some(first) => {
-                        let line = first.at.line;
+                Some((key, at)) => match lines.get(&key) {
+                    Some(line) => {
                         let message = format!("`{key}` is given twice, first in line {line}");
                         self.faults.push(at.error(&key, message));
                     }
-                    None => entries.push(Entry {
-                        key,
-                        at,
-                        value: node,
-                    }),
+                    None => {
+                        lines.insert(key.clone(), at.line);
+                        entries.push(Entry {
+                            key,
+                            at,
+                            value: node,
+                        });
+                    }
                 },
             },
         }

@@ -97,6 +97,7 @@ pub enum OnLeave {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guard {
     pub deletes: Limit,
+    pub unlinks: Limit,
     pub blanks: Limit,
     pub changes: Limit,
     /// No write over an edit that was not seen, for more calls.

@@ -70,62 +70,54 @@ fn agreed<'a>(seen: &Seen<'a>, side: Side) -> Option<[&'a Value; 2]> {
     Some([base, carried.map_or(base, |halves| halves.get(side))])
 }
 
-/// Only an element that both halves held can have been removed: one that stands in a single half
-/// has no counterpart, or came with another revision of the rule. `None`: not a set.
+/// `None`: not sets.
 fn merge(mine: &Value, theirs: &Value, agreed: Option<[&Value; 2]>) -> Option<Value> {
-    let mine = elements(mine)?;
-    let theirs = elements(theirs)?;
+    if let Some(merged) = merge_as(texts, mine, theirs, agreed) {
+        return Some(blank_if_empty(merged, Value::Set));
+    }
+    merge_as(links, mine, theirs, agreed).map(|merged| blank_if_empty(merged, Value::Links))
+}
+
+/// What either side holds now, less what one of them removed. Only an element that both halves held
+/// can have been removed: one that stands in a single half has no counterpart, or came with another
+/// revision of the rule.
+fn merge_as<T: Ord + Clone>(
+    elements: fn(&Value) -> Option<&BTreeSet<T>>,
+    mine: &Value,
+    theirs: &Value,
+    agreed: Option<[&Value; 2]>,
+) -> Option<BTreeSet<T>> {
+    let (mine, theirs) = (elements(mine)?, elements(theirs)?);
     let agreed = match agreed {
-        Some([one, other]) => &elements(one)? & &elements(other)?,
-        None => BTreeSet::new(),
+        Some([one, other]) => Some((elements(one)?, elements(other)?)),
+        None => None,
     };
-    let added = theirs.difference(&agreed);
-    let merged: BTreeSet<Element<'_>> = mine.iter().chain(added).cloned().collect();
-    let removed = |element: &Element<'_>| agreed.contains(element) && !theirs.contains(element);
-    Some(collect(
-        merged.into_iter().filter(|element| !removed(element)),
-    ))
+    let was_agreed = |element: &T| {
+        agreed.is_some_and(|(one, other)| one.contains(element) && other.contains(element))
+    };
+    let stays = |element: &&T| {
+        !was_agreed(element) || (mine.contains(*element) && theirs.contains(*element))
+    };
+    Some(mine.union(theirs).filter(stays).cloned().collect())
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Element<'a> {
-    Text(&'a String),
-    Link(&'a LinkId),
-}
-
-fn elements(value: &Value) -> Option<BTreeSet<Element<'_>>> {
+fn texts(value: &Value) -> Option<&BTreeSet<String>> {
+    static EMPTY: BTreeSet<String> = BTreeSet::new();
     match value {
-        Value::Set(set) => Some(set.iter().map(Element::Text).collect()),
-        Value::Links(links) => Some(links.iter().map(Element::Link).collect()),
-        Value::Null
-        | Value::Text(_)
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::Date(_)
-        | Value::Time(_)
-        | Value::Money { .. }
-        | Value::Link(_)
-        | Value::Several(_) => value.is_blank().then(BTreeSet::new),
+        Value::Set(set) => Some(set),
+        other => other.is_blank().then_some(&EMPTY),
+    }
+}
+
+fn links(value: &Value) -> Option<&BTreeSet<LinkId>> {
+    static EMPTY: BTreeSet<LinkId> = BTreeSet::new();
+    match value {
+        Value::Links(set) => Some(set),
+        other => other.is_blank().then_some(&EMPTY),
     }
 }
 
 /// Blank is `Null`, whatever kind of set it was.
-fn collect<'a>(elements: impl Iterator<Item = Element<'a>>) -> Value {
-    let mut texts = BTreeSet::new();
-    let mut links = BTreeSet::new();
-    for element in elements {
-        match element {
-            Element::Text(text) => {
-                texts.insert(text.clone());
-            }
-            Element::Link(link) => {
-                links.insert(link.clone());
-            }
-        }
-    }
-    match (texts.is_empty(), links.is_empty()) {
-        (true, true) => Value::Null,
-        (true, false) => Value::Links(links),
-        (false, _) => Value::Set(texts),
-    }
+fn blank_if_empty<T>(set: BTreeSet<T>, of: fn(BTreeSet<T>) -> Value) -> Value {
+    if set.is_empty() { Value::Null } else { of(set) }
 }

@@ -22,7 +22,7 @@ pub enum LinkState {
     /// A create on this side is under way; the other side's record is known.
     Creating(Side),
     Linked,
-    /// Waits for a person: merged, hidden, ambiguous, or deleted under a guard.
+    /// Waits for a person: hidden, or merged into nobody knows what.
     Suspended,
     /// Left the filter under `on-leave: keep`: frozen with its base until it returns.
     Frozen,
@@ -30,6 +30,9 @@ pub enum LinkState {
     Tombstoned,
     /// Taken apart by a person or by `on-leave: unlink`.
     Unlinked,
+    /// A merge made one record of two, and the other pair was kept. A person decides about the
+    /// record that is left over.
+    Detached,
 }
 
 impl LinkState {
@@ -37,7 +40,7 @@ impl LinkState {
     pub const fn is_open(self) -> bool {
         match self {
             Self::Creating(_) | Self::Linked | Self::Suspended | Self::Frozen => true,
-            Self::Tombstoned | Self::Unlinked => false,
+            Self::Tombstoned | Self::Unlinked | Self::Detached => false,
         }
     }
 
@@ -50,6 +53,7 @@ impl LinkState {
             Self::Frozen => "frozen",
             Self::Tombstoned => "tombstoned",
             Self::Unlinked => "unlinked",
+            Self::Detached => "detached",
         }
     }
 
@@ -62,6 +66,7 @@ impl LinkState {
             Self::Frozen,
             Self::Tombstoned,
             Self::Unlinked,
+            Self::Detached,
         ]
         .into_iter()
         .find(|state| state.as_str() == text)

@@ -5,6 +5,7 @@
 
 mod choice;
 mod ids;
+mod junction;
 mod link;
 mod policy;
 mod problem;
@@ -20,6 +21,7 @@ pub use ids::{
     ApprovalId, ConflictId, DeadLetterId, IntentId, JournalId, LinkId, MappingName, RecordId,
     Revision, RunId, WorkspaceId,
 };
+pub use junction::{JUNCTIONS, Junction, RoleRead, Ties};
 pub use link::{
     Bases, Halves, Hold, HoldReason, IntendedRule, Intent, IntentKind, Link, LinkState,
 };

@@ -14,6 +14,9 @@ pub struct Schemas {
     pub owners: BySide<Vec<Owner>>,
     /// The HubSpot portal id and the Salesforce organization id.
     pub accounts: BySide<String>,
+    /// The association labels of HubSpot, by the objects they lead from and to; only pairs for
+    /// which a mapping names a label.
+    pub labels: BTreeMap<(String, String), Vec<String>>,
     /// ISO code used when a record has no currency of its own.
     pub currency: BySide<Option<String>>,
 }

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Site, at_rest};
 use crate::mapping::Bound;
 use crate::model::{
-    Cause, Hold, HoldReason, Link, LinkId, Presence, Record, RecordId, RecordKey, Side, Task,
+    Cause, Hold, HoldReason, Link, LinkId, LinkState, Presence, Record, RecordId, RecordKey, Side,
+    Task,
 };
 use crate::store::{
     Changes, DeadLetterClose, DeadLetterOf, DeadLetterState, Mark, MatchKeys, RuleScope, StoreError,
@@ -56,9 +57,16 @@ pub async fn take(
         if link.is_none() && record.presence != Presence::Live {
             changes.dead_letters_closed.push(gone(&key));
         }
-        if known.quiet(bound, side, record, link) && !known.looks_again(cause, link) {
+        let quiet = known.quiet(bound, side, record, link);
+        let looks_again = known.looks_again(cause, link);
+        if quiet && !looks_again {
             continue;
         }
+        // A scan does not wake what waits for a parent, unless something else has moved.
+        let cause = match !quiet && looks_again {
+            true => Cause::Poll,
+            false => cause,
+        };
         taken.marked += 1;
         taken.linked += u64::from(link.is_some_and(|link| link.state.is_open()));
         changes.marks.push(Mark {
@@ -158,9 +166,10 @@ impl Known {
             return record.presence != Presence::Live || self.peers_own.contains(&record.id);
         };
         if record.presence != Presence::Live {
-            return !link.state.is_open();
+            // What is left of a detached pair may have gone too, and then nobody need decide.
+            return !link.state.is_open() && link.state != LinkState::Detached;
         }
-        if link.state != crate::model::LinkState::Linked {
+        if link.state != LinkState::Linked {
             return false;
         }
         let none = Vec::new();

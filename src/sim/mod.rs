@@ -3,7 +3,9 @@
 //! Stands apart from the house: it shares no code with `crm/`, so that a misreading of the platform
 //! is not made twice. It may use the clock and `model::Timestamp`, and nothing else of ours.
 
+pub mod faults;
 pub mod hubspot;
+mod line;
 pub mod salesforce;
 pub mod seed;
 mod server;

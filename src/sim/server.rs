@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::Router;
-use axum::serve::ListenerExt;
+use axum::middleware::from_fn;
 use tokio_util::sync::CancellationToken;
 
+use super::line::{Line, Scissors, cut_where_told};
 use crate::clock::Clock;
 use crate::model::Timestamp;
 
@@ -66,13 +67,11 @@ pub async fn serve(router: Router, port: u16) -> std::io::Result<Running> {
     let address = listener.local_addr()?;
     let stop = CancellationToken::new();
     let stopped = stop.clone().cancelled_owned();
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::warn!(%error, "cannot set TCP_NODELAY");
-        }
-    });
+    let service = router
+        .layer(from_fn(cut_where_told))
+        .into_make_service_with_connect_info::<Scissors>();
     tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router)
+        if let Err(error) = axum::serve(Line(listener), service)
             .with_graceful_shutdown(stopped)
             .await
         {

@@ -7,13 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{RecordId, Timestamp};
 
-/// A record changed within this long before the last pass may show up late, or share a stamp with
-/// one that was seen; both platforms' stamps are re-read from here.
-pub const OVERLAP_MILLIS: i64 = 10_000;
+/// A record changed within this long before a pass may have been shown too late for it: HubSpot's
+/// index usually takes seconds, up to about half a minute (hubspot.md 5.1).
+pub const OVERLAP_MILLIS: i64 = 30_000;
+
+/// In a busy stretch the overlap holds many pages, and a short pass leaves it out. No stretch is
+/// left unread a second time for longer than this.
+const SHORT_FOR_MILLIS: i64 = 60_000;
 
 /// What the fast pass could not see yet, because an index lagged or a transaction committed late,
 /// is read once more after this long (architecture.md 7).
 pub const LATE_MILLIS: i64 = 10 * 60_000;
+
+/// A CRM's clock is believed to be this far ahead of ours and no further: a cursor behind its own
+/// time reads records again, one before it passes edits over. Less than [`LATE_MILLIS`], so that
+/// the late pass reads again whatever an earlier one has skipped.
+const AHEAD_MILLIS: i64 = 5 * 60_000;
 
 /// How often the recycle bin is walked through for deletions.
 pub const BIN_MILLIS: i64 = 60 * 60_000;
@@ -26,6 +35,12 @@ const JOIN_MILLIS: i64 = 5 * 60_000;
 pub struct PollCursor {
     /// Everything the CRM showed up to here has been marked.
     pub high: i64,
+    /// Everything up to here was read when it was old enough to be shown.
+    #[serde(default)]
+    pub sure: i64,
+    /// The last pass from `sure` on filled more than one page.
+    #[serde(default)]
+    pub busy: bool,
     /// The late pass has covered everything up to here.
     pub late_high: i64,
     /// Our time of each finished fast pass with the `high` it reached, for the late pass.
@@ -83,9 +98,27 @@ impl PollCursor {
         let high = started.plus_millis(-JOIN_MILLIS).micros();
         Self {
             high,
+            sure: high,
             late_high: high,
             bin_walked: now.micros(),
             ..Self::default()
+        }
+    }
+
+    /// Takes back what lies in the future: a stored cursor may be broken, and a reply's `Date` may
+    /// come from a proxy whose clock is.
+    pub fn keep_to(&mut self, now: Timestamp) {
+        let latest = now.plus_millis(AHEAD_MILLIS).micros();
+        self.high = self.high.min(latest);
+        self.sure = self.sure.min(latest);
+        self.late_high = self.late_high.min(latest);
+        self.passed.retain(|(_, high)| *high <= latest);
+        if self
+            .window
+            .as_ref()
+            .is_some_and(|window| window.from > latest)
+        {
+            self.window = None;
         }
     }
 
@@ -127,11 +160,10 @@ impl PollCursor {
                 ..Window::default()
             };
         }
-        let from = Timestamp::from_micros(self.high)
-            .plus_millis(-OVERLAP_MILLIS)
-            .micros();
+        let unsure = self.high - self.sure;
+        let short = self.busy && unsure < SHORT_FOR_MILLIS * 1_000;
         Window {
-            from,
+            from: if short { self.high } else { self.sure },
             ..Window::default()
         }
     }
@@ -167,7 +199,13 @@ impl PollCursor {
             return;
         }
         self.bin_turn = true;
+        let reached = reached.min(now.plus_millis(AHEAD_MILLIS));
         self.high = self.high.max(reached.micros());
+        if window.from <= self.sure {
+            let sure = reached.plus_millis(-OVERLAP_MILLIS).micros();
+            self.sure = self.sure.max(sure);
+            self.busy = window.pages > 0;
+        }
         // One entry a minute is enough to know how far the passes had come ten minutes ago.
         let minute = now.plus_millis(-60_000).micros();
         if self.passed.back().is_none_or(|(at, _)| *at <= minute) {
@@ -260,6 +298,46 @@ mod tests {
     }
 
     #[test]
+    fn a_quiet_pass_reads_the_last_half_minute_again_and_a_busy_one_at_most_once_a_minute() {
+        let mut cursor = PollCursor::joining(at(10_000), at(10_000));
+        let from = |cursor: &PollCursor, now| cursor.next_window(at(now), false).from;
+        let pass = |cursor: &mut PollCursor, now: i64, pages: u32| {
+            let window = Window {
+                pages,
+                ..cursor.next_window(at(now), false)
+            };
+            cursor.finish(&window, at(now), at(now));
+        };
+        pass(&mut cursor, 10_000, 0);
+        assert_eq!(
+            from(&cursor, 10_010),
+            at(9_970).micros(),
+            "one page, read again"
+        );
+        pass(&mut cursor, 10_010, 7);
+        assert_eq!(
+            from(&cursor, 10_020),
+            at(10_010).micros(),
+            "eight pages, not again"
+        );
+        pass(&mut cursor, 10_020, 7);
+        pass(&mut cursor, 10_030, 0);
+        assert_eq!(
+            from(&cursor, 10_035),
+            at(10_030).micros(),
+            "nor while that is young"
+        );
+        pass(&mut cursor, 10_040, 0);
+        assert_eq!(
+            from(&cursor, 10_050),
+            at(9_980).micros(),
+            "what the first busy pass may have missed is read after a minute"
+        );
+        pass(&mut cursor, 10_050, 0);
+        assert_eq!(from(&cursor, 10_060), at(10_020).micros(), "quiet again");
+    }
+
+    #[test]
     fn a_pass_never_moves_the_cursor_back() {
         let mut cursor = PollCursor {
             high: at(50).micros(),
@@ -268,6 +346,27 @@ mod tests {
         let window = cursor.next_window(at(60), false);
         cursor.finish(&window, at(40), at(60));
         assert_eq!(cursor.high, at(50).micros());
+    }
+
+    #[test]
+    fn a_time_of_another_age_in_a_reply_skips_no_edit() {
+        let mut cursor = PollCursor::joining(at(10_000), at(10_000));
+        let fast = cursor.next_window(at(10_000), false);
+        cursor.finish(&fast, at(9_000_000), at(10_000));
+        let (next, late) = (at(10_060), at(10_601));
+        let fast = cursor.next_window(next, false);
+        assert!(
+            fast.from <= at(10_300).micros(),
+            "at most five minutes ahead"
+        );
+        cursor.finish(&fast, at(10_060), next);
+        let window = cursor.next_window(late, false);
+        assert!(window.late);
+        assert!(window.from <= at(10_000).micros());
+        assert!(
+            window.to >= Some(at(10_300).micros()),
+            "what was skipped is read late"
+        );
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub async fn step(
         .await?;
     let mut cursor: PollCursor = read_cursor(text);
     let now = site.clock.now();
+    cursor.keep_to(now);
     let mut window = cursor.next_window(now, side == Side::HubSpot);
     let Some(bound) = site.mappings.get(leader) else {
         return Ok(Produced::nothing());

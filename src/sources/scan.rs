@@ -1,4 +1,4 @@
-//! Compares every record with its base by value, associations included, slowly.
+//! Compares every record with its base by value, associations and roles included, slowly.
 //!
 //! Events are hints and scans are the truth: what a scan finds, the events had missed, and that
 //! count should be zero. After a mapping edit a scan also carries the changed rules everywhere.
@@ -38,13 +38,8 @@ pub async fn step(
     let (mut seen, mut marked, mut missed) = (0, 0, 0);
     for bound in site.sharing(leader, side) {
         if !cursor.archived {
-            crms.add_associations(
-                side,
-                bound.object(side),
-                &bound.associations(),
-                &mut page.records,
-            )
-            .await?;
+            crms.add_ties(side, bound.object(side), &bound.ties(), &mut page.records)
+                .await?;
         }
         let taken = take(site, bound, side, &page.records, Cause::Scan, &mut changes).await?;
         seen = taken.seen;

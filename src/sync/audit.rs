@@ -56,7 +56,8 @@ impl Finding {
         intended: &IntendedRule,
         evidence: &Evidence<'_>,
     ) -> Self {
-        let by_another = evidence.by_another;
+        let whole_value = rule.is_some_and(|r| r.reference().is_none() && !r.is_set());
+        let by_another = evidence.by_another && whole_value;
         let (Some(rule), Some(history)) = (rule, evidence.history) else {
             return Self {
                 told: None,
@@ -78,7 +79,7 @@ impl Finding {
             before: &intended.before,
             since: intent.created_at,
         };
-        let told = (rule.reference().is_none() && !intended.after.is_empty())
+        let told = (whole_value && !intended.after.is_empty())
             .then(|| told(history, &write, fits))
             .flatten();
         Self { told, by_another }
@@ -268,10 +269,10 @@ pub fn suspects(desk: &Desk<'_>, bound: &Bound, unit: &Unit, job: &Job) -> bool 
         .any(|claim| claim.task.side() == side && claim.cause == Cause::Poll);
     // What travels the other way was edited here just now.
     let travels = unit.writes.iter().any(|write| write.side != side);
-    let editing = !unit.fresh && (shown || travels);
+    let editing = !unit.fresh && !unit.made && (shown || travels);
     let waited = desk.site.clock.now().millis_since(job.intent.created_at);
     let restores = job.intent.rules.iter().any(|rule| rule.reason == RESTORE);
-    editing || restores || unit.news || waited > STALE_MILLIS
+    editing || restores || unit.reopened || waited > STALE_MILLIS
 }
 
 /// Drawn once per attempt, so that a sample fills its calls.

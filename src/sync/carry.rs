@@ -2,6 +2,8 @@
 
 use super::desk::{Desk, Mode, PlannedWrite};
 use super::guard;
+use super::load;
+use super::plan;
 use super::report;
 use super::settle::unblock_children;
 use super::unit::{Batch, End, Unit};
@@ -26,11 +28,31 @@ pub async fn carry_out(
     }
     commit_units(desk, bound, &mut batch).await?;
     write::write_all(desk, bound, &mut batch).await?;
-    for unit in &mut batch.units {
-        finish(unit);
+    if end_or_plan_on(&mut batch) {
+        if let Err(error) = load::ties(desk, bound, &mut batch).await {
+            batch.fail(error.ends()?);
+        }
+        plan::plan(desk, bound, &mut batch).await?;
+        write::write_all(desk, bound, &mut batch).await?;
+        end_or_plan_on(&mut batch);
     }
     guard::settle(desk, bound, &mut batch).await?;
     commit_units(desk, bound, &mut batch).await
+}
+
+/// Ends every unit but those whose record was created with more than it was given. Its values are
+/// known from the create itself, so looking again would only read them once more.
+fn end_or_plan_on(batch: &mut Batch) -> bool {
+    let mut any = false;
+    for unit in &mut batch.units {
+        if std::mem::take(&mut unit.plan_on) && unit.open() {
+            unit.writes.clear();
+            any = true;
+        } else {
+            finish(unit);
+        }
+    }
+    any
 }
 
 /// Work is done when nothing ended it otherwise, or waits for the parent it still lacks.

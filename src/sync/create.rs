@@ -128,7 +128,8 @@ fn add_rule(
 ) {
     let on = write.side;
     let source = on.other();
-    let known = fields.get(source);
+    let parted = bound.linked_part(rule, fields, references);
+    let known = parted.as_ref().map_or(fields, |(part, _)| part).get(source);
     let sent = bound
         .canon(rule, source, known, references)
         .and_then(|value| bound.carry(rule, source, known, &value, references))
@@ -145,6 +146,9 @@ fn add_rule(
             });
         }
         Err(problem) => left_out(desk, bound, unit, rule, fields, references, &problem),
+    }
+    if let Some((_, problem)) = &parted {
+        left_out(desk, bound, unit, rule, fields, references, problem);
     }
 }
 

@@ -25,9 +25,11 @@ const DAY_HOURS: i64 = 24;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Deletes,
+    /// Pairs taken apart because one record went or left the filter.
+    Unlinks,
     /// Writes that empty a value.
     Blanks,
-    /// Writes that nobody's edit asked for, only a changed rule.
+    /// Writes that nobody's edit asked for, only a changed rule or a merge.
     Changes,
 }
 
@@ -39,6 +41,7 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Deletes => "deletes",
+            Self::Unlinks => "unlinks",
             Self::Blanks => "blanks",
             Self::Changes => "changes",
         }
@@ -47,33 +50,46 @@ impl Kind {
     const fn limit(self, guard: Guard) -> Limit {
         match self {
             Self::Deletes => guard.deletes,
+            Self::Unlinks => guard.unlinks,
             Self::Blanks => guard.blanks,
             Self::Changes => guard.changes,
+        }
+    }
+
+    /// How many records may be touched when `total` are linked; `None` for no limit. A mass change
+    /// destroys nothing that the journal does not keep, so more of it passes by itself.
+    fn room(self, guard: Guard, total: u64) -> Option<u64> {
+        match (self, self.limit(guard)) {
+            (Self::Changes, Limit::Auto) => Some((total / 5).max(25)),
+            (_, limit) => limit.allowed(total),
         }
     }
 
     const fn what(self) -> &'static str {
         match self {
             Self::Deletes => "would be deleted",
+            Self::Unlinks => "would lose their partner",
             Self::Blanks => "would lose a value",
-            Self::Changes => "would be changed because a rule was edited",
+            Self::Changes => "would be changed because a rule was edited or records were merged",
         }
     }
 
-    /// Where the hourly counts of what went through are kept; deletes leave tombstones instead.
-    const fn tally(self) -> &'static str {
+    /// The code of dead letters, and where the hourly counts of what went through are kept; deletes
+    /// leave tombstones instead.
+    pub const fn code(self) -> &'static str {
         match self {
             Self::Deletes => "guard-deletes",
+            Self::Unlinks => "guard-unlinks",
             Self::Blanks => "guard-blanks",
             Self::Changes => "guard-changes",
         }
     }
 
-    fn concerns(self, rule: &IntendedRule) -> bool {
+    fn concerns(self, rule: &IntendedRule, followed: bool) -> bool {
         match self {
-            Self::Deletes => false,
+            Self::Deletes | Self::Unlinks => false,
             Self::Blanks => rule.reason != super::outcome::CHOSEN && blanks(rule),
-            Self::Changes => rule.reason == Reason::RuleChangedFirstContact.as_str(),
+            Self::Changes => followed || rule.reason == Reason::RuleChangedFirstContact.as_str(),
         }
     }
 }
@@ -117,8 +133,8 @@ pub async fn stop(
     proposed: &Proposed,
     changes: &mut Changes,
 ) -> Result<Option<Stop>, StoreError> {
-    let limit = proposed.kind.limit(bound.mapping().guard);
-    let Some(least) = limit.allowed(0) else {
+    let room = |links| proposed.kind.room(bound.mapping().guard, links);
+    let Some(least) = room(0) else {
         return Ok(None);
     };
     let asked = Asked::load(desk, bound, proposed).await?;
@@ -131,7 +147,7 @@ pub async fn stop(
     let (store, ws) = (&desk.site.store, &desk.site.workspace);
     let name = &bound.mapping().name;
     let links = store.count_links(ws, Some(name)).await?.into_values().sum();
-    let Some(room) = limit.allowed(links).filter(|room| total > *room) else {
+    let Some(room) = room(links).filter(|room| total > *room) else {
         return Ok(None);
     };
     let side = proposed.side.title();
@@ -239,21 +255,29 @@ pub async fn lift(desk: &Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(
     }
     let now = desk.site.clock.now();
     let of_rules = |approval: &Approval| {
-        let kinds = Kind::OF_RULES.map(Kind::as_str);
-        kinds.contains(&approval.kind.as_str())
+        let mut kinds = Kind::OF_RULES.into_iter();
+        kinds.find(|kind| kind.as_str() == approval.kind)
     };
-    let mut released: BySide<BTreeSet<RecordId>> = BySide::default();
+    let mut released: BySide<BTreeMap<RecordId, Vec<(Kind, ApprovalId)>>> = BySide::default();
     for approval in of_mapping(desk, bound).await? {
-        if in_force(&approval, now) && of_rules(&approval) {
-            released.get_mut(approval.side).extend(approval.records);
+        if let Some(kind) = of_rules(&approval).filter(|_| in_force(&approval, now)) {
+            for id in approval.records {
+                let by_id = released.get_mut(approval.side).entry(id).or_default();
+                by_id.push((kind, approval.id.clone()));
+            }
         }
     }
     for unit in batch.open().filter(|unit| guarded(unit)) {
-        let free = Side::BOTH.into_iter().any(|side| {
+        let before = unit.guarded.len();
+        for side in Side::BOTH {
             let id = unit.records.get(side).as_ref();
-            id.is_some_and(|id| released.get(side).contains(id))
-        });
-        if free {
+            let grants = id.and_then(|id| released.get(side).get(id));
+            for (kind, grant) in grants.into_iter().flatten() {
+                let (kind, grant) = (*kind, Some(grant.clone()));
+                unit.guarded.push(Guarded { kind, side, grant });
+            }
+        }
+        if unit.guarded.len() > before {
             let (lifted, rest) = std::mem::take(&mut unit.holds)
                 .into_iter()
                 .partition(|hold| hold.reason == HoldReason::Guard);
@@ -283,7 +307,7 @@ pub async fn rules(
             if records.is_empty() {
                 continue;
             }
-            let done = recent(&tally(desk, bound, kind, side).await?, desk);
+            let done = passed(desk, bound, kind, side).await?;
             let proposed = Proposed {
                 kind,
                 side,
@@ -315,7 +339,10 @@ fn touches(unit: &Unit, kind: Kind, side: Side) -> bool {
         && unit.writes.iter().any(|write| {
             write.side == side
                 && write.kind == IntentKind::Update
-                && write.rules.iter().any(|rule| kind.concerns(rule))
+                && write
+                    .rules
+                    .iter()
+                    .any(|rule| kind.concerns(rule, unit.followed))
         })
 }
 
@@ -332,7 +359,7 @@ fn withdraw(
     for write in unit.writes.iter_mut().filter(|write| write.side == side) {
         let (out, rest) = std::mem::take(&mut write.rules)
             .into_iter()
-            .partition(|rule| kind.concerns(rule));
+            .partition(|rule| kind.concerns(rule, unit.followed));
         write.rules = rest;
         let mut out: Vec<IntendedRule> = out;
         stopped.append(&mut out);
@@ -370,8 +397,13 @@ pub async fn settle(desk: &Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result
             Some(End::Done | End::BlockedOn { .. }) if desk.mode == Mode::Write => {}
             Some(_) | None => continue,
         }
-        for one in guarded {
-            if Kind::OF_RULES.contains(&one.kind) {
+        // What was released and is planned now stands here twice.
+        let once: BTreeMap<_, _> = guarded
+            .into_iter()
+            .map(|one| ((one.kind, one.side), one))
+            .collect();
+        for one in once.into_values() {
+            if one.kind != Kind::Deletes {
                 *counts.entry((one.kind, one.side)).or_default() += 1;
             }
             if let (Some(grant), Some(id)) = (one.grant, unit.records.get(one.side)) {
@@ -388,7 +420,7 @@ pub async fn settle(desk: &Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result
         changes.cursors.push(CursorPut {
             mapping: bound.mapping().name.clone(),
             side,
-            kind: kind.tally().to_owned(),
+            kind: kind.code().to_owned(),
             value: serde_json::to_string(&hours).unwrap_or_default(),
         });
     }
@@ -432,9 +464,19 @@ async fn tally(
 ) -> Result<Hours, StoreError> {
     let (store, ws) = (&desk.site.store, &desk.site.workspace);
     let name = &bound.mapping().name;
-    let text = store.cursor(ws, name, side, kind.tally()).await?;
+    let text = store.cursor(ws, name, side, kind.code()).await?;
     let hours = text.and_then(|text| serde_json::from_str(&text).ok());
     Ok(hours.unwrap_or_default())
+}
+
+/// How many records of a side the last day let through.
+pub async fn passed(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    kind: Kind,
+    side: Side,
+) -> Result<u64, StoreError> {
+    Ok(recent(&tally(desk, bound, kind, side).await?, desk))
 }
 
 fn hour(desk: &Desk<'_>) -> i64 {

@@ -9,6 +9,7 @@ use super::load::ReadError;
 use super::matching::adopt;
 use super::report;
 use super::revisions::Revisions;
+use super::sets;
 use super::settle::{After, judge, settle, unblock_children};
 use super::unit::{Batch, End, Unit};
 use crate::mapping::Bound;
@@ -68,21 +69,23 @@ async fn read_targets(
     let fields = &revisions.fields(bound, side);
     let mut found = BTreeMap::new();
     desk.lane.keep().await?;
+    let ties = revisions.ties(bound);
     if !ids.is_empty() {
         let mut records = desk.crms.read(side, object, &ids, fields).await?;
-        let live: Vec<_> = records
-            .iter()
-            .map(|r| r.presence == Presence::Live)
-            .collect();
-        if live.iter().any(|live| *live) {
+        super::follow::stand_ins(desk, side, object, fields, &mut records).await?;
+        if records.iter().any(|r| r.presence == Presence::Live) {
             desk.crms
-                .add_associations(side, object, &revisions.associations(bound), &mut records)
+                .add_ties(side, object, &ties, &mut records)
                 .await?;
         }
         found.extend(records.into_iter().map(|r| (r.id.as_str().to_owned(), r)));
     }
     if let (false, Some(key)) = (keys.is_empty(), bound.key_field(side)) {
-        for record in desk.crms.find(side, object, key, &keys, fields).await? {
+        let mut records = desk.crms.find(side, object, key, &keys, fields).await?;
+        desk.crms
+            .add_ties(side, object, &ties, &mut records)
+            .await?;
+        for record in records {
             let named = record
                 .fields
                 .get(key)
@@ -148,6 +151,7 @@ fn settle_open(
         }
         (IntentKind::Archive, _) | (_, None) => After::NotApplied,
         (IntentKind::Create, Some(record)) if known.is_none() => {
+            let record = (record, over);
             found_created(desk, bound, unit, &intent, record, &evidence)
         }
         (IntentKind::Create | IntentKind::Update | IntentKind::Associate, Some(record)) => {
@@ -155,6 +159,7 @@ fn settle_open(
             settle_if_applied(desk, bound, unit, &intent, record, &evidence)
         }
     };
+    unit.unsettled |= outcome != After::Settled;
     if unit.is_restoring(&intent) {
         return unit.intents.push(intent);
     }
@@ -162,7 +167,8 @@ fn settle_open(
         wait_for_grace(unit, &intent);
         return unit.intents.push(intent);
     }
-    unit.news = true;
+    unit.reopened = true;
+    unit.news |= outcome == After::LookAgain;
     unit.changes.intents_closed.push(intent.id);
 }
 
@@ -191,7 +197,7 @@ fn found_created(
     bound: &Bound,
     unit: &mut Unit,
     intent: &Intent,
-    record: &Record,
+    (record, over): (&Record, bool),
     evidence: &Evidence<'_>,
 ) -> After {
     let Some(link) = unit.link.clone() else {
@@ -200,6 +206,9 @@ fn found_created(
     adopt(unit, link, intent.side, record.id.clone());
     unblock_children(unit);
     desk.tally.links += 1;
+    if !over && sets::rows_may_follow(bound, intent, &record.fields) {
+        return After::LookAgain;
+    }
     // What stands there now may be a user's edit after our create, which must not be held as if
     // the platform had altered our value.
     settle(desk, bound, unit, intent, (&record.fields, false), evidence);

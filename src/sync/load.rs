@@ -3,8 +3,8 @@
 use super::Desk;
 use super::unit::{Batch, End, Unit};
 use crate::crm::{CrmError, ErrorKind};
-use crate::mapping::Bound;
-use crate::model::{Cause, HoldReason, LinkState, Presence, Side};
+use crate::mapping::{Bound, Rule};
+use crate::model::{Cause, HoldReason, LinkState, Presence, Record, Side};
 use crate::pipeline::{Setback, at_rest, keys_of};
 use crate::store::{Changes, StoreError};
 
@@ -46,30 +46,32 @@ pub fn setback(error: &CrmError) -> Setback {
     }
 }
 
-/// Reads each marked record on the side it was marked on. A linked record at rest is done: this is
-/// how an echo of our own write ends, for the price of one read.
+/// Reads the records of the pairs and of the marks. A linked record at rest is done: this is how an
+/// echo of our own write ends.
+///
+/// Salesforce first, where one call holds the whole batch; HubSpot's records, a hundred to a call,
+/// are then read only for pairs that still need them.
 pub async fn marked(
     desk: &mut Desk<'_>,
     bound: &Bound,
     batch: &mut Batch,
 ) -> Result<(), ReadError> {
-    for side in Side::BOTH {
-        let wanted = |unit: &Unit| unit.is_marked(side) && unit.read.get(side).is_none();
-        let mut ids = batch.ids(side, wanted);
-        if side == Side::Salesforce && !ids.is_empty() {
-            // One call holds the whole batch, so the records that a plan may need come with it.
-            ids = batch.ids(side, |unit| unit.read.get(side).is_none());
-        }
+    for side in [Side::Salesforce, Side::HubSpot] {
+        let ids = batch.ids(side, |unit| unit.read.get(side).is_none());
         read(desk, bound, batch, side, &ids).await?;
+        rest(bound, batch);
     }
-    store_match_keys(desk, bound, batch).await?;
-    for unit in batch.open().filter(|unit| resting(bound, unit)) {
-        unit.finish(End::Done);
-    }
-    Ok(())
+    Ok(store_match_keys(desk, bound, batch).await?)
 }
 
-/// Reads what the plan needs besides: the other record of each pair, and associations.
+fn rest(bound: &Bound, batch: &mut Batch) {
+    for unit in batch.open().filter(|unit| resting(bound, unit)) {
+        unit.finish(End::AtRest);
+    }
+}
+
+/// Reads what the plan needs besides: the partners that matching found, and what
+/// the records are tied to.
 pub async fn others(
     desk: &mut Desk<'_>,
     bound: &Bound,
@@ -79,21 +81,32 @@ pub async fn others(
         let ids = batch.ids(side, |unit| unit.read.get(side).is_none());
         read(desk, bound, batch, side, &ids).await?;
     }
-    let wanted = bound.associations();
-    if wanted.is_empty() {
-        return Ok(());
+    ties(desk, bound, batch).await
+}
+
+/// Reads what records are tied to that were read, or created, without it.
+pub async fn ties(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), ReadError> {
+    let ties = bound.ties();
+    for side in Side::BOTH {
+        let names = ties.fields(side);
+        let unread = |record: &Record| {
+            record.presence == Presence::Live
+                && names.iter().any(|name| !record.fields.contains_key(name))
+        };
+        let mut records: Vec<Record> = batch
+            .open()
+            .filter_map(|unit| unit.read.get(side).clone())
+            .filter(unread)
+            .collect();
+        if records.is_empty() {
+            continue;
+        }
+        desk.lane.keep().await?;
+        desk.crms
+            .add_ties(side, bound.object(side), &ties, &mut records)
+            .await?;
+        batch.place(side, records);
     }
-    let side = Side::HubSpot;
-    let mut records: Vec<_> = batch
-        .open()
-        .filter_map(|unit| unit.read.get(side).clone())
-        .filter(|record| record.presence == Presence::Live)
-        .collect();
-    desk.lane.keep().await?;
-    desk.crms
-        .add_associations(side, bound.object(side), &wanted, &mut records)
-        .await?;
-    batch.place(side, records);
     Ok(())
 }
 
@@ -125,6 +138,7 @@ fn resting(bound: &Bound, unit: &Unit) -> bool {
         && unit.intents.is_empty()
         && !unit.news
         && !asked_for(unit)
+        && !left_off(bound, unit)
         && Side::BOTH
             .into_iter()
             .filter(|side| unit.is_marked(*side))
@@ -138,10 +152,14 @@ fn resting(bound: &Bound, unit: &Unit) -> bool {
 }
 
 /// Somebody wants the whole pass although the record itself may not have moved: a person who made
-/// a choice or replays, a scan that saw an association, a parent that has been linked by now, or a
-/// rule whose time to cool down may be over.
+/// a choice or replays, a scan that saw an association, a parent that has been linked by now, a
+/// merge that moved the link, or a rule whose time to cool down may be over.
 fn asked_for(unit: &Unit) -> bool {
     let asked = |cause: Cause| matches!(cause, Cause::Person | Cause::Scan);
+    let link = unit.link.as_ref();
+    if link.is_some_and(|link| link.note == super::follow::FOLLOWED) {
+        return true;
+    }
     unit.claimed.iter().any(|claimed| asked(claimed.cause))
         || unit.holds.iter().any(|hold| {
             matches!(
@@ -151,7 +169,14 @@ fn asked_for(unit: &Unit) -> bool {
         })
 }
 
-fn takes_part(bound: &Bound, side: Side, record: &crate::model::Record) -> bool {
+/// An earlier attempt did not end as planned. The fields show what is left to do, but the sets that
+/// a record belongs to are not among them.
+fn left_off(bound: &Bound, unit: &Unit) -> bool {
+    let failed = unit.claimed.iter().any(|claimed| claimed.failure.is_some());
+    (unit.unsettled || failed) && bound.mapping().rules.iter().any(Rule::is_set)
+}
+
+fn takes_part(bound: &Bound, side: Side, record: &Record) -> bool {
     bound.takes_part(side, &record.fields).unwrap_or(false)
 }
 

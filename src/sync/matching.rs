@@ -9,7 +9,8 @@ use super::desk::Desk;
 use super::fold::load_state;
 use super::load::ReadError;
 use super::report;
-use super::screen::{leave_matches_to_peers, merged_survivors, screen};
+use super::screen::{leave_matches_to_peers, screen};
+use super::survivor;
 use super::unit::{Batch, End, Unit};
 use crate::crm::salesforce::full_id;
 use crate::mapping::Bound;
@@ -32,7 +33,7 @@ pub async fn find_partners(
     if !batch.open().any(|unit| unit.link.is_none()) {
         return Ok(());
     }
-    merged_survivors(desk, bound, batch).await?;
+    survivor::leave_to_old_links(desk, bound, batch).await?;
     by_key(desk, bound, batch).await?;
     for side in Side::BOTH {
         by_rules(desk, bound, batch, side).await?;
@@ -215,23 +216,32 @@ pub async fn open_links(
     side: Side,
     ids: &[RecordId],
 ) -> Result<BTreeMap<RecordId, Link>, StoreError> {
-    if ids.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let (store, ws) = (&desk.site.store, &desk.site.workspace);
-    let links = match &bound.mapping().group {
-        Some(group) if side == Side::HubSpot => store.links_of_group(ws, group, ids).await?,
-        Some(_) | None => {
-            store
-                .links_by_record(ws, &bound.mapping().name, side, ids)
-                .await?
-        }
-    };
+    let links = links_of(desk, bound, side, ids).await?;
     Ok(links
         .into_iter()
         .filter(|link| link.state.is_open())
         .filter_map(|link| link.records.get(side).clone().map(|id| (id, link)))
         .collect())
+}
+
+/// All links of these records, closed ones too; of a HubSpot record also those of the group.
+pub async fn links_of(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    side: Side,
+    ids: &[RecordId],
+) -> Result<Vec<Link>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (store, ws) = (&desk.site.store, &desk.site.workspace);
+    match &bound.mapping().group {
+        Some(group) if side == Side::HubSpot => store.links_of_group(ws, group, ids).await,
+        Some(_) | None => {
+            let name = &bound.mapping().name;
+            store.links_by_record(ws, name, side, ids).await
+        }
+    }
 }
 
 fn pair(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side, partner: RecordId) {
@@ -324,10 +334,10 @@ pub fn verify(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit) {
         return;
     }
     if keyed {
-        // The key names a record of another object, or one that is gone: this copy stays as it is.
+        let end = names_nobody(desk, bound, unit);
         unit.link = None;
         unit.link_dirty = false;
-        return unit.finish(End::Done);
+        return unit.finish(end);
     }
     for side in Side::BOTH {
         if let Some(record) = unit.read.get(side) {
@@ -344,6 +354,41 @@ pub fn verify(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit) {
         "the partner changed meanwhile",
         at,
     )));
+}
+
+/// The copy of a record that was deleted stays as it is. A key that names no record of this object
+/// was meant otherwise, and its bearer would be left alone without a word.
+fn names_nobody(desk: &Desk<'_>, bound: &Bound, unit: &Unit) -> End {
+    let is = |side: Side, presence: &Presence| {
+        let record = unit.read.get(side).as_ref();
+        record.is_some_and(|record| record.presence == *presence)
+    };
+    let bearer = Side::BOTH
+        .into_iter()
+        .filter(|side| carries_key(desk, bound, unit, *side))
+        .find(|side| is(*side, &Presence::Live) && is(side.other(), &Presence::NotVisible));
+    let Some(side) = bearer else {
+        return End::Done;
+    };
+    let field = bound.key_field(side).unwrap_or_default();
+    let text = |raw: &crate::model::Raw| raw.as_text().map(str::to_owned);
+    let key = unit
+        .fields(side)
+        .and_then(|fields| text(fields.get(field)?));
+    let objects = &bound.mapping().objects;
+    report::person(
+        "key-names-nobody",
+        format!(
+            "its creation key `{}` names no record of {} {}: it names one of another object, or \
+             one that is hidden or gone for good. Clear the field `{field}` of {} {}, and the record \
+             is matched like any other; or pair it by hand with `tandem links pair`.",
+            key.unwrap_or_default(),
+            side.other().title(),
+            objects.get(side.other()),
+            side.title(),
+            unit.records.get(side).as_ref().map_or("", RecordId::as_str),
+        ),
+    )
 }
 
 fn carries_key(desk: &Desk<'_>, bound: &Bound, unit: &Unit, side: Side) -> bool {

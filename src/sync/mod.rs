@@ -2,19 +2,23 @@
 //!
 //! The road, in order: [`fold`] marks into units, settle what an earlier attempt left open, read
 //! the marked records, stop where nothing moved, find partners for records without a link, read
-//! the rest, judge what is gone, [`plan`] each unit, commit, then write and settle per call.
+//! the rest, [`follow`] merges and conversions, judge what is gone, [`plan`] each unit, commit,
+//! then write and settle per call.
 //! Every remote write goes through [`write`]; nothing else in the product writes to a CRM.
 
 mod associate;
 mod audit;
 mod carry;
 mod choices;
+mod convert;
 mod create;
 mod desk;
 mod fold;
+mod follow;
 mod gone;
 mod guard;
 mod input;
+mod kin;
 mod left;
 mod load;
 mod lookup;
@@ -26,8 +30,11 @@ mod refused;
 mod replies;
 mod report;
 mod revisions;
+mod roles;
 mod screen;
+mod sets;
 mod settle;
+mod survivor;
 mod times;
 mod trail;
 mod unit;
@@ -86,6 +93,7 @@ async fn prepare(
     lookup::before_creating(desk, bound, batch).await?;
     fold::join_partners(desk, bound, batch).await?;
     load::others(desk, bound, batch).await?;
+    follow::follow(desk, bound, batch).await?;
     gone::judge(desk, bound, batch).await?;
     Ok(())
 }

@@ -29,7 +29,7 @@ impl Outcome<'_> {
         self.reason.map_or(CHOSEN, Reason::as_str)
     }
 
-    fn observed(&self) -> BySide<Fields> {
+    pub fn observed(&self) -> BySide<Fields> {
         BySide::from_fn(|side| rule_fields(self.rule, side, self.fields.get(side)))
     }
 }
@@ -178,7 +178,7 @@ pub fn put_hold(
 }
 
 /// An optional reference is written once its parent is linked; a required one parks the record.
-fn wait_for_parent(bound: &Bound, unit: &mut Unit, outcome: &Outcome<'_>, problem: &Problem) {
+pub fn wait_for_parent(bound: &Bound, unit: &mut Unit, outcome: &Outcome<'_>, problem: &Problem) {
     let Some(parent) = parent_of(bound, outcome.rule, outcome.fields, outcome.references) else {
         return;
     };

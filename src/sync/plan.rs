@@ -8,15 +8,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::choices::Choices;
 use super::create;
 use super::desk::Desk;
+use super::follow;
 use super::guard;
 use super::input::rule_input;
 use super::oscillation;
 use super::outcome::{Outcome, apply, keep_overruled};
+use super::sets::members_wait;
 use super::times::{Times, edit_times};
 use super::unit::{Batch, End, Unit, Write};
-use crate::mapping::{Bound, References};
+use crate::mapping::{Bound, References, Rule};
 use crate::merge::{self, Decision, Reason};
-use crate::model::{BySide, LinkState, MappingName, RecordId, RecordKey, Side};
+use crate::model::{
+    BySide, Fields, Hold, HoldReason, Link, LinkState, MappingName, RecordId, RecordKey, Side,
+};
 use crate::store::StoreError;
 
 pub async fn plan(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), StoreError> {
@@ -39,7 +43,9 @@ pub async fn plan(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Resu
                 create::propose(desk, bound, unit, on, &context.references);
             }
             Some(LinkState::Suspended | LinkState::Frozen) => unit.finish(End::Done),
-            Some(LinkState::Tombstoned | LinkState::Unlinked) => unit.finish(End::Done),
+            Some(LinkState::Tombstoned | LinkState::Unlinked | LinkState::Detached) => {
+                unit.finish(End::Done);
+            }
             None => {
                 let on = unit.source().other();
                 create::propose(desk, bound, unit, on, &context.references);
@@ -66,40 +72,81 @@ fn linked(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, context: &Context
     };
     let fields = BySide::new(hubspot, salesforce);
     unit.fresh = unit.bases.is_empty();
+    unit.followed = unit
+        .link
+        .as_ref()
+        .is_some_and(|l| l.note == follow::FOLLOWED);
+    if unit.followed {
+        unit.set_state(LinkState::Linked, "");
+    }
     let mut writes = BySide::<Option<Write>>::default();
     for rule in &bound.mapping().rules {
-        let chosen = context
-            .choices
-            .of(bound, rule, unit, &fields, &context.references);
-        let mut overruled = Vec::new();
-        let (decision, reason) = match chosen {
-            Some(taken) => {
-                overruled = taken.overruled;
-                let values = taken.values;
-                (Decision::Write { values, lost: None }, None)
+        match bound.linked_part(rule, &fields, &context.references) {
+            None => one_rule(desk, bound, unit, (rule, &fields), context, &mut writes),
+            Some((part, problem)) => {
+                let whole = Outcome {
+                    rule,
+                    reason: None,
+                    fields: &fields,
+                    references: &context.references,
+                };
+                let waits = set_aside(unit, rule);
+                one_rule(desk, bound, unit, (rule, &part), context, &mut writes);
+                if unit.hold(&rule.name).is_none() {
+                    unit.holds.extend(waits);
+                }
+                members_wait(desk, bound, unit, &whole, &problem);
             }
-            None => split(merge::decide(&rule_input(
-                bound,
-                rule,
-                unit,
-                &fields,
-                (&context.references, &context.times),
-            ))),
-        };
-        let outcome = Outcome {
-            rule,
-            reason,
-            fields: &fields,
-            references: &context.references,
-        };
-        keep_overruled(desk, bound, unit, &outcome, &overruled);
-        apply(desk, bound, unit, &outcome, decision, &mut writes);
+        }
         if !unit.open() {
             return;
         }
     }
     unit.writes.extend(writes.hubspot);
     unit.writes.extend(writes.salesforce);
+}
+
+/// What the rule waits for says nothing about the members that need not wait.
+fn set_aside(unit: &mut Unit, rule: &Rule) -> Option<Hold> {
+    let waits = |hold: &Hold| hold.rule == rule.name && hold.reason == HoldReason::Unresolved;
+    let at = unit.holds.iter().position(waits)?;
+    Some(unit.holds.remove(at))
+}
+
+fn one_rule(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    (rule, fields): (&Rule, &BySide<Fields>),
+    context: &Context,
+    writes: &mut BySide<Option<Write>>,
+) {
+    let chosen = context
+        .choices
+        .of(bound, rule, unit, fields, &context.references);
+    let mut overruled = Vec::new();
+    let (decision, reason) = match chosen {
+        Some(taken) => {
+            overruled = taken.overruled;
+            let values = taken.values;
+            (Decision::Write { values, lost: None }, None)
+        }
+        None => split(merge::decide(&rule_input(
+            bound,
+            rule,
+            unit,
+            fields,
+            (&context.references, &context.times),
+        ))),
+    };
+    let outcome = Outcome {
+        rule,
+        reason,
+        fields,
+        references: &context.references,
+    };
+    keep_overruled(desk, bound, unit, &outcome, &overruled);
+    apply(desk, bound, unit, &outcome, decision, writes);
 }
 
 fn split((decision, reason): (Decision, Reason)) -> (Decision, Option<Reason>) {
@@ -131,24 +178,92 @@ async fn references(
             }
         }
     }
-    let mut references = References::default();
+    let mut references = References {
+        complete: true,
+        ..References::default()
+    };
     for ((mapping, side), ids) in wanted {
         let ids: Vec<RecordId> = ids.into_iter().collect();
         let (store, ws) = (&desk.site.store, &desk.site.workspace);
-        for link in store.links_by_record(ws, &mapping, side, &ids).await? {
-            if link.state != LinkState::Linked {
-                continue;
-            }
+        let links = store.links_by_record(ws, &mapping, side, &ids).await?;
+        let mut missing: BTreeSet<RecordId> = ids.into_iter().collect();
+        for link in links.into_iter().filter(|l| l.state == LinkState::Linked) {
             if let Some(id) = link.records.get(side).clone() {
-                let key = RecordKey {
-                    mapping: mapping.clone(),
-                    side,
-                    id,
-                };
-                references.links.insert(key, link.id.clone());
+                missing.remove(&id);
             }
-            references.records.insert(link.id, link.records);
+            add(
+                &mut references,
+                &mapping,
+                side,
+                link.records.get(side).clone(),
+                &link,
+            );
+        }
+        if !missing.is_empty() {
+            merged(desk, &mapping, side, missing, &mut references).await?;
         }
     }
     Ok(references)
+}
+
+fn add(
+    references: &mut References,
+    mapping: &MappingName,
+    side: Side,
+    id: Option<RecordId>,
+    link: &Link,
+) {
+    if let Some(id) = id {
+        let mapping = mapping.clone();
+        let key = RecordKey { mapping, side, id };
+        references.links.insert(key, link.id.clone());
+    }
+    let records = link.records.clone();
+    references.records.insert(link.id.clone(), records);
+}
+
+/// A reference to a record that was merged means the pair its survivor belongs to; so does one to
+/// the record that was left over on the other side. A merge changes no reference by that.
+async fn merged(
+    desk: &Desk<'_>,
+    mapping: &MappingName,
+    side: Side,
+    ids: BTreeSet<RecordId>,
+    references: &mut References,
+) -> Result<(), StoreError> {
+    let (store, ws) = (&desk.site.store, &desk.site.workspace);
+    let ids: Vec<RecordId> = ids.into_iter().collect();
+    let key = |side: Side, id: &RecordId| RecordKey {
+        mapping: mapping.clone(),
+        side,
+        id: id.clone(),
+    };
+    // Each missing record, and the record that has to be aliased for it.
+    let mut stands: Vec<(RecordId, RecordKey)> =
+        ids.iter().map(|id| (id.clone(), key(side, id))).collect();
+    for link in store.links_by_record(ws, mapping, side, &ids).await? {
+        let records = (link.records.get(side), link.records.get(side.other()));
+        if let (LinkState::Detached, (Some(id), Some(other))) = (link.state, records) {
+            stands.push((id.clone(), key(side.other(), other)));
+        }
+    }
+    let keys: Vec<RecordKey> = stands.iter().map(|(_, key)| key.clone()).collect();
+    let aliases = store.aliases(ws, &keys).await?;
+    for at in Side::BOTH {
+        let heirs: Vec<RecordId> = aliases
+            .iter()
+            .filter(|(key, _)| key.side == at)
+            .map(|(_, heir)| heir.clone())
+            .collect();
+        let links = store.links_by_record(ws, mapping, at, &heirs).await?;
+        for link in links.into_iter().filter(|l| l.state == LinkState::Linked) {
+            let heir = link.records.get(at).as_ref();
+            for (id, key) in stands.iter().filter(|(_, key)| key.side == at) {
+                if aliases.get(key) == heir && heir.is_some() {
+                    add(references, mapping, side, Some(id.clone()), &link);
+                }
+            }
+        }
+    }
+    Ok(())
 }

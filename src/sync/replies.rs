@@ -11,7 +11,7 @@ use super::settle::{self, After};
 use super::times::stamped_by_another;
 use super::unit::{Batch, End, Unit};
 use super::write::{Job, look_again};
-use crate::crm::Written;
+use crate::crm::{CrmError, Written};
 use crate::mapping::Bound;
 use crate::model::{Fields, Intent, IntentKind, Presence, Raw, Record, RecordId, Side};
 use crate::store::StoreError;
@@ -112,6 +112,10 @@ pub async fn settle_by_reading(
     desk.lane.keep().await?;
     let fields = bound.read_fields(side);
     let read = desk.crms.read(side, bound.object(side), &ids, fields).await;
+    let read = match read {
+        Ok(records) => with_roles(desk, bound, &written, records).await,
+        Err(error) => Err(error),
+    };
     let records: BTreeMap<RecordId, Record> = match read {
         Ok(records) => records.into_iter().map(|r| (r.id.clone(), r)).collect(),
         Err(error) => {
@@ -136,6 +140,25 @@ pub async fn settle_by_reading(
     Ok(())
 }
 
+/// Roles are no fields, so they are read along only where some were written.
+async fn with_roles(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    written: &[(Job, Written)],
+    mut records: Vec<Record>,
+) -> Result<Vec<Record>, CrmError> {
+    let ties = bound.ties();
+    let is_role = |name: &String| ties.roles.iter().any(|read| read.field() == *name);
+    let rules = written.iter().flat_map(|(job, _)| &job.intent.rules);
+    if rules.flat_map(|rule| rule.after.keys()).any(is_role) {
+        let side = Side::Salesforce;
+        desk.crms
+            .add_ties(side, bound.object(side), &ties, &mut records)
+            .await?;
+    }
+    Ok(records)
+}
+
 fn close(
     desk: &mut Desk<'_>,
     bound: &Bound,
@@ -150,13 +173,25 @@ fn close(
         unit.changes.intents_closed.push(intent.id.clone());
         return bury(desk, bound, unit, ARCHIVED, intent.side.other());
     }
+    unit.made |= intent.kind == IntentKind::Create;
     let after = settle::settle(desk, bound, unit, intent, (stored, true), evidence);
     if !unit.is_restoring(intent) {
         unit.changes.intents_closed.push(intent.id.clone());
     }
-    if after != After::Settled || moved_besides(bound, unit, intent, stored) {
-        unit.finish(look_again(desk));
+    if after == After::Settled && !moved_besides(bound, unit, intent, stored) {
+        return;
     }
+    if intent.kind != IntentKind::Create {
+        return unit.finish(look_again(desk));
+    }
+    *unit.read.get_mut(intent.side) = unit.records.get(intent.side).clone().map(|id| Record {
+        id,
+        fields: stored.clone(),
+        modified_at: None,
+        created_at: None,
+        presence: Presence::Live,
+    });
+    unit.plan_on = true;
 }
 
 /// Another mapped value is not as it was when the plan was made: somebody edited meanwhile.

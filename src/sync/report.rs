@@ -96,10 +96,14 @@ pub fn problem_setback(what: &str, problem: &Problem) -> Setback {
 /// Turns the ends of a unit's marks into verdicts, and dead ends into dead letters.
 pub fn judge(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit) {
     let end = unit.end.clone().unwrap_or(End::Done);
+    let marked: Vec<Side> = Side::BOTH
+        .into_iter()
+        .filter(|side| unit.is_marked(*side))
+        .collect();
     let claimed = std::mem::take(&mut unit.claimed);
     for claim in &claimed {
         let judged = match &end {
-            End::Done => desk.lane.done(claim),
+            End::Done | End::AtRest => desk.lane.done(claim),
             End::Failed(setback) => desk.lane.failed(claim, setback),
             End::Paused(setback) => desk.lane.failed_source(claim, setback),
             End::Again(setback) => {
@@ -118,10 +122,17 @@ pub fn judge(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit) {
         }
         unit.changes.verdicts.push(judged);
     }
-    // A suspended link still waits for the person its letter was written to.
-    if end == End::Done && unit.link_state() != Some(LinkState::Suspended) {
-        close_letters(bound, unit);
-    }
+    // A suspended or detached link still waits for the person its letter was written to.
+    let waits = matches!(
+        unit.link_state(),
+        Some(LinkState::Suspended | LinkState::Detached)
+    );
+    let settled: &[Side] = match &end {
+        End::Done if !waits => &Side::BOTH,
+        End::AtRest => &marked,
+        End::Done | End::Failed(_) | End::Paused(_) | End::Again(_) | End::BlockedOn { .. } => &[],
+    };
+    close_letters(bound, unit, settled);
     unit.claimed = claimed;
 }
 
@@ -151,9 +162,9 @@ fn blocked(
 }
 
 /// A later pass that succeeds closes what an earlier one left with a person.
-fn close_letters(bound: &Bound, unit: &mut Unit) {
-    for side in Side::BOTH {
-        if let Some(key) = key_of(bound, unit, side) {
+fn close_letters(bound: &Bound, unit: &mut Unit, sides: &[Side]) {
+    for side in sides {
+        if let Some(key) = key_of(bound, unit, *side) {
             unit.changes.dead_letters_closed.push(DeadLetterClose {
                 of: DeadLetterOf::Task(Task::Record(key)),
                 rules: RuleScope::All,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::desk::Desk;
 use super::unit::Batch;
 use crate::mapping::{self, Bound, SourceFile};
-use crate::model::{AssociationRead, Intent, Revision, Side};
+use crate::model::{Intent, Revision, Side, Ties};
 use crate::store::StoreError;
 
 /// The revisions that the open intents of a batch need besides the current one.
@@ -49,12 +49,10 @@ impl Revisions {
         fields
     }
 
-    pub fn associations(&self, current: &Bound) -> Vec<AssociationRead> {
-        let mut reads = current.associations();
-        reads.extend(self.0.values().flat_map(Bound::associations));
-        reads.sort();
-        reads.dedup();
-        reads
+    pub fn ties(&self, current: &Bound) -> Ties {
+        self.0
+            .values()
+            .fold(current.ties(), |ties, old| ties.and(old.ties()))
     }
 }
 

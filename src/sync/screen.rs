@@ -1,16 +1,16 @@
 //! Which records without a link need no partner here, or not yet.
 //!
-//! Asked before matching: what is gone or filtered out, what a peer of the group links, what a
-//! merge left over, and what has to wait until both sides are known.
+//! Asked before matching: what is gone or filtered out, what a peer of the group links, and what
+//! has to wait until both sides are known.
 
 use std::collections::BTreeSet;
 
 use super::desk::Desk;
-use super::matching::{candidates, keys_of, open_links, waiting};
+use super::matching::{candidates, keys_of, waiting};
 use super::report;
 use super::unit::{Batch, End, Unit};
 use crate::mapping::Bound;
-use crate::model::{Link, LinkState, Presence, RecordId, Side};
+use crate::model::{Presence, RecordId, Side};
 use crate::pipeline::{LANE, is_stocked};
 use crate::store::StoreError;
 
@@ -40,55 +40,6 @@ pub async fn wait_for_stock(
             "both sides are still being read",
             at,
         )));
-    }
-    Ok(())
-}
-
-/// A HubSpot merge gives the survivor a new id, and the old ids vanish from its lists. A survivor
-/// of linked records is for a person: copying it would make a third record of two.
-pub async fn merged_survivors(
-    desk: &Desk<'_>,
-    bound: &Bound,
-    batch: &mut Batch,
-) -> Result<(), StoreError> {
-    let side = Side::HubSpot;
-    let old_ids = |unit: &Unit| -> Vec<RecordId> {
-        let merged = unit
-            .fields(side)
-            .and_then(|f| f.get("hs_merged_object_ids")?.as_text());
-        let ids = merged.unwrap_or_default().split(';').map(str::trim);
-        ids.filter(|id| !id.is_empty()).map(RecordId::new).collect()
-    };
-    let unlinked = |unit: &&mut Unit| unit.link.is_none() && unit.source() == side;
-    let wanted: Vec<RecordId> = batch
-        .open()
-        .filter(unlinked)
-        .flat_map(|u| old_ids(u))
-        .collect();
-    let links = open_links(desk, bound, side, &wanted).await?;
-    for unit in batch.open().filter(unlinked) {
-        let held: Vec<&Link> = old_ids(unit)
-            .iter()
-            .filter_map(|id| links.get(id))
-            .collect();
-        let Some(first) = held.first() else { continue };
-        let partner = first
-            .records
-            .salesforce
-            .as_ref()
-            .map_or("a record", RecordId::as_str);
-        let message = format!(
-            "is what a merge left of {} linked record(s); the links still name the old ids. Pair \
-             it with {partner} by `tandem links unpair` and `tandem links pair`.",
-            held.len(),
-        );
-        let suspended = held.into_iter().map(|link| Link {
-            state: LinkState::Suspended,
-            note: "merged".to_owned(),
-            ..link.clone()
-        });
-        unit.changes.links.extend(suspended);
-        unit.finish(report::person("merged", message));
     }
     Ok(())
 }

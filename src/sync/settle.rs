@@ -6,6 +6,7 @@ use super::audit::{self, Evidence, Finding};
 use super::desk::Desk;
 use super::outcome::{CHOSEN, put_hold, set_base};
 use super::report::{Note, journal};
+use super::sets;
 use super::unit::Unit;
 use crate::mapping::{Bound, References, Rule};
 use crate::merge::{self, Reason, RuleInput, Settled};
@@ -73,6 +74,9 @@ pub fn judge(
     let Some(rule) = rule_of(bound, intended) else {
         return judge_raw(intended, stored, acknowledged);
     };
+    if rule.is_set() {
+        return sets::judge(rule, side, intended, stored, acknowledged);
+    }
     let before = whole(rule, side, &intended.before);
     let mut sent = before.clone();
     sent.extend(intended.after.clone());
@@ -118,7 +122,8 @@ pub fn whole(rule: &Rule, side: Side, fields: &Fields) -> Fields {
 /// A created record was given no value for this rule. If the platform filled one in, that is news
 /// which the next plan decides about.
 fn untouched(bound: &Bound, rule: &Rule, side: Side, stored: &Fields) -> Settled {
-    if value(bound, rule, side, stored).is_blank() {
+    let nothing = rule_fields(rule, side, stored).values().all(Raw::is_blank);
+    if nothing || value(bound, rule, side, stored).is_blank() {
         Settled::Applied
     } else {
         Settled::Overtaken
@@ -160,6 +165,9 @@ fn close_rule(
     match verdict {
         Settled::Applied if is_half(bound, rule, intended, &sides) => after = After::LookAgain,
         Settled::Applied => {
+            if rule.is_set() {
+                *sides.get_mut(side) = sets::agreed(rule, side, intended);
+            }
             set_base(unit, rule, sides);
             use_choice(unit, rule);
         }

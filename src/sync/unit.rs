@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::guard::Kind;
 use crate::model::{
-    ApprovalId, Bases, BySide, Fields, Hold, IntendedRule, Intent, IntentId, IntentKind, Link,
-    LinkState, Record, RecordId, RecordKey, Side, Task,
+    ApprovalId, Bases, BySide, Cause, Fields, Hold, IntendedRule, Intent, IntentId, IntentKind,
+    Link, LinkState, Record, RecordId, RecordKey, Side, Task,
 };
 use crate::pipeline::Setback;
 use crate::store::{Changes, Claimed};
@@ -26,21 +26,33 @@ pub struct Unit {
     /// Rules that went back and forth and are tried again.
     pub cooled: BTreeSet<String>,
     pub intents: Vec<Intent>,
+    /// What an earlier attempt sent was not there as it was meant.
+    pub unsettled: bool,
     /// What the plan wants written, before it becomes intents.
     pub writes: Vec<Write>,
     /// Edits that a write of ours replaced, to be put back before anything else is planned.
     pub restores: BTreeMap<Side, Restore>,
-    /// What an earlier attempt left open was settled in this one: news to the plan, although the
-    /// marked record may rest, and room for an edit that nobody saw.
+    /// What became of an earlier write is news to the plan, although the marked record may rest.
     pub news: bool,
+    /// What an earlier attempt left open was settled in this one: room for an edit nobody saw.
+    pub reopened: bool,
+    /// One of the records was created in this attempt, so nobody has edited it.
+    pub made: bool,
     /// Never agreed on anything before this attempt: a pair's first sync.
     pub fresh: bool,
+    /// Planned for the first time since a merge or a conversion moved its link.
+    pub followed: bool,
+    /// Ends the pair without a write, once the guard has let it pass.
+    pub parting: Option<Parting>,
     /// What a guard let through.
     pub guarded: Vec<Guarded>,
     /// The record that a refused create named as its double, until somebody looks whose it is.
     pub existing: Option<RecordId>,
     /// Choices of a person that the planned writes carry out, by rule.
     pub chosen: BTreeMap<String, ApprovalId>,
+    /// Created in this attempt, and the platform filled in what it was not given: the rest of the
+    /// pair is planned once more before the attempt ends.
+    pub plan_on: bool,
     /// Waits for this parent once everything else is done.
     pub blocked_on: Option<(RecordKey, Setback)>,
     /// What the store is to be told about this unit with the next commit.
@@ -67,6 +79,22 @@ pub struct Restore {
     pub rules: Vec<IntendedRule>,
 }
 
+/// A pair that is taken apart because one of its records went; the other one stays.
+#[derive(Clone, Debug)]
+pub struct Parting {
+    /// The side whose record went.
+    pub side: Side,
+    pub why: Why,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    Deleted,
+    /// Deleted, and the other record was edited since they agreed.
+    DeletedButEdited,
+    LeftFilter,
+}
+
 /// One thing that a guard counts, on its way through.
 #[derive(Clone, Debug)]
 pub struct Guarded {
@@ -80,6 +108,9 @@ pub struct Guarded {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     Done,
+    /// The records that were marked have not moved. The pair's other record was not looked at, so
+    /// what somebody was told about that one still stands.
+    AtRest,
     /// Failed; the retry schedule decides.
     Failed(Setback),
     /// The mapping cannot be worked at all just now: looked at again after a pause, for as long as
@@ -118,6 +149,12 @@ impl Unit {
         self.claimed
             .iter()
             .any(|claimed| claimed.task.side() == side)
+    }
+
+    pub fn asked_by_person(&self) -> bool {
+        self.claimed
+            .iter()
+            .any(|claimed| claimed.cause == Cause::Person)
     }
 
     /// The side to start from when there is no link: the one that was marked.

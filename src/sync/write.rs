@@ -55,6 +55,7 @@ pub async fn write_all(
             }
         }
     }
+    super::roles::write(desk, bound, batch, &mut unread).await?;
     // One retrieve for all that was written, whatever the kind.
     settle_by_reading(desk, bound, batch, unread).await?;
     put_back(desk, bound, batch).await

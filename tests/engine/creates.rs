@@ -184,3 +184,38 @@ async fn an_error_page_in_place_of_a_reply_is_never_taken_for_data() {
     assert_eq!(world.pairs().await.len(), 1);
     world.assert_quiet().await;
 }
+
+/// Leads of a status that Salesforce fills in by itself.
+const LEADS: &str = r#"
+mapping: leads
+hubspot: contacts
+salesforce: Lead
+conflict: salesforce
+first-sync: { fill-blanks: salesforce }
+match:
+  - email: Email
+create: { salesforce: always, hubspot: never }
+rules:
+  email: Email
+  lastname: LastName
+  company: { to: Company, default: "(none)" }
+  hs_lead_status:
+    to: Status
+    values: { NEW: Open - Not Contacted, IN_PROGRESS: Working - Contacted }
+"#;
+
+#[tokio::test]
+async fn what_salesforce_fills_in_on_a_create_travels_back_without_another_read() {
+    let mut world = World::with(&[LEADS]).await;
+    world.settle().await;
+    let before = world.hubspot.requests().len();
+    let person = world.add_hubspot("contacts", &[("email", "e@example.com"), ("lastname", "E")]);
+    world.settle().await;
+    assert_eq!(world.salesforce_ids("Lead").len(), 1);
+    assert_eq!(world.hs("contacts", &person, "hs_lead_status"), "NEW");
+    let requests = world.hubspot.requests();
+    let reads = requests[before..].iter();
+    let reads = reads.filter(|request| request.path.contains("/contacts/batch/read"));
+    assert_eq!(reads.count(), 1, "the record is known already");
+    world.assert_quiet().await;
+}

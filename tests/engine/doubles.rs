@@ -1,7 +1,5 @@
 //! One person, several records: no second copy, no third record, and no neighbour pays.
 
-use tandem::model::LinkState;
-
 use crate::PEOPLE;
 use crate::world::{Setup, World};
 
@@ -113,11 +111,11 @@ async fn a_hubspot_merge_of_two_linked_contacts_without_an_email_makes_no_third_
     world.settle().await;
     world.scan().await;
     assert_eq!(world.salesforce_ids("Contact"), people, "no third record");
-    let links = world.links().await;
-    let is_suspended = |link: &tandem::model::Link| link.state == LinkState::Suspended;
-    assert_eq!(links.len(), 2, "{links:?}");
-    assert!(links.iter().all(is_suspended), "{links:?}");
-    assert!(world.letter_codes().await.contains(&"merged".to_owned()));
+    let pairs = world.pairs().await;
+    assert_eq!(pairs.len(), 1, "{pairs:?}");
+    assert_eq!(pairs[0].0, left);
+    assert_eq!(world.sf("Contact", &pairs[0].1, "Title"), "CEO");
+    assert_eq!(world.letter_codes().await, ["merged"]);
     world.assert_quiet().await;
 }
 
@@ -181,6 +179,64 @@ async fn a_garbage_key_fails_no_neighbour() {
     assert!(pairs.iter().any(|pair| pair.0 == here), "{codes:?}");
     assert!(pairs.iter().any(|pair| pair.1 == there), "{codes:?}");
     assert!(pairs.iter().any(|pair| pair.1 == known), "{codes:?}");
-    assert!(letters.is_empty(), "{letters:?}");
+    // Only the account is a record that exists, and it is no contact.
+    assert_eq!(codes, ["key-names-nobody"], "{letters:?}");
+    let told = &letters[0].message;
+    assert!(
+        told.contains(&account) && told.contains("tandem_link_id"),
+        "{told}"
+    );
+    world.assert_quiet().await;
+    assert_eq!(
+        world.letter_codes().await,
+        ["key-names-nobody"],
+        "told once"
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_names_a_record_of_another_object_is_for_a_person() {
+    let mut world = World::with(&[PEOPLE]).await;
+    world.settle().await;
+    let company = world.add_hubspot("companies", &[("name", "Acme")]);
+    let key = format!("hubspot:{}:{company}", world.hubspot.portal_id());
+    let person = [
+        ("Email", "bo@example.com"),
+        ("LastName", "Berg"),
+        ("Tandem_Link_Id__c", &key),
+    ];
+    let person = world.add_salesforce("Contact", &person);
+    world.settle().await;
+    assert!(world.pairs().await.is_empty());
+    let letters = world.letters().await;
+    assert_eq!(letters.len(), 1);
+    for part in [
+        &key,
+        "Tandem_Link_Id__c",
+        "HubSpot contacts",
+        "Clear the field",
+    ] {
+        assert!(letters[0].message.contains(part), "{}", letters[0].message);
+    }
+    // What it says to do helps.
+    world.edit_salesforce("Contact", &person, &[("Tandem_Link_Id__c", "")]);
+    world.settle().await;
+    assert_eq!(world.pairs().await.len(), 1);
+    assert!(world.letters().await.is_empty());
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_copy_whose_original_was_deleted_is_left_as_it_is_and_nobody_is_bothered() {
+    let mut world = World::with(&[PEOPLE]).await;
+    world.settle().await;
+    let original = world.add_hubspot("contacts", &[("email", "bo@example.com")]);
+    world.hubspot.archive("contacts", &original).unwrap();
+    let key = format!("hubspot:{}:{original}", world.hubspot.portal_id());
+    let copy = [("LastName", "Berg"), ("Tandem_Link_Id__c", &key)];
+    world.add_salesforce("Contact", &copy);
+    world.settle().await;
+    assert!(world.pairs().await.is_empty());
+    assert!(world.letters().await.is_empty());
     world.assert_quiet().await;
 }

@@ -130,7 +130,8 @@ async fn an_edit_that_a_write_without_a_reply_replaced_is_found_by_the_next_pass
             });
         world.settle().await;
         assert_eq!(titles(&world, &hubspot, &salesforce), both(title));
-        assert_eq!(audits(&world).await, ["overwrote"], "{rule}");
+        let found = audits(&world).await;
+        assert!(found.contains(&"overwrote".to_owned()), "{rule}: {found:?}");
         assert_eq!(world.conflicts().await.len(), 1, "{rule}");
         world.assert_quiet().await;
     }

@@ -1,8 +1,9 @@
 //! How long something is tried: neither given up at the first trouble nor tried for ever.
 
-use tandem::model::Side;
-use tandem::store::DeadLetterFilter;
+use tandem::model::{Cause, MappingName, RecordId, RecordKey, Side, Task};
+use tandem::store::{DeadLetterFilter, Mark};
 
+use crate::world::LANE;
 use crate::{PEOPLE, UPDATES, linked};
 
 const READS: &str = "/composite/sobjects/Contact";
@@ -53,6 +54,33 @@ async fn a_write_that_never_has_an_answer_ends_as_a_dead_letter() {
     assert_eq!(world.hs("contacts", &hubspot, "jobtitle"), "CEO");
     assert!(world.letters().await.is_empty(), "replayed with success");
     world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_record_that_has_not_moved_closes_no_letter_about_the_other_one_of_its_pair() {
+    let (mut world, hubspot, salesforce) = linked(PEOPLE).await;
+    for _ in 0..20 {
+        world.to_hubspot.lose_request("POST", UPDATES);
+    }
+    world.edit_salesforce("Contact", &salesforce, &[("Title", "CEO")]);
+    world.settle().await;
+    world.settle().await;
+    assert_eq!(world.letters().await.len(), 1, "the write was given up");
+    world.to_hubspot.forget();
+    let echo = Mark {
+        task: Task::Record(RecordKey {
+            mapping: MappingName::new("contacts"),
+            side: Side::HubSpot,
+            id: RecordId::new(&hubspot),
+        }),
+        cause: Cause::Poll,
+        not_before: world.clock.now(),
+    };
+    let marked = world.store.mark(&world.workspace, LANE, &[echo]).await;
+    marked.unwrap();
+    world.work().await;
+    assert_eq!(world.hs("contacts", &hubspot, "jobtitle"), "CTO");
+    assert_eq!(world.letters().await.len(), 1, "the two still disagree");
 }
 
 #[tokio::test]

@@ -186,3 +186,21 @@ async fn an_association_that_moves_no_stamp_is_found_by_a_scan() {
     assert_eq!(world.sf("Account", &after, "Name"), "Second");
     world.assert_quiet().await;
 }
+
+#[tokio::test]
+async fn a_new_contact_without_a_firm_holds_nothing_when_hubspot_fills_in_its_stage() {
+    let people = REQUIRED.replace("required: yes", "required: no").replace(
+        "rules:\n",
+        "rules:\n  lifecyclestage: HubSpot_Lifecycle__c\n",
+    );
+    let mut world = World::with(&[FIRMS, &people]).await;
+    world.settle().await;
+    let fields = [("Email", "bo@example.com"), ("LastName", "Bo")];
+    let contact = world.add_salesforce("Contact", &fields);
+    world.settle().await;
+    let stage = world.sf("Contact", &contact, "HubSpot_Lifecycle__c");
+    assert_eq!(stage, "lead", "what HubSpot filled in came across");
+    let holds = world.holds().await;
+    assert!(holds.is_empty(), "nothing waits: {holds:?}");
+    world.assert_quiet().await;
+}

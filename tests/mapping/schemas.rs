@@ -328,6 +328,21 @@ fn companies() -> [ObjectSchema; 2] {
     [companies, account]
 }
 
+fn contact_role() -> ObjectSchema {
+    let mut role = object(
+        "OpportunityContactRole",
+        "OpportunityId reference(Opportunity) required
+         ContactId reference(Contact) required
+         Role pick(Influencer)",
+    );
+    if let FieldKind::Picklist { options: known, .. } =
+        &mut role.fields.get_mut("Role").unwrap().kind
+    {
+        *known = options("Decision Maker,Influencer,Evaluator");
+    }
+    role
+}
+
 pub fn schemas() -> Schemas {
     let mut schemas = Schemas::default();
     let [contact, lead] = people();
@@ -335,12 +350,15 @@ pub fn schemas() -> Schemas {
     for object in [contacts(), companies, deals()] {
         schemas.objects.hubspot.insert(object.name.clone(), object);
     }
-    for object in [contact, lead, account, opportunity()] {
+    for object in [contact, lead, account, opportunity(), contact_role()] {
         schemas
             .objects
             .salesforce
             .insert(object.name.clone(), object);
     }
+    let pair = ("contacts".into(), "deals".into());
+    let labels = vec!["Decision maker".into(), "Influencer".into()];
+    schemas.labels.insert(pair, labels);
     schemas.owners = BySide::new(
         vec![
             owner("11", "ann@example.com", "Ann", true),

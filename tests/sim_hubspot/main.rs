@@ -36,6 +36,7 @@ impl Portal {
     fn new() -> Self {
         Self::with(HubSpotOptions {
             burst_limit: 100_000,
+            associations_limit: 100_000,
             search_per_second: 100_000,
             search_lag_ms: 0,
             ..HubSpotOptions::default()

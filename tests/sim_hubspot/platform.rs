@@ -100,6 +100,33 @@ async fn searches_have_their_own_limit_and_no_rate_headers() {
 }
 
 #[tokio::test]
+async fn associations_have_a_lower_limit_of_their_own_that_no_header_tells() {
+    let portal = Portal::with(HubSpotOptions {
+        associations_limit: 2,
+        associations_daily_limit: 3,
+        ..HubSpotOptions::default()
+    });
+    let batch = "/crm/associations/2026-09/contacts/deals/batch/read";
+    let read = || portal.post(batch, json!({"inputs": [{"id": "1"}]}));
+    let labels = "/crm/v4/associations/contacts/deals/labels";
+    assert_eq!(read().await.headers["x-hubspot-ratelimit-max"], "190");
+    assert_eq!(portal.get(labels).await.status, 200);
+    let refused = read().await;
+    let policy = &refused.body["policyName"];
+    assert_eq!(
+        (refused.status, policy),
+        (429, &json!("TEN_SECONDLY_ROLLING"))
+    );
+    let other = portal.get(CONTACTS).await;
+    assert_eq!(other.headers["x-hubspot-ratelimit-remaining"], "187");
+    portal.clock.advance_millis(10_000);
+    assert_eq!(portal.get(labels).await.status, 200);
+    let refused = portal.get(labels).await;
+    assert_eq!(refused.body["policyName"], "DAILY");
+    assert_eq!(portal.get(CONTACTS).await.status, 200);
+}
+
+#[tokio::test]
 async fn the_daily_limit_ends_at_midnight_of_the_account() {
     let portal = Portal::with(HubSpotOptions {
         daily_limit: 1,

@@ -199,6 +199,48 @@ async fn one_role_of_a_deal_is_primary() {
 }
 
 #[tokio::test]
+async fn a_role_needs_both_its_ends_keeps_them_and_goes_with_either() {
+    let org = org();
+    for (object, end, label) in [
+        ("OpportunityContactRole", "OpportunityId", "Opportunity"),
+        ("AccountContactRole", "AccountId", "Account"),
+    ] {
+        let parent = json!({
+            "Opportunity": { "Name": "D", "StageName": "Prospecting", "CloseDate": "2026-12-01" },
+            "Account": { "Name": "Acme" },
+        });
+        let parent = || org.create(label, parent[label].clone()).expect("a parent");
+        let person = || org.contact(json!({ "LastName": "Roe" }));
+        let (one, other) = (person(), person());
+        let (first, second) = (parent(), parent());
+        let half = json!({ "ContactId": one, "Role": "Decision Maker" });
+        assert_eq!(org.refusal(object, half).await, "REQUIRED_FIELD_MISSING");
+        let tie = |contact: &str, parent: &str| {
+            let role = json!({ end: parent, "ContactId": contact, "Role": "Decision Maker" });
+            org.create(object, role).expect("a role")
+        };
+        let (kept, lost) = (tie(&one, &first), tie(&one, &second));
+        tie(&other, &first);
+        let path = format!("/sobjects/{object}/{kept}");
+        let moved = org.call("PATCH", &path, json!({ end: second })).await;
+        assert_eq!(moved.code(), "INVALID_FIELD_FOR_INSERT_UPDATE");
+        let live = || {
+            let records = org.sim.records(object).into_iter();
+            let ids = records.filter(|row| !row.deleted).map(|row| row.id);
+            ids.collect::<Vec<_>>()
+        };
+        org.sim.delete("Contact", &other).expect("deleted");
+        assert_eq!(live(), [kept.clone(), lost]);
+        org.sim.delete(label, &second).expect("deleted");
+        assert_eq!(live(), std::slice::from_ref(&kept));
+        let path = format!("/composite/sobjects?ids={kept}&allOrNone=false");
+        let gone = org.call("DELETE", &path, Value::Null).await;
+        assert_eq!(gone.body[0]["success"], true);
+        assert!(live().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn test_control_opens_the_same_doors() {
     let org = org();
     let made = json!({ "object": "Contact", "fields": { "LastName": "Roe" } });

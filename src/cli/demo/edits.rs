@@ -271,6 +271,7 @@ impl<'a> Editor<'a> {
         let partner = self.partners.of(shape.mapping, side, id);
         let there = partner.and_then(|id| self.view.value(shape, rule, side.other(), id));
         let echo = there.as_ref() == Some(&meaning);
+        let agreed = ledger.agreed(shape, (side, id), rule, before);
         ledger.enter(Edit {
             shape,
             side,
@@ -279,6 +280,7 @@ impl<'a> Editor<'a> {
             kind: EditKind::Field {
                 rule,
                 meaning,
+                agreed,
                 arrived: echo.then_some(at),
                 echo,
             },

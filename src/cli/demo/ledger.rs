@@ -31,6 +31,8 @@ pub enum EditKind {
         rule: &'static Rule,
         /// What the user meant, in words that both sides share.
         meaning: String,
+        /// What the field held before people touched it in this wave: both sides had agreed on it.
+        agreed: Option<String>,
         /// When the other side was first seen to hold it.
         arrived: Option<Timestamp>,
         /// The other side held it already, so that it says nothing about speed.
@@ -145,9 +147,31 @@ pub struct Ledger {
     pub edits: Vec<Edit>,
     /// Field edits that have not arrived and that no later edit of the same field replaced.
     waiting: Vec<usize>,
+    /// What each field that was edited in this wave held before.
+    agreed: BTreeMap<Cell, Option<String>>,
 }
 
+/// One field of one record: mapping, side, record, rule.
+type Cell = (&'static str, Side, String, &'static str);
+
 impl Ledger {
+    /// Both sides are in step: what people type from here on they type together.
+    pub fn begin_wave(&mut self) {
+        self.agreed.clear();
+    }
+
+    /// What a field held at the beginning of the wave; `before` if nobody has touched it since.
+    pub fn agreed(
+        &mut self,
+        shape: &'static Shape,
+        (side, id): (Side, &str),
+        rule: &'static Rule,
+        before: Option<String>,
+    ) -> Option<String> {
+        let cell = (shape.mapping, side, id.to_owned(), rule.name);
+        self.agreed.entry(cell).or_insert(before).clone()
+    }
+
     /// Takes down an edit that was just made.
     pub fn enter(&mut self, edit: Edit) {
         let replaced = |other: &Edit| {

@@ -146,7 +146,9 @@ impl<'a> Run<'a> {
         let bar = Bar::new("first sync", total, !self.args.json);
         let quiet = self.until_quiet(session, Some(&bar), &mut |_| {}).await;
         bar.finish();
-        quiet
+        // The echoes of these writes belong to the first sync, not to the edits that follow.
+        session.look_again().await?;
+        Ok(quiet? & self.until_quiet(session, None, &mut |_| {}).await?)
     }
 
     /// Steps until nothing is due; false when patience ran out or somebody pressed Ctrl-C.
@@ -202,6 +204,7 @@ impl<'a> Run<'a> {
             learned.ada_base = editor.follow_ada(ada, ledger)?;
         }
         for wave in 1..=WAVES {
+            ledger.begin_wave();
             editor.work(count * wave / WAVES, ledger)?;
             self.rest(SEARCH_LAG_MS).await;
             session.look_again().await?;

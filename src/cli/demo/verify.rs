@@ -284,10 +284,22 @@ impl Judge<'_> {
             if let Some(why) = self.lost(edit, &edits[at + 1..]) {
                 self.findings.lost.push(LostEdit {
                     edit: edit.describe(),
-                    why,
+                    why: format!("{why}; {}", self.competitors(edit)),
                 });
             }
         }
+    }
+
+    /// Everything that people typed into the two ends of the lost edit's field, in order.
+    fn competitors(&self, lost: &Edit) -> String {
+        let same = |edit: &&Edit| {
+            let ours = edit.side == lost.side && edit.id == lost.id;
+            let theirs = edit.side != lost.side && Some(&edit.id) == lost.partner.as_ref();
+            edit.rule() == lost.rule() && (ours || theirs)
+        };
+        let edits = self.claims.ledger.edits.iter().filter(same);
+        let told: Vec<String> = edits.map(Edit::describe).collect();
+        format!("typed in all: {}", told.join(", "))
     }
 
     /// Why an edit counts as lost; `None` when it is accounted for.
@@ -312,7 +324,12 @@ impl Judge<'_> {
             EditKind::Field {
                 arrived: Some(_), ..
             } => None,
-            EditKind::Field { rule, meaning, .. } => {
+            EditKind::Field {
+                rule,
+                meaning,
+                agreed,
+                ..
+            } => {
                 let of = |side, id| self.view.value(edit.shape, rule, side, id);
                 let here = of(side, id);
                 let there = partner.and_then(|id| of(side.other(), id));
@@ -320,7 +337,10 @@ impl Judge<'_> {
                 let replaced = later
                     .iter()
                     .any(|other| other.side == side && other.id == id && other.rule() == rule.name);
-                let kept = visible || replaced || self.is_kept(edit, partner);
+                // Whoever types back what both sides agreed on has changed nothing that a
+                // comparison with the base could see, so an edit of the other side travels.
+                let typed_back = agreed.as_ref() == Some(meaning);
+                let kept = visible || replaced || typed_back || self.is_kept(edit, partner);
                 (!kept).then(|| {
                     let shown = |value: Option<String>| value.unwrap_or("(gone)".to_owned());
                     format!("here now {:?}, there {:?}", shown(here), shown(there))

@@ -235,6 +235,31 @@ fn an_edit_kept_as_the_loser_of_a_conflict_is_not_lost() {
 }
 
 #[test]
+fn who_types_back_what_was_agreed_has_edited_nothing() {
+    let mut world = World::new();
+    world.conflict();
+    let ours = world.ada().0.to_owned();
+    let mut back = world.ledger.edits[0].clone();
+    let EditKind::Field {
+        meaning, agreed, ..
+    } = &mut back.kind
+    else {
+        panic!("marketing typed a title: {back:?}");
+    };
+    assert_eq!(agreed.as_deref(), Some(TITLE));
+    TITLE.clone_into(meaning);
+    world.ledger.enter(back);
+    let title = [("jobtitle", super::edits::ADA_IN_SALESFORCE)];
+    world.hubspot.edit("contacts", &ours, &title).unwrap();
+    assert!(world.verify().lost.is_empty());
+    // In a later wave the same words are an edit like any other.
+    if let EditKind::Field { agreed, .. } = &mut world.ledger.edits[2].kind {
+        *agreed = Some(super::edits::ADA_IN_HUBSPOT.to_owned());
+    }
+    assert_eq!(world.verify().lost.len(), 1);
+}
+
+#[test]
 fn an_edit_that_arrived_is_not_lost_when_the_other_side_edits_later() {
     let mut world = World::new();
     world.conflict();

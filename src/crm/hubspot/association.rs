@@ -11,7 +11,7 @@ use url::Url;
 use super::error::ItemError;
 use super::wire::{Many, Paging, or_default};
 use super::{Bucket, HubSpot, Op, VERSION, hold};
-use crate::crm::json::Lenient;
+use crate::crm::json::{Lenient, listed};
 use crate::crm::{CrmError, ErrorKind, Sent};
 use crate::model::RecordId;
 
@@ -71,7 +71,7 @@ const DEFINED: [(&str, &str, u64, bool); 26] = [
 struct Tied {
     #[serde(deserialize_with = "or_default")]
     from: Named,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "listed")]
     to: Vec<Tie>,
     #[serde(deserialize_with = "or_default")]
     paging: Paging,
@@ -87,7 +87,7 @@ struct Named {
 #[serde(default, rename_all = "camelCase")]
 struct Tie {
     to_object_id: Lenient,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "listed")]
     association_types: Vec<WireType>,
 }
 

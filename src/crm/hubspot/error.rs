@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use crate::crm::http::{Reply, correlation_id};
+use crate::crm::text::label;
 use crate::crm::{CrmError, ErrorKind, RateScope, Sent};
 use crate::model::{RecordId, Timestamp};
 
@@ -13,9 +14,12 @@ const LOCK_MS: i64 = 2_100;
 /// With the account's midnight unknown, look again after this long.
 const DAILY_RETRY_MS: i64 = 15 * 60_000;
 
+/// Ids are 64-bit numbers.
+const ID_DIGITS: usize = 20;
+
 /// The error of a call that was refused as one.
 pub(super) fn from_reply(reply: &Reply, now: Timestamp, day_end: Option<Timestamp>) -> CrmError {
-    let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let body = reply.refusal();
     // Some endpoints answer with a bare list of errors.
     let body = match &body {
         Value::Array(items) => items.first().cloned().unwrap_or_default(),
@@ -112,13 +116,10 @@ fn read(body: &Value, status: u16) -> CrmError {
         .flat_map(|detail| detail.fields)
         .collect();
     fields.extend(strings(&body["context"]["propertyName"]));
-    fields.sort();
-    fields.dedup();
-    let mut error = CrmError::new(kind, &code, &told, Sent::Yes);
+    let mut error = CrmError::new(kind, &code, &told, Sent::Yes).blame(fields);
     error.status = Some(status);
-    error.fields = fields;
     error.existing = existing(message);
-    error.correlation_id = Some(text(body, "correlationId").to_owned()).filter(|id| !id.is_empty());
+    error.correlation_id = Some(label(text(body, "correlationId"))).filter(|id| !id.is_empty());
     error
 }
 
@@ -215,8 +216,11 @@ fn existing(message: &str) -> Option<RecordId> {
         .trim_start()
         .chars()
         .take_while(char::is_ascii_digit)
+        .take(ID_DIGITS + 1)
         .collect();
-    (!digits.is_empty()).then(|| RecordId::new(digits))
+    (1..=ID_DIGITS)
+        .contains(&digits.len())
+        .then(|| RecordId::new(digits))
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {

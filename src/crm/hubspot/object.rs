@@ -65,7 +65,9 @@ impl HubSpot {
             return Ok(known);
         }
         let custom = self.custom_object(object).await?;
-        let id = custom.object_type_id.0.ok_or_else(|| {
+        // It becomes a part of a path.
+        let id = custom.object_type_id.0.filter(|id| is_type_id(id));
+        let id = id.ok_or_else(|| {
             CrmError::broken(
                 "HubSpot described a custom object without its type id",
                 Sent::Yes,

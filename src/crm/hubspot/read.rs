@@ -262,7 +262,7 @@ impl HubSpot {
                 let versions = object
                     .properties_with_history
                     .into_iter()
-                    .map(|(name, versions)| (name, entries(versions)))
+                    .map(|(name, versions)| (name, entries(versions.0)))
                     .collect();
                 found.insert(RecordId::new(id), versions);
             }

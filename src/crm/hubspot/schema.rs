@@ -6,7 +6,7 @@ use super::object::is_type_id;
 use super::wire::{Many, Paging, or_default};
 use super::{HubSpot, Op, VERSION};
 use crate::crm::CrmError;
-use crate::crm::json::Lenient;
+use crate::crm::json::{Lenient, listed};
 use crate::model::{FieldKind, FieldSchema, ObjectSchema, Owner, PickOption, Pipeline, RecordId};
 
 /// Longest text of a property (hubspot.md 6.3).
@@ -36,7 +36,7 @@ struct Property {
     #[serde(rename = "type")]
     kind: Lenient,
     field_type: Lenient,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "listed")]
     options: Vec<Choice>,
     has_unique_value: Option<bool>,
     calculated: Option<bool>,
@@ -69,7 +69,7 @@ struct Choice {
 struct WirePipeline {
     id: Lenient,
     label: Lenient,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "listed")]
     stages: Vec<Stage>,
     archived: Option<bool>,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::crm::json::{Lenient, Scalar};
+use crate::crm::json::{Bounded, Lenient, Scalar, list, listed};
 use crate::model::{Fields, Presence, Raw, Record, RecordId, Timestamp};
 
 /// The property that holds a record's own id on every object.
@@ -20,7 +20,7 @@ pub(super) struct Object {
     #[serde(deserialize_with = "or_default")]
     pub properties: BTreeMap<String, Scalar>,
     #[serde(deserialize_with = "or_default")]
-    pub properties_with_history: BTreeMap<String, Vec<Version>>,
+    pub properties_with_history: BTreeMap<String, Bounded<Version>>,
     pub created_at: Lenient,
     pub updated_at: Lenient,
     pub archived: Option<bool>,
@@ -44,9 +44,9 @@ pub(super) struct Version {
 #[serde(default)]
 pub(super) struct Many<T: for<'a> Deserialize<'a>> {
     /// Absent is not the same as empty: a reply without it is no answer.
-    #[serde(bound = "")]
+    #[serde(bound = "", deserialize_with = "list")]
     pub results: Option<Vec<T>>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "listed")]
     pub errors: Vec<Value>,
     #[serde(deserialize_with = "or_default")]
     pub paging: Paging,

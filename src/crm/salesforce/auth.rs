@@ -86,7 +86,8 @@ pub async fn log_in(
         }
         Login::Token { url, token } => return adopt(transport, url, token, clock).await,
     };
-    let url = wire_http::join(&wire_http::base(url)?, &["services", "oauth2", "token"]);
+    let base = wire_http::base(url)?;
+    let url = wire_http::join(&base, &["services", "oauth2", "token"]);
     let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, v)| (*name, v.as_str())).collect();
     let request = Request::new(Method::POST, url, false)
         .form(&pairs)
@@ -95,10 +96,10 @@ pub async fn log_in(
     if reply.status != 200 {
         return Err(error::from_login(&reply, clock.now()));
     }
-    session(&reply)
+    session(&reply, &base)
 }
 
-fn session(reply: &Reply) -> Result<Session, CrmError> {
+fn session(reply: &Reply, asked: &Url) -> Result<Session, CrmError> {
     let answer: TokenReply = reply.json()?;
     let token = answer
         .access_token
@@ -107,6 +108,9 @@ fn session(reply: &Reply) -> Result<Session, CrmError> {
     let instance_url = answer.instance_url.0.unwrap_or_default();
     let instance_url = wire_http::base(&instance_url)
         .map_err(|_| reply.broken("the login reply holds no usable instance address"))?;
+    if asked.scheme() == "https" && instance_url.scheme() != "https" {
+        return Err(reply.broken("the login reply would send the token over an open line"));
+    }
     let identity = answer.id.0.unwrap_or_default();
     let mut parts = identity.rsplit('/');
     let (user, organization) = (parts.next(), parts.next());

@@ -21,7 +21,7 @@ const LOGIN_RETRY_MS: i64 = 3_600_000;
 
 /// The error of a call that was refused as one. `object` is what was being written.
 pub(super) fn from_reply(reply: &Reply, now: Timestamp, object: Option<&str>) -> CrmError {
-    let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let body = reply.refusal();
     let mut error = from_errors(items(&body), reply.status, now, object);
     error.status = Some(reply.status);
     error.correlation_id = correlation_id(reply);
@@ -75,16 +75,13 @@ fn from_errors(items: &[Value], status: u16, now: Timestamp, object: Option<&str
     if code == "INACTIVE_OWNER_OR_USER" && fields.is_empty() {
         fields.push("OwnerId".to_owned());
     }
-    fields.sort();
-    fields.dedup();
     let told = if message.is_empty() {
         format!("Salesforce answered with status {status} and said nothing more")
     } else {
         message.clone()
     };
-    let mut error = CrmError::new(kind, &code, &told, Sent::Yes);
+    let mut error = CrmError::new(kind, &code, &told, Sent::Yes).blame(fields);
     error.status = Some(status);
-    error.fields = fields;
     error.existing = existing(items, &message, object);
     error.not_before(wait(kind, &code, &message, now))
 }
@@ -133,7 +130,8 @@ fn kind(code: &str, status: u16, message: &str) -> ErrorKind {
         "INVALID_QUERY_LOCATOR" => ErrorKind::CursorLost,
         "DUPLICATES_DETECTED" | "DUPLICATE_VALUE" | "DUPLICATE_EXTERNAL_ID" => ErrorKind::Duplicate,
         "INVALID_FIELD" | "INVALID_FIELD_FOR_INSERT_UPDATE" => ErrorKind::UnknownField,
-        "NOT_FOUND" | "ENTITY_IS_DELETED" => ErrorKind::NotFound,
+        // A converted Lead is as gone as a deleted one: what it became has another id.
+        "NOT_FOUND" | "ENTITY_IS_DELETED" | "CANNOT_UPDATE_CONVERTED_LEAD" => ErrorKind::NotFound,
         "ALL_OR_NONE_OPERATION_ROLLED_BACK" | "PROCESSING_HALTED" | "BATCH_PROCESSING_HALTED" => {
             ErrorKind::RolledBack
         }

@@ -8,6 +8,7 @@ mod error;
 mod jwt;
 mod query;
 mod read;
+mod roles;
 mod schema;
 pub mod soql;
 mod wire;
@@ -28,6 +29,7 @@ use crate::model::Timestamp;
 
 pub use auth::{Login, Session, full_id, log_in};
 pub use query::QueryPage;
+pub use roles::RoleRow;
 pub use schema::Organization;
 
 /// The version in every path: one release behind the newest, so that every org has it, with more

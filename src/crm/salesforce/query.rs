@@ -9,6 +9,8 @@ use crate::crm::http::Reply;
 use crate::model::{Presence, Record, RecordId, Timestamp};
 
 const QUERY: Op<'static> = Op::read("query");
+/// More pages of 200 rows, the smallest Salesforce makes, than any list has that is read whole.
+const PAGES: usize = 1_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryPage {
@@ -33,8 +35,7 @@ impl Salesforce {
     /// The next page of a query. A cursor that is gone is
     /// [`ErrorKind::CursorLost`](crate::crm::ErrorKind::CursorLost): start again.
     pub async fn query_more(&self, next: &str) -> Result<QueryPage, CrmError> {
-        // The path comes from a reply; it must not lead anywhere else with our token.
-        if !next.starts_with("/services/data/") || next.contains("..") {
+        if !is_cursor(next) {
             return Err(CrmError::bad_request("that is no cursor of a query"));
         }
         page(&self.get(QUERY, next.to_owned()).await?)
@@ -46,8 +47,12 @@ impl Salesforce {
         self.with_the_rest(page).await
     }
 
-    /// The rows of a page and of all pages behind it.
-    pub(super) async fn with_the_rest(&self, page: QueryPage) -> Result<Vec<Record>, CrmError> {
+    /// The rows of a page and of all pages behind it. A walk that comes round to a page again, or
+    /// to no end, is given up.
+    pub(in crate::crm) async fn with_the_rest(
+        &self,
+        page: QueryPage,
+    ) -> Result<Vec<Record>, CrmError> {
         let QueryPage {
             mut records,
             mut next,
@@ -56,8 +61,8 @@ impl Salesforce {
         let mut met = BTreeSet::new();
         while let Some(cursor) = next {
             let page = self.query_more(&cursor).await?;
-            if !met.insert(cursor) {
-                let message = "the query goes round in a circle";
+            if !met.insert(cursor) || met.len() > PAGES {
+                let message = "the pages of the query come to no end";
                 return Err(CrmError::broken(message, QUERY.sent()));
             }
             records.extend(page.records);
@@ -166,6 +171,18 @@ pub(super) fn page(reply: &Reply) -> Result<QueryPage, CrmError> {
         next,
         server_time: reply.server_time(),
     })
+}
+
+/// Whether a path out of a reply leads where queries are: it is asked for with our token. A parser
+/// of addresses would read `%2e%2e`, a backslash or a line end as something else, so the path must
+/// come out of it unchanged.
+fn is_cursor(next: &str) -> bool {
+    let path = next.split(['?', '#']).next().unwrap_or_default();
+    next.starts_with("/services/data/")
+        && !next.contains('#')
+        && url::Url::parse("https://org.invalid")
+            .and_then(|base| base.join(next))
+            .is_ok_and(|url| url.path() == path)
 }
 
 pub(super) fn statement(object: &str, fields: &[String], rest: &str) -> Result<String, CrmError> {

@@ -20,6 +20,8 @@ const BATCH: usize = 2_000;
 const IDS_IN_QUERY: usize = 300;
 /// Bytes of escaped literals in one `IN` list.
 const LITERALS: usize = 6_000;
+/// Text fields that can be asked by hold no more.
+const VALUE_CHARS: usize = 255;
 
 impl Salesforce {
     /// Any number of ids, 2,000 to a call; each comes back once, in the order of the ids. Those
@@ -70,7 +72,7 @@ impl Salesforce {
         let body = json!({"ids": ids, "fields": names});
         let path = data_path(&["composite", "sobjects", object], &[]);
         let reply = self.with_body(RETRIEVE, Method::POST, path, &body).await?;
-        let rows: Vec<Option<Row>> = reply.json()?;
+        let rows: Vec<Option<Row>> = reply.list()?;
         if rows.len() != ids.len() {
             return Err(reply.broken("the reply has another number of rows than were asked for"));
         }
@@ -110,6 +112,47 @@ impl Salesforce {
         Ok(records)
     }
 
+    /// Which records of an object live on as one of `ids`, which are records of `heirs`: losers of
+    /// merges, or Leads that were converted into these Contacts. Each comes with the id it became.
+    pub async fn became(
+        &self,
+        object: &str,
+        heirs: &str,
+        ids: &[RecordId],
+    ) -> Result<Vec<(RecordId, RecordId)>, CrmError> {
+        let field = match (object, heirs) {
+            ("Lead", "Contact") => wire::CONTACT,
+            _ if object == heirs && wire::can_merge(object) => wire::MASTER,
+            _ => return Ok(Vec::new()),
+        };
+        let mut pairs = Vec::new();
+        for chunk in ids.chunks(IDS_IN_QUERY) {
+            let literals: Vec<String> = chunk
+                .iter()
+                .filter_map(|id| full_id(id.as_str()))
+                .map(|id| soql::string(&id))
+                .collect();
+            if literals.is_empty() {
+                continue;
+            }
+            let rest = format!("WHERE {field} IN ({})", literals.join(","));
+            let page = self.query_all(&statement(object, &[], &rest)?).await?;
+            for record in self.with_the_rest(page).await? {
+                match record.presence {
+                    Presence::MergedInto(heir)
+                    | Presence::Converted {
+                        contact: Some(heir),
+                    } => pairs.push((record.id, heir)),
+                    Presence::Live
+                    | Presence::Deleted
+                    | Presence::Converted { contact: None }
+                    | Presence::NotVisible => {}
+                }
+            }
+        }
+        Ok(pairs)
+    }
+
     /// Live records whose `field` holds one of the values, as Salesforce compares them: mostly
     /// without regard to case. Values that match nothing are absent from the answer.
     pub async fn find_by(
@@ -132,12 +175,14 @@ impl Salesforce {
     }
 }
 
-/// `IN` lists that each fit into the address of a query.
-fn literal_lists(values: &[String]) -> Vec<String> {
+/// `IN` lists that each fit into the address of a query. A value longer than any field that can be
+/// asked by matches nothing, and would have the whole query refused.
+pub(super) fn literal_lists(values: &[String]) -> Vec<String> {
     let values: BTreeSet<&String> = values.iter().filter(|value| !value.is_empty()).collect();
+    let short = |value: &&String| value.chars().nth(VALUE_CHARS).is_none();
     let mut lists: Vec<String> = Vec::new();
     let mut used = LITERALS;
-    for value in values {
+    for value in values.into_iter().filter(short) {
         let literal = soql::string(value);
         let size = url::form_urlencoded::byte_serialize(literal.as_bytes())
             .map(str::len)

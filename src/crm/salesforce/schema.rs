@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::wire::or_default;
 use super::{Op, Salesforce, data_path, soql};
-use crate::crm::json::Lenient;
+use crate::crm::json::{Lenient, list, listed};
 use crate::crm::{CrmError, Usage};
 use crate::model::{
     FieldKind, FieldSchema, Fields, ObjectSchema, Owner, PickOption, Raw, Record, RecordId,
@@ -24,8 +24,9 @@ pub struct Organization {
 #[serde(default, rename_all = "camelCase")]
 struct Describe {
     name: Lenient,
+    #[serde(deserialize_with = "list")]
     fields: Option<Vec<Described>>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "listed")]
     record_type_infos: Vec<TypeInfo>,
 }
 
@@ -48,7 +49,7 @@ struct Described {
     external_id: Option<bool>,
     id_lookup: Option<bool>,
     restricted_picklist: Option<bool>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "listed")]
     picklist_values: Vec<Choice>,
     #[serde(deserialize_with = "or_default")]
     reference_to: Vec<String>,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::auth::full_id;
-use crate::crm::json::{Lenient, Scalar};
+use crate::crm::json::{Lenient, Scalar, list, listed};
 use crate::model::{Fields, Presence, Raw, Record, RecordId, Timestamp};
 
 pub(super) const ID: &str = "Id";
@@ -25,6 +25,7 @@ pub(super) type Row = BTreeMap<String, Scalar>;
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Rows {
     /// Absent is not the same as empty: a reply without it is no answer.
+    #[serde(deserialize_with = "list")]
     pub records: Option<Vec<Row>>,
     pub done: Option<bool>,
     pub next_records_url: Lenient,
@@ -37,7 +38,7 @@ pub(super) struct Saved {
     pub id: Lenient,
     pub success: Option<bool>,
     pub created: Option<bool>,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "listed")]
     pub errors: Vec<Value>,
 }
 

@@ -156,7 +156,7 @@ impl Salesforce {
             records: lines,
         };
         let op = Op::write(kind.name(), object);
-        self.with_body(op, method, path, &body).await?.json()
+        self.with_body(op, method, path, &body).await?.list()
     }
 
     /// A row counts as written only when it says so and names the record that was meant.
@@ -192,7 +192,12 @@ impl Salesforce {
         ids: &[RecordId],
     ) -> Vec<(RecordId, Result<(), CrmError>)> {
         let mut answers = Vec::with_capacity(ids.len());
-        for chunk in ids.chunks(BATCH) {
+        // The ids stand in the address, parted by commas: text that is no id could name another.
+        let (sound, odd): (Vec<RecordId>, Vec<RecordId>) = ids
+            .iter()
+            .cloned()
+            .partition(|id| full_id(id.as_str()).is_some());
+        for chunk in sound.chunks(BATCH) {
             match self.delete_call(object, chunk).await {
                 Ok(saved) => {
                     let mut saved = saved.into_iter();
@@ -207,6 +212,8 @@ impl Salesforce {
                 }
             }
         }
+        let refused = CrmError::bad_request("that is no id of a Salesforce record");
+        answers.extend(odd.into_iter().map(|id| (id, Err(refused.clone()))));
         answers
     }
 
@@ -220,7 +227,7 @@ impl Salesforce {
             body: None,
             unless_changed_since: None,
         };
-        self.send(Op::write("delete", object), draft).await?.json()
+        self.send(Op::write("delete", object), draft).await?.list()
     }
 
     fn judge_delete(&self, object: &str, saved: &Saved) -> Result<(), CrmError> {

@@ -2,11 +2,11 @@
 
 use super::super::fault::{self, At, Fault, Severity};
 use super::super::read::RECORD_TYPE;
-use super::super::rule::{ReferenceEnd, Rule, Shape, Table, Values};
+use super::super::rule::{Rule, Shape, Table, Values};
 use super::super::types::{Create, Mapping};
 use super::names::{is_pipeline, resolve};
 use super::slot::{BoundRow, Plan, slots};
-use super::{Bound, check, reads, sample};
+use super::{Bound, check, reads, sample, ties};
 use crate::model::{BySide, FieldKind, FieldSchema, ObjectSchema, Schemas, Side, Value};
 
 /// The standard names of the fields that mark created records.
@@ -18,7 +18,6 @@ const KEYS: BySide<&str> = BySide {
 /// Checks a mapping against both CRMs' schemas; the error holds every fault, warnings included.
 pub fn bind(mapping: &Mapping, schemas: &Schemas) -> Result<Bound, Vec<Fault>> {
     let mut faults = Vec::new();
-    let mapping = &without_junctions(mapping, &mut faults);
     let objects = BySide::from_fn(|side| object(mapping, schemas, side, &mut faults));
     let (Some(hubspot), Some(salesforce)) = (objects.hubspot, objects.salesforce) else {
         return Err(faults);
@@ -40,35 +39,13 @@ pub fn bind(mapping: &Mapping, schemas: &Schemas) -> Result<Bound, Vec<Fault>> {
         check::rule(&bound, rule, &plan, &mut faults);
         bound.plans.insert(rule.name.clone(), plan);
     }
+    ties::check(&bound, schemas, &mut faults);
     bound.reads = reads::reads(mapping, &bound.objects, &bound.key);
     if !fault::has_error(&faults) {
         sample::run(&bound, &mut faults);
     }
     bound.warnings = fault::sorted(faults)?;
     Ok(bound)
-}
-
-/// Junction records (contact roles and their like) are not carried yet. A rule that names them is
-/// left out as a whole, so that it neither plans, compares nor waits.
-fn without_junctions(mapping: &Mapping, faults: &mut Vec<Fault>) -> Mapping {
-    let mut carried = mapping.clone();
-    carried.rules.retain(|rule| {
-        let junction = rule
-            .reference()
-            .and_then(|reference| match &reference.salesforce {
-                ReferenceEnd::Junction { object, .. } => Some(object),
-                ReferenceEnd::Association { .. } | ReferenceEnd::Lookup { .. } => None,
-            });
-        if let Some(object) = junction {
-            let message = format!(
-                "records of `{object}` are not carried in this version; this association is left \
-                 alone on both sides, everything else in the mapping travels"
-            );
-            faults.push(rule.at.warning(object, message));
-        }
-        junction.is_none()
-    });
-    carried
 }
 
 /// Where a top-level key of the mapping stands; the file's beginning when it is not written.

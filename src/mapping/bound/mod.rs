@@ -15,15 +15,16 @@ mod reference;
 mod sample;
 mod slot;
 mod table;
+mod ties;
 
 use std::collections::BTreeMap;
 
 use super::fault::Fault;
-use super::rule::{ReferenceEnd, Rule};
+use super::rule::{Reference, ReferenceEnd, Rule};
 use super::types::Mapping;
 use crate::model::{
-    AssociationRead, BySide, HoldReason, LinkId, ObjectSchema, Owner, Problem, RecordId, RecordKey,
-    Side,
+    AssociationRead, BySide, HoldReason, Junction, LinkId, ObjectSchema, Owner, Problem, RecordId,
+    RecordKey, RoleRead, Side, Ties,
 };
 use slot::Plan;
 
@@ -48,6 +49,8 @@ pub struct References {
     /// By the record on either side, under the mapping that links it.
     pub links: BTreeMap<RecordKey, LinkId>,
     pub records: BTreeMap<LinkId, BySide<Option<RecordId>>>,
+    /// Every record that the batch refers to was looked up: what is not here has no link.
+    pub complete: bool,
 }
 
 impl Bound {
@@ -75,22 +78,34 @@ impl Bound {
         rule.writes(side).first().cloned()
     }
 
-    /// The associations to read along with HubSpot records.
-    pub fn associations(&self) -> Vec<AssociationRead> {
-        let mut reads: Vec<AssociationRead> = self
-            .mapping
-            .associations()
-            .filter_map(|rule| match &rule.reference()?.hubspot {
-                ReferenceEnd::Association { object, label } => Some(AssociationRead {
+    /// What is read along with the records of either side.
+    pub fn ties(&self) -> Ties {
+        let mut ties = Ties::default();
+        for reference in self.mapping.associations().filter_map(Rule::reference) {
+            if let ReferenceEnd::Association { object, label } = &reference.hubspot {
+                ties.associations.push(AssociationRead {
                     to: object.clone(),
                     label: label.clone(),
-                }),
-                ReferenceEnd::Lookup { .. } | ReferenceEnd::Junction { .. } => None,
-            })
-            .collect();
-        reads.sort();
-        reads.dedup();
-        reads
+                });
+            }
+            ties.roles.extend(self.role(reference));
+        }
+        ties.and(Ties::default())
+    }
+
+    /// The rows that a reference is kept in on Salesforce, when it is a set.
+    pub fn role(&self, reference: &Reference) -> Option<RoleRead> {
+        let ReferenceEnd::Junction { object, role } = &reference.salesforce else {
+            return None;
+        };
+        let junction = Junction::named(object)?;
+        let (own, far, _) = junction.seen_from(&self.mapping.objects.salesforce)?;
+        Some(RoleRead {
+            junction,
+            own,
+            far,
+            role: role.clone(),
+        })
     }
 
     /// The field that should hold the key of created records, whether it is there or not.

@@ -16,7 +16,7 @@ const HUBSPOT: [&str; 6] = [
     "hs_lastmodifieddate",
     "hs_merged_object_ids",
 ];
-const SALESFORCE: [&str; 9] = [
+const SALESFORCE: [&str; 11] = [
     "Id",
     "IsDeleted",
     "CreatedDate",
@@ -26,6 +26,8 @@ const SALESFORCE: [&str; 9] = [
     "MasterRecordId",
     "IsConverted",
     "ConvertedContactId",
+    "ConvertedAccountId",
+    "ConvertedOpportunityId",
 ];
 
 /// Fields named by expressions, with the key under which the mapping names them.

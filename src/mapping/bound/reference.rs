@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use super::super::canon::id18;
 use super::super::rule::{Reference, ReferenceEnd, Rule};
 use super::{Bound, References, problem};
-use crate::model::{Fields, HoldReason, LinkId, Problem, Raw, RecordId, RecordKey, Side, Value};
+use crate::model::{
+    BySide, Fields, HoldReason, LinkId, Problem, Raw, RecordId, RecordKey, Side, Value,
+};
 
 impl Bound {
     pub(super) fn linked(
@@ -40,10 +42,53 @@ impl Bound {
                 Some(link) => {
                     links.insert(link.clone());
                 }
+                // It has no counterpart yet, so it stays where it is and the others go on.
+                None if refs.complete && reference.is_set() => {}
                 None => return Err(unlinked(reference, side, key.id.as_str())),
             }
         }
         Ok(value(reference, links))
+    }
+
+    /// The fields of a set without the members that are not linked yet, and what these wait for.
+    /// `None`: there are no such members.
+    pub fn linked_part(
+        &self,
+        rule: &Rule,
+        fields: &BySide<Fields>,
+        refs: &References,
+    ) -> Option<(BySide<Fields>, Problem)> {
+        let reference = rule.reference().filter(|reference| reference.is_set())?;
+        let mut part = fields.clone();
+        let mut waits = None;
+        for side in Side::BOTH {
+            let Some(name) = self.reference_field(rule, side) else {
+                continue;
+            };
+            let text = fields.get(side).get(&name).and_then(Raw::as_text);
+            let (mut linked, mut missing) = (BTreeSet::new(), None);
+            for id in text
+                .unwrap_or_default()
+                .split(';')
+                .filter(|id| !id.is_empty())
+            {
+                let key = RecordKey {
+                    mapping: reference.mapping.clone(),
+                    side,
+                    id: RecordId::new(id),
+                };
+                if refs.links.contains_key(&key) {
+                    linked.insert(id.to_owned());
+                } else {
+                    missing.get_or_insert_with(|| unlinked(reference, side, id));
+                }
+            }
+            if missing.is_some() {
+                part.get_mut(side).insert(name, joined(linked));
+                waits = waits.or(missing);
+            }
+        }
+        Some((part, waits?))
     }
 
     pub(super) fn carry_link(
@@ -101,17 +146,21 @@ impl Bound {
                 None => return Err(unlinked(reference, to.other(), link.as_str())),
             }
         }
-        let text = ids.into_iter().collect::<Vec<_>>().join(";");
-        let raw = if text.is_empty() {
-            Raw::Null
-        } else {
-            Raw::Text(text)
-        };
+        let raw = joined(ids);
         Ok(rule
             .writes(to)
             .iter()
             .map(|field| (field.clone(), raw.clone()))
             .collect())
+    }
+}
+
+/// Ids as records keep them.
+fn joined(ids: BTreeSet<String>) -> Raw {
+    if ids.is_empty() {
+        Raw::Null
+    } else {
+        Raw::Text(ids.into_iter().collect::<Vec<_>>().join(";"))
     }
 }
 

@@ -89,14 +89,21 @@ pub(in crate::mapping) fn country(text: &str) -> Option<Country> {
 pub(super) fn canonical(text: &str, country: Option<Country>) -> String {
     let text = nfc(text);
     let text = text.trim();
-    // Longer texts are notes, and letters are words: "555 CALL" is not dialled for anybody.
-    if text.len() > 64 || text.chars().any(char::is_alphabetic) {
+    // Longer texts are notes. Their digits alone could read back as a number that nobody wrote.
+    if text.len() > 64 {
+        return text.to_owned();
+    }
+    // Letters are words: "555 CALL" is not dialled for anybody.
+    if text.chars().any(char::is_alphabetic) {
         return digits(text);
     }
     let abroad = text.strip_prefix("00").map(|rest| format!("+{rest}"));
+    let plain = digits(text);
+    // The digits alone are tried too: they are what is written, and must read back as themselves.
     e164(text, country)
         .or_else(|| e164(&abroad?, country))
-        .unwrap_or_else(|| digits(text))
+        .or_else(|| e164(&plain, country))
+        .unwrap_or(plain)
 }
 
 /// Only what reads back as itself counts. A number with a plus says its country, so no other one

@@ -37,11 +37,16 @@ pub(in crate::mapping) fn domain(text: &str) -> String {
     }
     let rest = rest.trim_start_matches('/');
     let host = rest.split(['/', '?', '#', ':']).next().unwrap_or_default();
-    let mut host = host.rsplit('@').next().unwrap_or_default().trim();
-    while let Some(bare) = host.strip_prefix("www.") {
+    let mut host = host.rsplit('@').next().unwrap_or_default();
+    // Until nothing more comes off: what is left must be bare when it is read again.
+    loop {
+        let bare = host.trim().trim_matches('.');
+        let bare = bare.strip_prefix("www.").unwrap_or(bare);
+        if bare == host {
+            break;
+        }
         host = bare;
     }
-    let host = host.trim_matches('.').trim();
     if host.contains("://") || host.is_empty() {
         lower.clone()
     } else {
@@ -122,6 +127,7 @@ mod tests {
             "https://www.Acme.com/about?x=1",
             "ACME.com:8080",
             "http://acme.com.",
+            ".www.www. acme.com",
         ] {
             assert_eq!(domain(text), "acme.com", "{text}");
         }

@@ -47,6 +47,7 @@ pub(in crate::mapping) fn mapping(
         create_without_key: false,
         guard: Guard {
             deletes: Limit::Auto,
+            unlinks: Limit::Auto,
             blanks: Limit::Auto,
             changes: Limit::Auto,
             strict: false,
@@ -244,6 +245,7 @@ impl Reader<'_> {
             };
             match entry.key.as_str() {
                 "deletes" => guard.deletes = limit,
+                "unlinks" => guard.unlinks = limit,
                 "blanks" => guard.blanks = limit,
                 _ => guard.changes = limit,
             }

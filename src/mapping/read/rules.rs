@@ -11,7 +11,8 @@ use super::super::tree::{Body, Entry, Node};
 use super::policy::Defaults;
 use super::{Reader, find, hash};
 use crate::model::{
-    Blank, BySide, Conflict, Direction, FirstSync, MappingName, Side, association_field,
+    Blank, BySide, Conflict, Direction, FirstSync, JUNCTIONS, Junction, MappingName, Policy, Side,
+    association_field,
 };
 
 /// The relationship path that stands for a record type's name.
@@ -233,7 +234,8 @@ impl Reader<'_> {
             .map(str::to_owned);
         let required = find(&entries, "required").and_then(|n| self.yes_no(n, "`required`"));
         let name = association_field(object.as_deref().unwrap_or_default(), label.as_deref());
-        let policy = self.policy(&item.at, &name, &entries, defaults);
+        let is_set = self.ties(&entries, target.as_deref().unwrap_or_default());
+        let policy = self.reference_policy(item, &name, &entries, defaults, is_set);
         let (object, target) = (object?, target?);
         let far = match &role {
             Some(role) => association_field(&target, Some(role)),
@@ -251,7 +253,10 @@ impl Reader<'_> {
                 .map_or(&item.at, |node| &node.at)
                 .clone()
         };
-        let places = BySide::new(vec![place("hubspot")], vec![place("salesforce")]);
+        let places = BySide::new(
+            vec![place("hubspot"), place("label")],
+            vec![place("salesforce"), place("role")],
+        );
         let reference = Reference {
             mapping: MappingName::new(mapping?),
             hubspot: ReferenceEnd::Association { object, label },
@@ -271,6 +276,65 @@ impl Reader<'_> {
             at: item.at.clone(),
             fields_at: places,
         })
+    }
+
+    /// Whether an association is a set of rows with a role, which `salesforce` and `role` say
+    /// together.
+    fn ties(&mut self, entries: &[&Entry], target: &str) -> bool {
+        let role = find(entries, "role");
+        let is_junction = Junction::named(target).is_some();
+        let Some(node) = find(entries, "salesforce").filter(|_| !target.is_empty()) else {
+            return role.is_some();
+        };
+        if role.is_some() && !is_junction {
+            let known = JUNCTIONS.map(|junction| junction.object);
+            let message = format!(
+                "with `role`, `salesforce` names an object whose rows tie two records together: {}",
+                known.join(" or ")
+            );
+            self.faults
+                .push(node.at.error(target, message).suggest(known));
+        }
+        if role.is_none() && is_junction {
+            let message = format!("rows of `{target}` have a role; say which with `role:`");
+            self.error(&node.at, target, message);
+        }
+        role.is_some() || is_junction
+    }
+
+    /// The policy of a reference. Sets merge one by one, so that nobody has to win; a single
+    /// reference cannot be merged.
+    fn reference_policy(
+        &mut self,
+        item: &Node,
+        name: &str,
+        entries: &[&Entry],
+        defaults: &Defaults,
+        is_set: bool,
+    ) -> Policy {
+        let own = find(entries, "conflict");
+        if !is_set {
+            let policy = self.policy(&item.at, name, entries, defaults);
+            if let (Some(node), Conflict::Union) = (own, &policy.conflict) {
+                let message = "`union` is for sets; a lookup holds one record, so name a winner";
+                self.error(&node.at, &node.shown(), message);
+            }
+            return policy;
+        }
+        let merged = Defaults {
+            direction: defaults.direction,
+            conflict: Some(Conflict::Union),
+            first_sync: defaults.first_sync.clone(),
+            texts: Vec::new(),
+        };
+        let policy = self.policy(&item.at, name, entries, &merged);
+        let wins = policy.direction == Direction::Both && policy.conflict != Conflict::Union;
+        if let (Some(node), true) = (own, wins) {
+            let message = "records that are tied by a role merge one by one and need no winner; \
+                           leave `conflict` out";
+            self.error(&node.at, &node.shown(), message);
+        }
+        policy
     }
 }
 

@@ -1,5 +1,6 @@
 //! What kind of value a rule carries: plain fields, a table, money, a name or an owner.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use chrono_tz::Tz;
@@ -217,6 +218,7 @@ impl Reader<'_> {
         let left = spelled.hubspot.len();
         let width = left + spelled.salesforce.len();
         let mut rows = Vec::new();
+        let mut sources = BySide::default();
         for item in self.list(node, "`table`") {
             let cells = self.list(item, "a row of `table`");
             if cells.len() != width && cells.len() != width + 1 {
@@ -236,7 +238,7 @@ impl Reader<'_> {
             let read: Vec<Cell> = cells[..width].iter().map(|cell| self.cell(cell)).collect();
             let (hubspot, salesforce) = read.split_at(left);
             let cells = BySide::new(hubspot.to_vec(), salesforce.to_vec());
-            self.ambiguous(item, &rows, &cells, direction);
+            self.ambiguous(item, &mut sources, &cells, direction);
             rows.push(Row { cells, direction });
         }
         rows
@@ -265,19 +267,15 @@ impl Reader<'_> {
     fn ambiguous(
         &mut self,
         item: &Node,
-        rows: &[Row],
+        sources: &mut BySide<BTreeSet<Vec<Option<String>>>>,
         cells: &BySide<Vec<Cell>>,
         direction: Direction,
     ) {
         for to in Side::BOTH.into_iter().filter(|to| direction.allows(*to)) {
             let from = to.other();
-            let texts = |cells: &[Cell]| -> Vec<Option<String>> {
-                cells.iter().map(|cell| cell.text.clone()).collect()
-            };
-            let twice = rows.iter().any(|row| {
-                row.direction.allows(to) && texts(row.cells.get(from)) == texts(cells.get(from))
-            });
-            if twice {
+            let texts = cells.get(from).iter().map(|cell| cell.text.clone());
+            let first = sources.get_mut(from).insert(texts.collect());
+            if !first {
                 let message = format!(
                     "an earlier row already says what these {} values become; \
                      give one of the rows the direction to-{}",

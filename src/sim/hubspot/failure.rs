@@ -32,6 +32,15 @@ impl Failure {
         }
     }
 
+    /// A gateway's or a whole platform's trouble: a status and a sentence.
+    pub fn plain(status: u16, message: &str) -> Self {
+        Self {
+            status,
+            message: message.to_owned(),
+            ..Self::default()
+        }
+    }
+
     pub fn validation(message: impl Into<String>) -> Self {
         Self::new(400, "VALIDATION_ERROR", message)
     }

@@ -16,6 +16,7 @@ mod kind;
 mod limits;
 mod log;
 mod merge;
+mod mishap;
 mod options;
 mod owners;
 mod pipelines;
@@ -37,6 +38,7 @@ pub use log::{Counters, LoggedRequest};
 pub use options::HubSpotOptions;
 
 use super::SimClock;
+use super::faults::{FaultCounts, Switch};
 use kind::ObjectKind;
 use state::State;
 
@@ -74,6 +76,16 @@ impl HubSpotSim {
         self.with(|state| state.portal_id)
     }
 
+    /// Replaces the fault switches; those of the other side are left out.
+    pub fn set_faults(&self, switches: &[Switch]) {
+        self.with(|state| state.faults.set(switches));
+    }
+
+    /// How often faults struck since the portal began.
+    pub fn fault_counts(&self) -> FaultCounts {
+        self.with(|state| state.faults.counts())
+    }
+
     /// Sets what happens between an API write and its answer. The hook may use the direct doors;
     /// it must not set a hook.
     pub fn set_write_hook(&self, hook: Option<WriteHook>) {
@@ -85,11 +97,13 @@ impl HubSpotSim {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        act(&mut self
+        let mut state = self
             .inner
             .state
             .lock()
-            .unwrap_or_else(PoisonError::into_inner))
+            .unwrap_or_else(PoisonError::into_inner);
+        state.do_what_is_due();
+        act(&mut state)
     }
 
     fn tell_hook(&self, written: &[(ObjectKind, u64)]) {

@@ -19,6 +19,9 @@ pub struct HubSpotOptions {
     pub daily_limit: u64,
     /// Calls in any 10 seconds, search apart.
     pub burst_limit: u64,
+    /// Calls for associations in any 10 seconds and in a day; each counts as any other call too.
+    pub associations_limit: u64,
+    pub associations_daily_limit: u64,
     /// Searches in any second.
     pub search_per_second: u64,
 }
@@ -35,6 +38,8 @@ impl Default for HubSpotOptions {
             client_secret: "99999999-8888-4777-8666-555555555555".to_owned(),
             daily_limit: 1_000_000,
             burst_limit: 190,
+            associations_limit: 150,
+            associations_daily_limit: 500_000,
             search_per_second: 5,
         }
     }

@@ -13,6 +13,8 @@ pub(super) enum Source {
     Person,
     /// A merge of two records.
     Merge,
+    /// A workflow of the portal.
+    Automation,
 }
 
 /// The app the simulator's tokens belong to.
@@ -26,6 +28,7 @@ impl Source {
             Self::Integration => "INTEGRATION",
             Self::Person => "CRM_UI",
             Self::Merge => "MERGE_OBJECTS",
+            Self::Automation => "AUTOMATION_PLATFORM",
         }
     }
 
@@ -33,19 +36,20 @@ impl Source {
         match self {
             Self::Integration => APP_ID.to_string(),
             Self::Person | Self::Merge => format!("userId:{PERSON}"),
+            Self::Automation => "enrollmentId:1".to_owned(),
         }
     }
 
     pub fn label(self) -> &'static str {
         match self {
             Self::Integration => "Simulated app",
-            Self::Person | Self::Merge => "",
+            Self::Person | Self::Merge | Self::Automation => "",
         }
     }
 
     pub fn user(self) -> Option<u64> {
         match self {
-            Self::Integration => None,
+            Self::Integration | Self::Automation => None,
             Self::Person | Self::Merge => Some(PERSON),
         }
     }

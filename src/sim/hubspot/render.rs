@@ -83,6 +83,10 @@ impl State {
     pub fn record_json(&self, table: &Table, record: &Record, wanted: &Wanted) -> Json {
         let mut properties = Map::new();
         for id in &wanted.properties {
+            let name = &table.catalog.get(*id).name;
+            if self.hides_property(table.kind, name) || self.lost_property(table.kind, name) {
+                continue;
+            }
             let text = self.text(table, record, *id);
             let value = if text.is_empty() {
                 Json::Null

@@ -71,6 +71,7 @@ impl State {
             )));
         }
         let body: SearchBody = serde_json::from_slice(body).map_err(|e| Failure::bad_json(&e))?;
+        self.shift_page(kind);
         self.catch_up(kind);
         let table = self.table(kind);
         let query = self.compile(table, &body)?;
@@ -147,6 +148,7 @@ impl State {
                     .iter()
                     .all(|filter| filter.matches(self, table, record))
                     && self.has_words(table, record, &query.words)
+                    && !self.hides(table.kind, record.id)
                 {
                     found.insert(record.id, record);
                 }

@@ -3,7 +3,7 @@
 //! Plain data and the look-ups that several parts share. Rules of writing are in `write`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::associations::Associations;
 use super::auth::Tokens;
@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::kind::ObjectKind;
 use super::limits::Limits;
 use super::log::RequestLog;
+use super::mishap::Later;
 use super::options::{HubSpotOptions, Switches};
 use super::pipelines;
 use super::property::{Access, Derived, PropertyId};
@@ -19,6 +20,7 @@ use super::record::Record;
 use super::stamp;
 use super::table::Table;
 use crate::sim::SimClock;
+use crate::sim::faults::{Crm, Faults};
 
 pub(super) struct State {
     pub portal_id: u64,
@@ -31,6 +33,11 @@ pub(super) struct State {
     pub log: RequestLog,
     /// Records the present API call has written, for the write hook.
     pub written: Vec<(ObjectKind, u64)>,
+    pub faults: Faults,
+    /// What will happen, by its moment.
+    pub due: VecDeque<(i64, Later)>,
+    /// Until when the search of an object follows no change.
+    pub search_stuck: BTreeMap<ObjectKind, i64>,
     tables: BTreeMap<ObjectKind, Table>,
     /// Draws record ids; apart from `noise`, so that ids do not depend on how often was read.
     ids: fastrand::Rng,
@@ -40,7 +47,8 @@ pub(super) struct State {
 
 impl State {
     pub fn new(clock: SimClock, options: HubSpotOptions) -> Self {
-        let mut ids = fastrand::Rng::with_seed(options.seed);
+        let seed = options.seed;
+        let mut ids = fastrand::Rng::with_seed(seed);
         let noise = ids.fork();
         let portal_id = 42_000_000 + ids.u64(0..1_000_000);
         let tables = ObjectKind::ALL
@@ -61,6 +69,9 @@ impl State {
             limits: Limits::default(),
             log: RequestLog::default(),
             written: Vec::new(),
+            faults: Faults::new(Crm::HubSpot, seed),
+            due: VecDeque::new(),
+            search_stuck: BTreeMap::new(),
             tables,
             ids,
             noise,
@@ -92,6 +103,10 @@ impl State {
         uuid::Builder::from_random_bytes(bytes)
             .into_uuid()
             .to_string()
+    }
+
+    pub fn choose(&mut self, ids: &[u64]) -> Option<u64> {
+        self.noise.choice(ids.iter().copied())
     }
 
     pub fn kind(&self, name: &str) -> Result<ObjectKind, Failure> {

@@ -17,7 +17,7 @@ use super::table::{Key, Table};
 use super::value::{self, Invalid};
 
 /// A judged write: stored forms of the values, and the unique keys the record will own.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Draft {
     pub changes: BTreeMap<PropertyId, String>,
     pub keys: Vec<Key>,
@@ -37,7 +37,7 @@ impl State {
         let present = target
             .and_then(|id| table.live(id))
             .map_or(&empty, |r| &**r);
-        let mut changes = self.accept_all(table, present, properties)?;
+        let mut changes = self.accept_all(table, present, properties, source)?;
         if self.options.normalise {
             domain_from_website(table, present, &mut changes);
         }
@@ -65,11 +65,18 @@ impl State {
         table: &Table,
         present: &Record,
         properties: &BTreeMap<String, String>,
+        source: Source,
     ) -> Result<BTreeMap<PropertyId, String>, Failure> {
         let mut changes = BTreeMap::new();
         let mut refused = Vec::new();
         for (name, raw) in properties {
-            let Some((id, property)) = table.catalog.named(&name.to_ascii_lowercase()) else {
+            let by_app = source == Source::Integration;
+            if by_app && self.hides_property(table.kind, name) {
+                continue;
+            }
+            let known = table.catalog.named(&name.to_ascii_lowercase());
+            let known = known.filter(|_| !(by_app && self.lost_property(table.kind, name)));
+            let Some((id, property)) = known else {
                 refused.push(Invalid {
                     property: name.clone(),
                     code: "PROPERTY_DOESNT_EXIST",
@@ -163,6 +170,7 @@ impl State {
             set_dates(table, &mut record, *property, text, source, now);
         }
         table.insert(record, now);
+        self.hold_search(kind, id);
         self.catch_up(kind);
         id
     }
@@ -191,6 +199,7 @@ impl State {
         }
         record.modified = now.max(record.modified);
         table.change(id, now, |stored| *stored = record);
+        self.hold_search(kind, id);
         self.catch_up(kind);
         true
     }
@@ -224,6 +233,13 @@ impl State {
     /// Lets search see what is old enough; done on writes too, so that nothing piles up.
     pub fn catch_up(&mut self, kind: ObjectKind) {
         let (now, lag) = (self.now(), self.options.search_lag_ms);
+        if self
+            .search_stuck
+            .get(&kind)
+            .is_some_and(|until| now < *until)
+        {
+            return;
+        }
         self.table_mut(kind).index.catch_up(now, lag);
     }
 }

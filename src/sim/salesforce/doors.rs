@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::error::Refusal;
 use super::id::AnyId;
-use super::org::Org;
+use super::org::{Later, Org};
 use super::save::{self, Converted, Writer, values_of};
 use super::table::Row;
 use super::{DuplicateRule, LateCommit, SimRecord};
@@ -65,6 +65,11 @@ pub(super) fn edit(
 ) -> Result<(), String> {
     let (at, number) = place(org, name, id)?;
     let by = user(org);
+    if let Some(millis) = save::commits_late(org, at, id) {
+        let begun = late(org, at, Some(number), fields)?;
+        org.later(millis, Later::Commit(begun));
+        return Ok(());
+    }
     save::update(org, at, number, fields, by)
         .map(|_| ())
         .map_err(line)

@@ -23,10 +23,12 @@ use serde_json::{Map, Value};
 
 pub use self::http::AUTHORIZATION_CODE;
 pub use self::save::Converted;
+pub use self::soql::dissect;
 
 use self::org::Org;
 use crate::model::Timestamp;
 use crate::sim::SimClock;
+use crate::sim::faults::{FaultCounts, Switch};
 
 /// How an org differs from the default one.
 #[derive(Clone, Debug)]
@@ -152,7 +154,19 @@ impl SalesforceSim {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Org) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut org = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        org.do_what_is_due();
+        act(&mut org)
+    }
+
+    /// Replaces the fault switches; those of the other side are left out.
+    pub fn set_faults(&self, switches: &[Switch]) {
+        self.with(|org| org.faults.set(switches));
+    }
+
+    /// How often faults struck since the org began.
+    pub fn fault_counts(&self) -> FaultCounts {
+        self.with(|org| org.faults.counts())
     }
 
     /// 18 characters.

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::http::{Cursor, Sessions, Usage};
+use super::http::{Cursor, Incoming, Sessions, Usage, finish_late};
 use super::id::{self, AnyId};
 use super::schema::{CURRENCIES, RECORD_TYPES, Schema};
 use super::table::{Row, Table};
 use super::value::Cell;
 use super::{Counters, DuplicateRule, LoggedRequest, SalesforceOptions};
 use crate::sim::SimClock;
+use crate::sim::faults::{Crm, Fault, Faults};
 
 pub(super) type ValidationRule =
     Box<dyn Fn(&BTreeMap<String, Value>) -> Option<(String, Option<String>)> + Send>;
@@ -26,6 +27,23 @@ pub(super) struct Hooks {
     pub validation: Option<ValidationRule>,
     pub duplicates: Option<DuplicateRule>,
     pub trigger: Option<Trigger>,
+}
+
+/// What is to happen at a later moment.
+pub(super) enum Later {
+    /// A call whose sender has gone away.
+    Call(Incoming),
+    Set {
+        object: usize,
+        number: u64,
+        field: &'static str,
+        value: Value,
+    },
+    Commit(super::LateCommit),
+    Purge {
+        object: usize,
+        number: u64,
+    },
 }
 
 struct Before {
@@ -48,6 +66,9 @@ pub(super) struct Org {
     pub log: VecDeque<LoggedRequest>,
     pub counters: Counters,
     pub late: BTreeMap<u64, super::LateCommit>,
+    pub faults: Faults,
+    /// What will happen, by its moment in milliseconds.
+    due: VecDeque<(i64, Later)>,
     pub rng: fastrand::Rng,
     pub org_id: String,
     /// Row number of the user the API acts as.
@@ -81,6 +102,8 @@ impl Org {
             log: VecDeque::new(),
             counters: Counters::default(),
             late: BTreeMap::new(),
+            faults: Faults::new(Crm::Salesforce, options.seed),
+            due: VecDeque::new(),
             rng: fastrand::Rng::with_seed(options.seed ^ 0x5F00_D1CE),
             org_id: String::new(),
             integration_user: first,
@@ -97,6 +120,35 @@ impl Org {
     /// Whole seconds: the org stamps nothing finer.
     pub fn now(&self) -> i64 {
         self.clock.now().millis().div_euclid(1_000)
+    }
+
+    pub fn later(&mut self, millis: i64, what: Later) {
+        let at = self.clock.now().millis() + millis;
+        let place = self.due.partition_point(|(due, _)| *due <= at);
+        self.due.insert(place, (at, what));
+    }
+
+    /// Does what has become due; asked before anybody looks at the org.
+    pub fn do_what_is_due(&mut self) {
+        let now = self.clock.now().millis();
+        while let Some((_, what)) = self.due.pop_front_if(|(at, _)| *at <= now) {
+            match what {
+                Later::Call(incoming) => finish_late(self, &incoming),
+                Later::Set {
+                    object,
+                    number,
+                    field,
+                    value,
+                } => super::save::type_in(self, object, number, field, &value),
+                // What can no longer be done is not done; there is nobody to tell.
+                Later::Commit(late) => {
+                    super::doors::commit(self, late).ok();
+                }
+                Later::Purge { object, number } => {
+                    super::save::purge(self, object, number).ok();
+                }
+            }
+        }
     }
 
     pub fn put(&mut self, object: usize, row: Row) {
@@ -158,7 +210,28 @@ impl Org {
     }
 
     pub fn is_visible(&self, object: usize, field: u16) -> bool {
-        !self.hidden.contains(&(object, field))
+        !self.hidden.contains(&(object, field)) && !self.lost_field(object, field)
+    }
+
+    fn lost_field(&self, object: usize, field: u16) -> bool {
+        if self.faults.is_calm() {
+            return false;
+        }
+        let own = &self.schema.objects[object];
+        let name = own.field(field).name;
+        [Fault::FieldHidden, Fault::FieldDeleted]
+            .into_iter()
+            .any(|fault| self.faults.stands(fault, own.name, "", name))
+    }
+
+    /// Whether sharing hides a record from the integration user.
+    pub fn hides(&self, object: usize, number: u64) -> bool {
+        if self.faults.is_calm() {
+            return false;
+        }
+        let name = self.schema.objects[object].name;
+        let id = self.id_of(object, number);
+        self.faults.stands(Fault::RecordHidden, name, &id, "")
     }
 
     /// The field of that name, unless field-level security hides it.

@@ -105,6 +105,7 @@ impl State {
             } else {
                 self.locate(kind, &text, body.id_property.as_deref())?
             };
+            let found = found.filter(|id| !self.hides(kind, *id));
             match found.and_then(|id| table.get(id)) {
                 None => outcome.missing.push(text),
                 Some(record) if seen.insert(record.id) => {
@@ -137,6 +138,9 @@ impl State {
         if which != BatchCall::Create {
             refuse_repeated(&body.inputs)?;
         }
+        let ids = body.inputs.iter().map(|input| text_of(&input.id));
+        let ids: Vec<String> = ids.map(Option::unwrap_or_default).collect();
+        self.batch_fault(kind, &ids)?;
         let traced = body
             .inputs
             .iter()
@@ -144,14 +148,14 @@ impl State {
         let mut outcome = Outcome::default();
         if traced {
             for input in &body.inputs {
-                let step = self.judge(kind, which, input);
+                let step = self.meet(kind, which, input);
                 self.take_step(kind, which, input, step, &mut outcome)?;
             }
         } else {
             let mut steps = Vec::new();
             let mut keys = BTreeSet::new();
             for input in &body.inputs {
-                let step = self.judge(kind, which, input);
+                let step = self.meet(kind, which, input);
                 if let Err(failure) = &step
                     && failure.category != Some("OBJECT_NOT_FOUND")
                 {
@@ -166,6 +170,16 @@ impl State {
         }
         let status = if which == BatchCall::Create { 201 } else { 200 };
         Ok(self.finish(kind, outcome, status))
+    }
+
+    /// Judges an input, unless something happens to it first.
+    fn meet(&mut self, kind: ObjectKind, which: BatchCall, input: &Input) -> Result<Step, Failure> {
+        if !self.faults.is_calm() {
+            let text = text_of(&input.id).unwrap_or_default();
+            let creates = which != BatchCall::Update;
+            self.row_fault(kind, &text, &texts(&input.properties), creates)?;
+        }
+        self.judge(kind, which, input)
     }
 
     /// What an input would do, without doing it.
@@ -188,6 +202,7 @@ impl State {
                     return Ok(Step::Dropped);
                 }
                 let id = self.locate(kind, &text, id_property)?;
+                let id = id.filter(|id| !self.hides(kind, *id));
                 let id = id.ok_or_else(|| Failure::some_not_found(kind, vec![text]))?;
                 Ok(Step::Update(id, self.draft(kind, Some(id), &sent, source)?))
             }

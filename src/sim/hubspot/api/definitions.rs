@@ -50,6 +50,7 @@ impl State {
             .table(kind)
             .catalog
             .iter()
+            .filter(|(_, p)| !self.lost_property(kind, &p.name))
             .map(|(_, p)| p.to_json())
             .collect();
         Reply::ok(json!({"results": rows}))
@@ -58,6 +59,7 @@ impl State {
     pub(super) fn property(&self, kind: ObjectKind, name: &str) -> Result<Reply, Failure> {
         let found = self.table(kind).catalog.named(name);
         found
+            .filter(|_| !self.lost_property(kind, name))
             .map(|(_, p)| Reply::ok(p.to_json()))
             .ok_or_else(Failure::not_found)
     }

@@ -1,10 +1,11 @@
 //! The HTTP face of the portal: every request passes [`HubSpotSim::answer`], once in, once out.
 //!
-//! Faults that a test wants to inject belong into `before` and `after` and nowhere else.
+//! Whether a fault strikes a call is asked in `fault` and nowhere else.
 
 mod batch;
 mod control;
 mod definitions;
+mod fault;
 mod links;
 mod objects;
 mod route;
@@ -27,8 +28,10 @@ use route::Route;
 
 /// More than any documented batch needs.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
+const JSON_TYPE: &str = "application/json;charset=utf-8";
 
 /// One request, read completely.
+#[derive(Clone)]
 pub(super) struct Call {
     method: Method,
     path: String,
@@ -45,15 +48,35 @@ pub(super) struct Reply {
     body: Option<Json>,
     headers: Vec<(&'static str, String)>,
     category: Option<String>,
+    /// Sent instead of the body, with its content type: a page of HTML, or JSON that was cut.
+    text: Option<(&'static str, String)>,
+    /// The connection breaks in this way and nothing is sent.
+    broken: Option<std::io::ErrorKind>,
 }
 
 impl Reply {
     fn json(status: u16, body: Json) -> Self {
         Self {
-            status,
             body: Some(body),
+            ..Self::empty(status)
+        }
+    }
+
+    fn empty(status: u16) -> Self {
+        Self {
+            status,
+            body: None,
             headers: Vec::new(),
             category: None,
+            text: None,
+            broken: None,
+        }
+    }
+
+    fn broken(how: std::io::ErrorKind) -> Self {
+        Self {
+            broken: Some(how),
+            ..Self::empty(500)
         }
     }
 
@@ -62,12 +85,7 @@ impl Reply {
     }
 
     fn nothing() -> Self {
-        Self {
-            status: 204,
-            body: None,
-            headers: Vec::new(),
-            category: None,
-        }
+        Self::empty(204)
     }
 
     fn failure(failure: &Failure, correlation: &str) -> Self {
@@ -125,13 +143,7 @@ impl HubSpotSim {
     fn answer(&self, call: &Call, too_large: bool) -> Response<Body> {
         let (reply, correlation, written) = self.with(|state| {
             let correlation = state.uuid();
-            let pass = if too_large {
-                Err(Failure::too_large())
-            } else {
-                state.before(call)
-            };
-            let outcome = pass.and_then(|pass| state.dispatch(call, &pass, &correlation));
-            let reply = state.after(call, outcome, &correlation);
+            let reply = state.meet_faults(call, too_large, &correlation);
             (reply, correlation, std::mem::take(&mut state.written))
         });
         self.tell_hook(&written);
@@ -140,6 +152,17 @@ impl HubSpotSim {
 }
 
 impl State {
+    /// One call as the platform answers it.
+    fn carry_out(&mut self, call: &Call, too_large: bool, correlation: &str) -> Reply {
+        let pass = if too_large {
+            Err(Failure::too_large())
+        } else {
+            self.before(call)
+        };
+        let outcome = pass.and_then(|pass| self.dispatch(call, &pass, correlation));
+        self.after(call, outcome, correlation)
+    }
+
     /// The gate: who calls, what is meant, whether there is room and right for it.
     fn before(&mut self, call: &Call) -> Result<Pass, Failure> {
         let (route, dated) = route::route(self, &call.method, &call.path)?;
@@ -279,12 +302,19 @@ fn render(reply: Reply, correlation: &str) -> Response<Body> {
     for (name, value) in &reply.headers {
         response = response.header(*name, value);
     }
-    let body = match &reply.body {
-        Some(json) => {
-            response = response.header(header::CONTENT_TYPE, "application/json;charset=utf-8");
+    if let Some(how) = reply.broken {
+        response = response.extension(how);
+    }
+    let body = match (reply.text, &reply.body) {
+        (Some((kind, text)), _) => {
+            response = response.header(header::CONTENT_TYPE, kind);
+            Body::from(text)
+        }
+        (None, Some(json)) => {
+            response = response.header(header::CONTENT_TYPE, JSON_TYPE);
             Body::from(json.to_string())
         }
-        None => Body::empty(),
+        (None, None) => Body::empty(),
     };
     response
         .body(body)

@@ -87,7 +87,10 @@ impl State {
         let archived = call.flag("archived");
         let table = self.table(kind);
         let wanted = self.wanted(kind, call)?;
-        let mut rows = table.from(after).filter(|r| r.is_live() != archived);
+        let shown = |id| !self.hides(kind, id);
+        let mut rows = table
+            .from(after)
+            .filter(|r| r.is_live() != archived && shown(r.id));
         let page: Vec<Json> = rows
             .by_ref()
             .take(limit)
@@ -142,6 +145,7 @@ impl State {
             return Err(Failure::not_an_id(id));
         }
         self.locate(kind, id, id_property)?
+            .filter(|id| !self.hides(kind, *id))
             .ok_or_else(Failure::not_found)
     }
 
@@ -164,7 +168,8 @@ impl State {
         draft: &Draft,
         links: &[PlannedLink],
     ) -> u64 {
-        let id = self.create_record(kind, draft, Source::Integration);
+        let draft = self.mangle(kind, None, draft);
+        let id = self.create_record(kind, &draft, Source::Integration);
         for (to, to_id, type_id) in links {
             self.associations
                 .add((kind, id), (*to, *to_id), &[*type_id]);
@@ -177,11 +182,15 @@ impl State {
 
     /// Applies a checked update, counts it and marks it for the write hook.
     pub(super) fn update_from(&mut self, kind: ObjectKind, id: u64, draft: &Draft) {
-        if self.update_record(kind, id, draft, Source::Integration) {
+        let saved = self.mangle(kind, Some(id), draft);
+        // A write that a fault swallows is the fault's doing, not a pointless write.
+        let swallowed = saved.changes.len() < draft.changes.len();
+        if self.update_record(kind, id, &saved, Source::Integration) || swallowed {
             self.log.counters.records_updated += 1;
         } else {
             self.log.counters.noop_updates += 1;
         }
+        self.edit_after(kind, id, draft);
         self.written.push((kind, id));
     }
 
@@ -248,6 +257,7 @@ impl State {
         let body: UpdateBody = call.json()?;
         let id = self.must_locate(kind, id, call.param("idProperty"))?;
         let sent = texts(&body.properties);
+        self.row_fault(kind, &id.to_string(), &sent, false)?;
         let draft = self.draft(kind, Some(id), &sent, Source::Integration)?;
         self.update_from(kind, id, &draft);
         Ok(Reply::ok(self.updated_json(kind, id, &body.properties)))

@@ -293,6 +293,8 @@ impl Route {
             Meter::Search
         } else if matches!(self, Self::Token | Self::Introspect) {
             Meter::Free
+        } else if self.family().starts_with("associations.") {
+            Meter::Associations
         } else {
             Meter::Standard
         }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::rows::selection;
 use super::services::not_allowed;
 use super::{Incoming, Outgoing, Reply, object_named, writer};
+use crate::sim::faults::{At, Fault};
 use crate::sim::salesforce::error::Refusal;
 use crate::sim::salesforce::id::AnyId;
 use crate::sim::salesforce::org::Org;
@@ -106,6 +107,8 @@ fn run(
     mut act: impl FnMut(&mut Org, usize) -> Outcome,
 ) -> Vec<Outcome> {
     let counters = org.counters.clone();
+    let struck = org.faults.strikes(Fault::AllOrNone, &At::default());
+    let all_or_none = all_or_none || struck.is_some();
     if all_or_none {
         org.begin();
     }
@@ -231,6 +234,7 @@ fn existing(org: &Org, object: usize, text: &str) -> Result<u64, Vec<Refusal>> {
         .ok_or_else(|| vec![Refusal::malformed_id(own.label, text).field("Id")])?;
     id.number()
         .filter(|number| org.tables[object].get(*number).is_some())
+        .filter(|number| !org.hides(object, *number))
         .ok_or_else(|| {
             let message = "invalid cross reference id";
             vec![Refusal::new("INVALID_CROSS_REFERENCE_KEY", message)]
@@ -343,6 +347,12 @@ fn upsert_one(
         let message = format!("Duplicate external id specified: {value}");
         return Err(vec![Refusal::new("DUPLICATE_VALUE", message).field(name)]);
     }
+    save::created_elsewhere(org, object, body);
+    let at = At {
+        object: org.schema.objects[object].name,
+        ..At::default()
+    };
+    let several = org.faults.strikes(Fault::SeveralMatches, &at).is_some();
     let table = &org.tables[object];
     let found: Vec<u64> = table
         .with_key(key, value)
@@ -350,6 +360,10 @@ fn upsert_one(
         .filter(|number| table.live(*number).is_some())
         .collect();
     match found.as_slice() {
+        _ if several => {
+            let message = format!("{name}: more than one record found: 2");
+            Err(vec![Refusal::new("DUPLICATE_EXTERNAL_ID", message)])
+        }
         [] => save::create(org, object, body, by),
         [number] => save::update(org, object, *number, body, by),
         several => {
@@ -391,6 +405,7 @@ fn retrieve(org: &mut Org, incoming: &Incoming, version: &str, name: &str) -> Re
         let row = id
             .number()
             .filter(|_| id.prefix() == own.prefix)
+            .filter(|number| !org.hides(object, *number))
             .and_then(|number| org.tables[object].live(number));
         let shown = row.and_then(|row| Some(bound.output.as_ref()?.row(org, row, version)));
         records.push(shown.unwrap_or(Value::Null));

@@ -11,6 +11,9 @@ use crate::sim::salesforce::org::Org;
 use crate::sim::salesforce::value::instant_text;
 use crate::sim::salesforce::{DuplicateRule, SimRecord};
 
+/// Ten years: enough for any test, and far from where times overflow.
+const MAX_ADVANCE_MS: i64 = 315_360_000_000;
+
 pub(super) fn answer(org: &mut Org, incoming: &Incoming) -> Reply {
     let name = incoming.segments.get(1).map_or("", String::as_str);
     if incoming.method == Method::GET {
@@ -18,15 +21,24 @@ pub(super) fn answer(org: &mut Org, incoming: &Incoming) -> Reply {
             "state" => state(org, incoming),
             "requests" => Ok(Outgoing::json(200, requests(org))),
             "counters" => Ok(Outgoing::json(200, counters(org))),
+            "faults" => Ok(Outgoing::json(200, org.faults.to_json())),
             _ => Err(Refusal::not_found().into()),
         };
+    }
+    if name == "faults" {
+        let set = org.faults.control(&incoming.body);
+        return set
+            .map(|told| Outgoing::json(200, told))
+            .map_err(|text| bad(&text));
     }
     let body = incoming.json_object()?;
     let body = Body(&body);
     match name {
         "time" => {
             let millis = body.0.get("advance_ms").and_then(Value::as_i64);
-            let millis = millis.ok_or_else(|| bad("advance_ms must be a number"))?;
+            let millis = millis
+                .filter(|millis| (0..=MAX_ADVANCE_MS).contains(millis))
+                .ok_or_else(|| bad("advance_ms must be a number from 0 to 315360000000"))?;
             org.clock.advance_millis(millis);
             Ok(Outgoing::json(
                 200,

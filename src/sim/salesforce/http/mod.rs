@@ -7,6 +7,7 @@ mod collections;
 mod composite;
 mod control;
 mod describe;
+mod fault;
 mod oauth;
 mod query;
 mod rows;
@@ -35,6 +36,7 @@ const MAX_HEAD: usize = 16_384;
 const LOG_LENGTH: usize = 100_000;
 
 /// A request with its path split and decoded.
+#[derive(Clone)]
 pub(super) struct Incoming {
     pub method: Method,
     pub path: String,
@@ -117,14 +119,17 @@ pub(super) struct Outgoing {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: Option<Value>,
+    /// Sent instead of the body, with its content type: a page of HTML, or JSON that was cut.
+    pub text: Option<(&'static str, String)>,
+    /// The connection breaks in this way and nothing is sent.
+    pub broken: Option<std::io::ErrorKind>,
 }
 
 impl Outgoing {
     pub fn json(status: u16, body: Value) -> Self {
         Self {
-            status,
-            headers: Vec::new(),
             body: Some(body),
+            ..Self::empty(status)
         }
     }
 
@@ -133,6 +138,15 @@ impl Outgoing {
             status,
             headers: Vec::new(),
             body: None,
+            text: None,
+            broken: None,
+        }
+    }
+
+    pub fn broken(how: std::io::ErrorKind) -> Self {
+        Self {
+            broken: Some(how),
+            ..Self::empty(500)
         }
     }
 
@@ -143,14 +157,20 @@ impl Outgoing {
     }
 
     fn into_response(self, date: &str) -> Response {
-        let mut response = Response::new(match &self.body {
-            Some(body) => Body::from(body.to_string()),
-            None => Body::empty(),
+        let mut response = Response::new(match (&self.text, &self.body) {
+            (Some((_, text)), _) => Body::from(text.clone()),
+            (None, Some(body)) => Body::from(body.to_string()),
+            (None, None) => Body::empty(),
         });
+        if let Some(how) = self.broken {
+            response.extensions_mut().insert(how);
+        }
         *response.status_mut() =
             http::StatusCode::from_u16(self.status).unwrap_or(http::StatusCode::OK);
         let headers = response.headers_mut();
-        if self.body.is_some() {
+        if let Some((kind, _)) = &self.text {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        } else if self.body.is_some() {
             let json = HeaderValue::from_static("application/json;charset=UTF-8");
             headers.insert(header::CONTENT_TYPE, json);
         }
@@ -202,8 +222,7 @@ pub(super) async fn enter(State(sim): State<SalesforceSim>, request: Request) ->
     reply.0.into_response(&reply.1)
 }
 
-/// The one place every request passes, in and out. Switches for faults belong here: before the
-/// request is answered, or between its effect and its reply.
+/// The one place every request passes, in and out.
 fn pass(org: &mut Org, incoming: &Incoming) -> Outgoing {
     if incoming
         .segments
@@ -215,10 +234,15 @@ fn pass(org: &mut Org, incoming: &Incoming) -> Outgoing {
     let reply = if let Some(refused) = head_too_long(incoming) {
         refused
     } else {
-        services::answer(org, incoming).unwrap_or_else(|refused| refused)
+        fault::answer(org, incoming)
     };
     record(org, incoming, reply.status);
     reply
+}
+
+/// Carries a call out whose sender went away long ago.
+pub(super) fn finish_late(org: &mut Org, incoming: &Incoming) {
+    fault::carry_out(org, incoming);
 }
 
 fn head_too_long(incoming: &Incoming) -> Option<Outgoing> {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{Incoming, Outgoing, Reply};
 use crate::sim::salesforce::error::Refusal;
 use crate::sim::salesforce::org::Org;
+use crate::sim::salesforce::save;
 use crate::sim::salesforce::soql::{self, Bound};
 
 const PAGE: usize = 2_000;
@@ -30,7 +31,9 @@ pub(super) fn run(org: &mut Org, incoming: &Incoming, version: &str, with_bin: b
         .filter(|text| !text.trim().is_empty())
         .ok_or_else(|| Refusal::new("MALFORMED_QUERY", "SOQL statement is missing: send ?q="))?;
     let bound = soql::prepare(org, text)?;
-    let numbers = bound.run(org, with_bin);
+    save::shift_page(org, bound.object);
+    let mut numbers = bound.run(org, with_bin);
+    numbers.retain(|number| !org.hides(bound.object, *number));
     if bound.output.is_none() {
         let body = json!({ "totalSize": numbers.len(), "done": true, "records": [] });
         return Ok(Outgoing::json(200, body));

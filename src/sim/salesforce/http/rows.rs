@@ -78,8 +78,8 @@ fn row_number(org: &Org, object: usize, text: &str) -> Result<u64, Outgoing> {
 fn one(org: &mut Org, incoming: &Incoming, version: &str, object: usize, number: u64) -> Reply {
     let row = match org.tables[object].get(number) {
         Some(row) if row.deleted => return Err(Refusal::deleted().into()),
-        Some(row) => row.clone(),
-        None => return Err(Refusal::not_found().into()),
+        Some(row) if !org.hides(object, number) => row.clone(),
+        Some(_) | None => return Err(Refusal::not_found().into()),
     };
     match incoming.method {
         Method::GET | Method::HEAD => read(org, incoming, version, object, &row),

@@ -72,7 +72,7 @@ fn matches(org: &Org, object: usize, row: &Row, fields: &[u16]) -> Vec<String> {
     }
 }
 
-fn refusal(object: &str, block: bool, ids: &[String]) -> Refusal {
+pub(super) fn refusal(object: &str, block: bool, ids: &[String]) -> Refusal {
     let message = if block {
         "You're creating a duplicate record."
     } else {

@@ -8,6 +8,7 @@ mod check;
 mod derive;
 mod duplicate;
 mod lifecycle;
+mod mishap;
 mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +51,7 @@ pub(super) fn create(
     if !org.schema.objects[object].writable {
         return Err(vec![not_writable(org, object, "create")]);
     }
+    mishap::before(org, object, None, body, by)?;
     let given = read::fields(org, object, body, by, true)?;
     let number = org.tables[object].take_number();
     let mut row = Row::new(number, org.now(), by.user);
@@ -61,6 +63,7 @@ pub(super) fn create(
     }
     derive::on_create(org, object, &mut row, &touched);
     run_trigger(org, object, &mut row, &mut touched);
+    mishap::mangle(org, object, None, &mut row, &touched, by);
     check::row(org, object, &row, None, &touched)?;
     check_rules(org, object, &row, &touched, by)?;
     row.shrink();
@@ -102,6 +105,9 @@ pub(super) fn update_stamped(
         None => return Err(vec![Refusal::not_found()]),
     };
     check::not_converted(org, object, &before)?;
+    mishap::before(org, object, Some(number), body, by)?;
+    // Somebody may just have been faster.
+    let before = org.tables[object].get(number).cloned().unwrap_or(before);
     let given = read::fields(org, object, body, by, false)?;
     let mut row = before.clone();
     let mut touched = BTreeSet::new();
@@ -111,9 +117,11 @@ pub(super) fn update_stamped(
     }
     derive::on_update(org, object, &before, &mut row, &touched);
     run_trigger(org, object, &mut row, &mut touched);
+    // A write that a fault swallows is the fault's doing, not a pointless write.
+    let same = touched.iter().all(|at| before.get(*at) == row.get(*at));
+    mishap::mangle(org, object, Some(&before), &mut row, &touched, by);
     check::row(org, object, &row, Some(&before), &touched)?;
     check_rules(org, object, &row, &touched, by)?;
-    let same = touched.iter().all(|at| before.get(*at) == row.get(*at));
     row.modified = stamp.max(before.modified);
     row.stamp = stamp.max(before.stamp);
     row.modified_by = by.user;
@@ -123,6 +131,7 @@ pub(super) fn update_stamped(
         org.counters.records_updated += 1;
         org.counters.noop_updates += u64::from(same);
     }
+    mishap::after(org, object, number, &touched, by);
     let id = org.id_of(object, number);
     Ok(Saved { id, created: false })
 }
@@ -133,10 +142,13 @@ pub(super) fn delete(
     number: u64,
     by: Writer,
 ) -> Result<(), Refusals> {
-    lifecycle::delete(org, object, number, by)
+    lifecycle::delete(org, object, number, by)?;
+    mishap::bin(org, object, number);
+    Ok(())
 }
 
 pub(super) use lifecycle::{convert_lead, merge, purge, undelete};
+pub(super) use mishap::{commits_late, created_elsewhere, shift_page, type_in};
 
 fn not_writable(org: &Org, object: usize, verb: &str) -> Refusal {
     let name = org.schema.objects[object].name;

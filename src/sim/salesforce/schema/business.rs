@@ -1,4 +1,4 @@
-//! Account, Opportunity, OpportunityContactRole and the one custom object.
+//! Account, Opportunity, contact roles of both, and the one custom object.
 
 use super::people::INDUSTRIES;
 use super::{
@@ -46,7 +46,19 @@ pub(super) fn objects(bare: bool, multi_currency: bool) -> Vec<Object> {
                 "Opportunity Contact Roles",
                 "00K",
             ],
-            finish(contact_role(), false),
+            finish(
+                contact_role("OpportunityId", "Opportunity", &["Opportunity"]),
+                false,
+            ),
+        ),
+        Object::new(
+            [
+                "AccountContactRole",
+                "Account Contact Role",
+                "Account Contact Roles",
+                "02Z",
+            ],
+            finish(contact_role("AccountId", "Account", &["Account"]), false),
         ),
         Object::new(
             ["Subscription__c", "Subscription", "Subscriptions", "a00"],
@@ -114,9 +126,14 @@ fn opportunity() -> Vec<Field> {
     ]
 }
 
-fn contact_role() -> Vec<Field> {
+/// A row that ties a contact to a deal or to an account.
+fn contact_role(
+    parent: &'static str,
+    relationship: &'static str,
+    targets: &'static [&'static str],
+) -> Vec<Field> {
     vec![
-        reference("OpportunityId", &["Opportunity"], "Opportunity")
+        reference(parent, targets, relationship)
             .required()
             .create_only()
             .cascade(),

@@ -20,6 +20,26 @@ pub(super) fn malformed(message: impl Into<String>) -> Refusal {
     Refusal::new("MALFORMED_QUERY", message)
 }
 
+/// The shape of a statement with `?` for each text literal, and these literals in their order.
+/// For tests that put hostile values into queries.
+pub fn dissect(text: &str) -> Result<(String, Vec<String>), String> {
+    parser::parse(text).map_err(|refusal| refusal.message)?;
+    let tokens = lexer::split(text).map_err(|refusal| refusal.message)?;
+    let mut shape = Vec::new();
+    let mut literals = Vec::new();
+    for (token, _) in tokens {
+        if let lexer::Token::Text(text) = token {
+            shape.push("?".to_owned());
+            literals.push(text);
+        } else if let lexer::Token::Sign(sign) = token {
+            shape.push(sign.to_owned());
+        } else {
+            shape.push(token.shown());
+        }
+    }
+    Ok((shape.join(" "), literals))
+}
+
 /// Parses a statement and checks every name in it against what the caller may see.
 pub(super) fn prepare(org: &Org, text: &str) -> Result<Bound, Refusal> {
     if text.len() > MAX_STATEMENT {
