@@ -58,6 +58,7 @@ fn row(trace: &str, id: Option<&RecordId>, fields: &[(&str, &str)]) -> WriteRow 
             .iter()
             .map(|&(name, text)| (name.to_owned(), Raw::text(text)))
             .collect(),
+        unless_changed_since: None,
     }
 }
 

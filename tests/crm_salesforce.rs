@@ -65,6 +65,7 @@ fn row(trace: &str, id: Option<&RecordId>, fields: &[(&str, Raw)]) -> WriteRow {
             .iter()
             .map(|(name, raw)| ((*name).to_owned(), raw.clone()))
             .collect(),
+        unless_changed_since: None,
     }
 }
 

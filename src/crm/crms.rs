@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::hubspot::{Association, AssociationType, stamp_property};
-use super::{CrmError, HubSpot, RowResult, Salesforce, WriteRow};
+use super::hubspot::{Association, AssociationType, HistoryEntry, stamp_property};
+use super::{CrmError, Edit, History, HubSpot, RowResult, Salesforce, WriteRow};
 use crate::model::{
     AssociationRead, Fields, Raw, Record, RecordId, RoleRead, Side, Ties, Timestamp,
     association_field,
@@ -71,6 +71,30 @@ impl Crms {
         match side {
             Side::HubSpot => self.hubspot.batch_read(object, ids, fields).await,
             Side::Salesforce => self.salesforce.retrieve(object, ids, fields).await,
+        }
+    }
+
+    /// What the fields held before, by record; `None` where the side keeps no such memory.
+    pub async fn history(
+        &self,
+        side: Side,
+        object: &str,
+        ids: &[RecordId],
+        fields: &[String],
+    ) -> Result<Option<BTreeMap<RecordId, History>>, CrmError> {
+        match side {
+            Side::HubSpot => {
+                let found = self.hubspot.history(object, ids, fields).await?;
+                let edits = |entries: Vec<HistoryEntry>| -> Vec<Edit> {
+                    entries.into_iter().map(HistoryEntry::into_edit).collect()
+                };
+                let records = found.into_iter().map(|(id, by_field)| {
+                    let by_field = by_field.into_iter();
+                    (id, by_field.map(|(name, of)| (name, edits(of))).collect())
+                });
+                Ok(Some(records.collect()))
+            }
+            Side::Salesforce => Ok(None),
         }
     }
 

@@ -137,6 +137,16 @@ impl CrmError {
         )
     }
 
+    /// A guarded update met a record that somebody has changed since it was read.
+    pub(super) fn changed_meanwhile() -> Self {
+        Self::new(
+            ErrorKind::Conflict,
+            "changed-meanwhile",
+            "the record was changed since it was read; it is read again",
+            Sent::Yes,
+        )
+    }
+
     /// Nothing was sent, and the same may be tried again.
     pub fn unsent(why: &str) -> Self {
         Self::new(ErrorKind::TimedOut, "not-sent", why, Sent::No)

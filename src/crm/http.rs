@@ -90,6 +90,16 @@ impl Request {
         self
     }
 
+    /// The other side refuses what it was asked for when the record was changed later than this.
+    pub fn unless_changed_since(mut self, at: Timestamp) -> Self {
+        let date = at.utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        if let Ok(value) = HeaderValue::from_str(&date) {
+            self.headers
+                .insert(http::header::IF_UNMODIFIED_SINCE, value);
+        }
+        self
+    }
+
     /// Fails when the token holds characters that no header can carry.
     pub fn bearer(mut self, token: &SecretString) -> Result<Self, CrmError> {
         let text = format!("Bearer {}", token.expose_secret());

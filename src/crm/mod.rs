@@ -26,5 +26,5 @@ pub use http::{BODY_CAP, Reply, Request, Transport};
 pub use hubspot::HubSpot;
 pub use meter::{Calls, Usage};
 pub use room::{Need, Shut};
-pub use rows::{RowResult, WriteRow, Written};
+pub use rows::{Edit, History, RowResult, WriteRow, Written};
 pub use salesforce::Salesforce;

@@ -1,7 +1,9 @@
 //! Rows written to a CRM and what became of each. Shared by both clients; no JSON in here.
 
+use std::collections::BTreeMap;
+
 use super::CrmError;
-use crate::model::{Fields, Record, RecordId};
+use crate::model::{Fields, Raw, Record, RecordId, Timestamp};
 
 /// One record to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +14,9 @@ pub struct WriteRow {
     pub id: Option<RecordId>,
     /// Real fields of the object only: associations are written by their own calls.
     pub fields: Fields,
+    /// Refuse the update when the record was changed later than this. Salesforce only, and only a
+    /// row at a time.
+    pub unless_changed_since: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +26,20 @@ pub struct Written {
     /// What the CRM says it now holds. HubSpot's reply carries it; Salesforce's does not.
     pub stored: Option<Record>,
 }
+
+/// One value that a field was given, as the CRM remembers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    pub value: Raw,
+    pub at: Timestamp,
+    /// The app on HubSpot, the user on Salesforce; `None` on HubSpot for everybody who is no app.
+    pub by: Option<String>,
+    /// Made through an API that Tandem might have used.
+    pub by_machine: bool,
+}
+
+/// The values each field had, newest first.
+pub type History = BTreeMap<String, Vec<Edit>>;
 
 /// A row that the reply does not mention is an error with [`Sent::Unknown`](super::Sent::Unknown).
 pub type RowResult = Result<Written, CrmError>;

@@ -322,6 +322,11 @@ pub(super) const OWNER: &[Key] = &[
 
 pub(super) const GUARD: &[Key] = &[
     key(
+        "writes",
+        "`strict`: no write over an edit that was not seen, for more calls.",
+        Is::Choice(&["strict"]),
+    ),
+    key(
         "deletes",
         "Records deleted within 24 hours.",
         Is::Def("limit"),

@@ -109,7 +109,7 @@ fn definitions() -> Json {
             { "type": "integer", "minimum": 0 },
             { "type": "string", "pattern": "^(auto|off|[0-9]+ ?%?)$" },
         ] },
-        "guard": object(keys::GUARD, &[]),
+        "guard": { "anyOf": [{ "const": "strict" }, object(keys::GUARD, &[])] },
         "rules": {
             "type": "object",
             "minProperties": 1,

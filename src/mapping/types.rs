@@ -100,6 +100,8 @@ pub struct Guard {
     pub unlinks: Limit,
     pub blanks: Limit,
     pub changes: Limit,
+    /// No write over an edit that was not seen, for more calls.
+    pub strict: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -141,6 +141,7 @@ impl Reason {
             | HoldReason::Ask
             | HoldReason::Altered
             | HoldReason::NotKept
+            | HoldReason::Oscillation
             | HoldReason::Guard => Self::Unmapped,
         }
     }

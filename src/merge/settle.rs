@@ -20,6 +20,10 @@ pub enum Settled {
     /// edited after our write or instead of it: the base stays, so that the next plan meets both
     /// values as a conflict and keeps the one that loses.
     Overtaken,
+    /// Our value was there, and somebody has written over it since. The base becomes what our
+    /// write left, so that the later edit travels back. Never the word of [`settle`], which knows
+    /// the present only: it takes a look at the history or at who changed the record last.
+    Followed,
 }
 
 /// Judges one rule of one intent. `before` is the destination's value that the decision was taken

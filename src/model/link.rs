@@ -136,10 +136,12 @@ pub enum HoldReason {
     Unreadable,
     /// A reference whose parent is not linked yet.
     Unresolved,
+    /// The rule was written back and forth; tried again later, then left to a person.
+    Oscillation,
 }
 
 impl HoldReason {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Ask,
         Self::Refused,
         Self::Unmapped,
@@ -148,6 +150,7 @@ impl HoldReason {
         Self::Guard,
         Self::Unreadable,
         Self::Unresolved,
+        Self::Oscillation,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -160,6 +163,7 @@ impl HoldReason {
             Self::Guard => "guard",
             Self::Unreadable => "unreadable",
             Self::Unresolved => "unresolved",
+            Self::Oscillation => "oscillation",
         }
     }
 

@@ -266,6 +266,22 @@ impl Store {
         self.each(self.db.fetch::<JournalDb>(&sql::JOURNAL_OF, &args).await?)
     }
 
+    /// Writes and holds of these links since a moment, newest first.
+    pub async fn journal_since(
+        &self,
+        ws: &WorkspaceId,
+        links: &[LinkId],
+        since: Timestamp,
+    ) -> Result<Vec<JournalEntry>> {
+        let links = ids(links.iter().map(LinkId::as_str));
+        let args = args![ws.as_str(), links, since];
+        let found = self
+            .db
+            .fetch::<JournalDb>(&sql::JOURNAL_SINCE, &args)
+            .await?;
+        self.each(found)
+    }
+
     /// Entries in the order they were made, from after `filter.after`.
     pub async fn journal_page(
         &self,

@@ -22,7 +22,7 @@ pub async fn carry_out(
         observe(desk, bound, &mut batch);
     }
     for unit in &mut batch.units {
-        if unit.writes.is_empty() {
+        if unit.writes.is_empty() && unit.restores.is_empty() {
             finish(unit);
         }
     }
@@ -71,6 +71,8 @@ fn finish(unit: &mut Unit) {
 /// done; its link is not kept, because it has only one end.
 fn observe(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) {
     for unit in batch.open() {
+        // Its intent stays open, for a run that writes.
+        unit.restores.clear();
         for write in std::mem::take(&mut unit.writes) {
             let record = unit.records.get(write.side).clone();
             let source = unit.records.get(write.side.other()).clone();

@@ -37,6 +37,8 @@ pub struct Tally {
     pub links: u64,
     pub conflicts: u64,
     pub holds: u64,
+    /// Writes that may have replaced an edit where nothing tells whether they did.
+    pub unknown: u64,
     /// Creates planned in the batch at hand, not made yet.
     pub proposed: u32,
     pub planned: Vec<PlannedWrite>,

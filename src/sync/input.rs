@@ -1,5 +1,6 @@
 //! Makes the merge's input of raw fields: canonical values, the base and holds.
 
+use super::oscillation;
 use super::times::Times;
 use super::unit::Unit;
 use crate::mapping::{Bound, References, Rule};
@@ -94,6 +95,9 @@ fn held(
     let hold = unit.hold(&rule.name)?;
     if hold.reason == HoldReason::Unresolved {
         return None;
+    }
+    if hold.reason == HoldReason::Oscillation {
+        return oscillation::waits(unit, rule, hold).then_some(hold.reason);
     }
     let unmoved = Side::BOTH.into_iter().all(|side| {
         let (now, then) = (fields.get(side), hold.sides.get(side));

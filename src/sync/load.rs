@@ -140,6 +140,7 @@ fn resting(bound: &Bound, unit: &Unit) -> bool {
         .is_some_and(|link| link.state == LinkState::Linked);
     linked
         && unit.intents.is_empty()
+        && !unit.news
         && !asked_for(unit)
         && !left_off(bound, unit)
         && Side::BOTH
@@ -156,17 +157,19 @@ fn resting(bound: &Bound, unit: &Unit) -> bool {
 
 /// Somebody wants the whole pass although the record itself may not have moved: a person who made
 /// a choice or replays, a scan that saw an association, a parent that has been linked by now, a
-/// merge that moved the link, or a guard.
+/// merge that moved the link, a guard, or a rule whose time to cool down may be over.
 fn asked_for(unit: &Unit) -> bool {
     let asked = |cause: Cause| matches!(cause, Cause::Person | Cause::Scan);
     if unit.link.as_ref().is_some_and(Link::is_to_be_looked_at) {
         return true;
     }
     unit.claimed.iter().any(|claimed| asked(claimed.cause))
-        || unit
-            .holds
-            .iter()
-            .any(|hold| hold.reason == HoldReason::Unresolved)
+        || unit.holds.iter().any(|hold| {
+            matches!(
+                hold.reason,
+                HoldReason::Unresolved | HoldReason::Oscillation
+            )
+        })
 }
 
 /// An earlier attempt did not end as planned. The fields show what is left to do, but the sets that

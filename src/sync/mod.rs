@@ -7,6 +7,7 @@
 //! Every remote write goes through [`write`]; nothing else in the product writes to a CRM.
 
 mod associate;
+mod audit;
 mod carry;
 mod choices;
 mod convert;
@@ -18,12 +19,15 @@ mod gone;
 mod guard;
 mod input;
 mod kin;
+mod left;
 mod load;
 mod lookup;
 mod matching;
+mod oscillation;
 mod outcome;
 mod plan;
 mod refused;
+mod replies;
 mod report;
 mod revisions;
 mod roles;
@@ -32,6 +36,7 @@ mod sets;
 mod settle;
 mod survivor;
 mod times;
+mod trail;
 mod unit;
 mod write;
 
@@ -79,7 +84,7 @@ async fn prepare(
     bound: &crate::mapping::Bound,
     batch: &mut unit::Batch,
 ) -> Result<(), load::ReadError> {
-    settle::left_open(desk, bound, batch).await?;
+    left::left_open(desk, bound, batch).await?;
     fold::join_partners(desk, bound, batch).await?;
     screen::leave_linked_to_peers(desk, bound, batch).await?;
     screen::wait_for_stock(desk, bound, batch).await?;

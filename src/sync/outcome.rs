@@ -332,6 +332,50 @@ fn conflict_row(
     winner: Option<Side>,
     loser: Fields,
 ) -> Option<ConflictRow> {
+    let values = (outcome.observed(), winner, loser);
+    row(desk, bound, unit, outcome.rule, values, outcome.word())
+}
+
+/// An edit that our write replaced and the policy would have replaced too.
+pub fn replaced_row(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    unit: &Unit,
+    rule: &Rule,
+    inputs: BySide<Fields>,
+    (loser, held): (Side, Fields),
+) -> Option<ConflictRow> {
+    let values = (inputs, Some(loser.other()), held);
+    row(desk, bound, unit, rule, values, "overwrote")
+}
+
+/// A rule that was taken out of the plan; a person may choose between the two values.
+pub fn asked_row(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    unit: &Unit,
+    rule: &Rule,
+    inputs: BySide<Fields>,
+    reason: &str,
+) -> Option<ConflictRow> {
+    row(
+        desk,
+        bound,
+        unit,
+        rule,
+        (inputs, None, Fields::new()),
+        reason,
+    )
+}
+
+fn row(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    unit: &Unit,
+    rule: &Rule,
+    (inputs, winner, loser): (BySide<Fields>, Option<Side>, Fields),
+    reason: &str,
+) -> Option<ConflictRow> {
     let link: &LinkId = &unit.link.as_ref()?.id;
     let site = desk.site;
     Some(ConflictRow {
@@ -340,15 +384,12 @@ fn conflict_row(
         run: site.run.clone(),
         mapping: bound.mapping().name.clone(),
         link: link.clone(),
-        rule: outcome.rule.name.clone(),
-        base: unit
-            .bases
-            .get(&outcome.rule.name)
-            .map(|base| base.sides.clone()),
-        inputs: outcome.observed(),
+        rule: rule.name.clone(),
+        base: unit.bases.get(&rule.name).map(|base| base.sides.clone()),
+        inputs,
         winner,
         loser,
-        reason: outcome.word().to_owned(),
+        reason: reason.to_owned(),
         state: if winner.is_some() {
             ConflictState::Decided
         } else {

@@ -10,6 +10,7 @@ use super::create;
 use super::desk::Desk;
 use super::guard;
 use super::input::rule_input;
+use super::oscillation;
 use super::outcome::{Outcome, apply, keep_overruled};
 use super::report;
 use super::sets::members_wait;
@@ -27,6 +28,7 @@ use crate::store::StoreError;
 
 pub async fn plan(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), StoreError> {
     guard::lift(desk, bound, batch).await?;
+    oscillation::cool(desk, batch).await?;
     let references = references(desk, bound, batch).await?;
     let times = edit_times(desk, bound, batch, &references).await?;
     let choices = Choices::load(desk, batch).await?;
@@ -35,10 +37,12 @@ pub async fn plan(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Resu
         times,
         choices,
     };
-    // A record that goes is not written to first.
-    for unit in batch.open().filter(|unit| unit.writes.is_empty()) {
+    // A record that goes is not written to first, and what was replaced is put back first.
+    let free = |unit: &&mut Unit| unit.writes.is_empty() && unit.restores.is_empty();
+    for unit in batch.open().filter(free) {
         plan_or_fail(desk, bound, unit, &context);
     }
+    oscillation::stop(desk, bound, batch).await?;
     guard::rules(desk, bound, batch).await
 }
 

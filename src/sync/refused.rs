@@ -2,6 +2,7 @@
 //!
 //! Decides from the class and the kind of the error alone; sending again is `write`'s.
 
+use super::audit::RESTORE;
 use super::desk::Desk;
 use super::load::setback;
 use super::matching::{adopt, open_links, taken};
@@ -32,10 +33,23 @@ pub fn refused(
         unit.finish(End::Failed(later));
         return None;
     }
+    let restores = job.intent.rules.iter().any(|rule| rule.reason == RESTORE);
+    if restores && !matches!(class, ErrorClass::Permanent | ErrorClass::NeedsPerson) {
+        // The intent is all that knows of the edit which it would have put back.
+        unit.finish(End::Failed(setback(error)));
+        return None;
+    }
     unit.changes.intents_closed.push(job.intent.id.clone());
     match error.kind {
         ErrorKind::Duplicate if job.intent.kind == IntentKind::Create => {
             duplicate(unit, error);
+            None
+        }
+        // Dirty again, but not at once: a record that is changed all the time is no hot circle.
+        ErrorKind::Conflict if error.code == "changed-meanwhile" => {
+            let mut again = setback(error);
+            again.failure.class = ErrorClass::Transient;
+            unit.finish(End::Failed(again));
             None
         }
         ErrorKind::NotFound => {

@@ -207,6 +207,7 @@ fn new_row(at: usize, change: &Change) -> WriteRow {
         trace: at.to_string(),
         id: None,
         fields,
+        unless_changed_since: None,
     }
 }
 

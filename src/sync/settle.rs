@@ -1,26 +1,19 @@
 //! Judges writes by what the destination holds afterwards, and moves the base to what was read.
 //!
-//! The base advances only here and at agreement. An intent that an earlier attempt left open is
-//! settled first, before anything else is planned for its link; nothing is ever re-sent blindly.
+//! The base advances only here and at agreement.
 
-use std::collections::BTreeMap;
-
+use super::audit::{self, Evidence, Finding};
 use super::desk::Desk;
-use super::load::ReadError;
-use super::matching::adopt;
 use super::outcome::{CHOSEN, put_hold, set_base};
-use super::report::{self, Note, journal};
-use super::revisions::Revisions;
+use super::report::{Note, journal};
 use super::sets;
-use super::unit::{Batch, End, Unit};
+use super::unit::Unit;
 use crate::mapping::{Bound, References, Rule};
 use crate::merge::{self, Reason, RuleInput, Settled};
 use crate::model::{
-    BySide, ErrorClass, Fields, Halves, HoldReason, IntendedRule, Intent, IntentKind, LinkState,
-    Presence, Problem, Raw, Record, RecordId, Side, Value,
+    BySide, Fields, Halves, HoldReason, IntendedRule, Intent, LinkState, Problem, Raw, Side, Value,
 };
 use crate::pipeline::rule_fields;
-use crate::retry::GRACE_MILLIS;
 
 /// What a settled write leaves to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,17 +32,30 @@ pub fn settle(
     bound: &Bound,
     unit: &mut Unit,
     intent: &Intent,
-    stored: &Fields,
-    acknowledged: bool,
+    (stored, acknowledged): (&Fields, bool),
+    evidence: &Evidence<'_>,
 ) -> After {
     let mut after = After::Settled;
     let mut applied = 0;
     for intended in &intent.rules {
+        let rule = rule_of(bound, intended);
+        let finding = Finding::of(bound, rule, intent, intended, evidence);
         let verdict = judge(bound, intent.side, intended, stored, acknowledged);
-        applied += usize::from(verdict == Settled::Applied);
-        if close_rule(desk, bound, unit, intent, intended, stored, verdict) != After::Settled {
+        let verdict = finding.amend(verdict, acknowledged);
+        applied += usize::from(matches!(verdict, Settled::Applied | Settled::Followed));
+        let closed = match rule {
+            Some(rule) => {
+                let this = (intent, intended, rule);
+                close_rule(desk, bound, unit, this, stored, &finding, verdict)
+            }
+            None => close_raw(desk, bound, unit, intent, intended, stored, verdict),
+        };
+        if closed != After::Settled {
             after = After::LookAgain;
         }
+    }
+    if evidence.suspected && evidence.history.is_none() && applied > 0 {
+        audit::unknown(desk, bound, unit, intent);
     }
     if applied == 0 && after == After::LookAgain {
         After::NotApplied
@@ -58,7 +64,7 @@ pub fn settle(
     }
 }
 
-fn judge(
+pub fn judge(
     bound: &Bound,
     side: Side,
     intended: &IntendedRule,
@@ -106,7 +112,7 @@ fn judge_raw(intended: &IntendedRule, stored: &Fields, acknowledged: bool) -> Se
 }
 
 /// A record that does not exist yet holds nothing in each of a rule's fields.
-fn whole(rule: &Rule, side: Side, fields: &Fields) -> Fields {
+pub fn whole(rule: &Rule, side: Side, fields: &Fields) -> Fields {
     let names = rule.sides.get(side).iter();
     names
         .map(|name| (name.clone(), fields.get(name).cloned().unwrap_or_default()))
@@ -125,7 +131,7 @@ fn untouched(bound: &Bound, rule: &Rule, side: Side, stored: &Fields) -> Settled
 }
 
 /// References are compared by the ids as they stand: both halves are on one side here.
-fn value(bound: &Bound, rule: &Rule, side: Side, fields: &Fields) -> Value {
+pub fn value(bound: &Bound, rule: &Rule, side: Side, fields: &Fields) -> Value {
     if rule.reference().is_some() {
         return Value::Text(format!("{:?}", rule_fields(rule, side, fields)));
     }
@@ -138,17 +144,21 @@ fn close_rule(
     desk: &mut Desk<'_>,
     bound: &Bound,
     unit: &mut Unit,
-    intent: &Intent,
-    intended: &IntendedRule,
+    (intent, intended, rule): (&Intent, &IntendedRule, &Rule),
     stored: &Fields,
+    finding: &Finding,
     verdict: Settled,
 ) -> After {
     let side = intent.side;
     let mut after = After::Settled;
-    let Some(rule) = rule_of(bound, intended) else {
-        return close_raw(desk, bound, unit, intent, intended, stored, verdict);
-    };
     let held = rule_fields(rule, side, stored);
+    note(desk, bound, unit, intent, intended, held.clone(), verdict);
+    if audit::overwrote(desk, bound, unit, (intent, intended), rule, finding) {
+        return After::LookAgain;
+    }
+    if intended.reason == audit::RESTORE {
+        return close_restore(unit, intent, intended, verdict);
+    }
     let mut sides = BySide::<Fields>::default();
     *sides.get_mut(side) = held.clone();
     sides.get_mut(side.other()).clone_from(&intended.source);
@@ -160,6 +170,14 @@ fn close_rule(
             }
             set_base(unit, rule, sides);
             use_choice(unit, rule);
+        }
+        Settled::Followed => {
+            *sides.get_mut(side) = finding.left(rule, side, intended);
+            if !is_half(bound, rule, intended, &sides) {
+                set_base(unit, rule, sides);
+                use_choice(unit, rule);
+            }
+            after = After::LookAgain;
         }
         Settled::NotApplied | Settled::Overtaken => after = After::LookAgain,
         Settled::NotKept => {
@@ -185,8 +203,21 @@ fn close_rule(
             put_hold(desk, bound, unit, rule, sides, &problem);
         }
     }
-    note(desk, bound, unit, intent, intended, held, verdict);
     after
+}
+
+/// An edit that was put back is news to the plan, which still knows the base from before it was
+/// replaced. Until it is back, the intent is all that knows of it.
+fn close_restore(
+    unit: &mut Unit,
+    intent: &Intent,
+    intended: &IntendedRule,
+    verdict: Settled,
+) -> After {
+    if verdict == Settled::NotApplied {
+        audit::once_more(unit, intent, intended);
+    }
+    After::LookAgain
 }
 
 /// One write of a rule that writes both sides: the other half is only on its way, so nothing is
@@ -242,7 +273,7 @@ fn close_raw(
     }
     note(desk, bound, unit, intent, intended, held, verdict);
     match verdict {
-        Settled::NotApplied | Settled::Overtaken => After::LookAgain,
+        Settled::NotApplied | Settled::Overtaken | Settled::Followed => After::LookAgain,
         Settled::Applied | Settled::NotKept | Settled::Altered => After::Settled,
     }
 }
@@ -262,6 +293,7 @@ fn note(
         Settled::NotKept => ("write", "not-kept"),
         Settled::Altered => ("write", "altered"),
         Settled::Overtaken => ("write", "overtaken"),
+        Settled::Followed => ("write", "followed"),
     };
     let mut note = Note::new(&intended.rule, decision, reason);
     let mut inputs = BySide::<Fields>::default();
@@ -284,168 +316,6 @@ fn note(
     journal(desk, bound, unit, note);
 }
 
-/// Settles the intents that an earlier attempt left open, by reading. What is not applied may
-/// still be on its way until the grace has passed; only then is it planned afresh.
-pub async fn left_open(
-    desk: &mut Desk<'_>,
-    bound: &Bound,
-    batch: &mut Batch,
-) -> Result<(), ReadError> {
-    if batch.units.iter().all(|unit| unit.intents.is_empty()) {
-        return Ok(());
-    }
-    let revisions = Revisions::load(desk, bound, batch).await?;
-    for side in Side::BOTH {
-        let found = read_targets(desk, bound, batch, side, &revisions).await?;
-        for unit in batch.open().filter(|unit| !unit.intents.is_empty()) {
-            let intents = std::mem::take(&mut unit.intents);
-            for intent in intents {
-                if intent.side == side {
-                    let planned_by = revisions.of(bound, &intent);
-                    settle_open(desk, planned_by, unit, intent, &found);
-                } else {
-                    unit.intents.push(intent);
-                }
-            }
-        }
-    }
-    super::carry::store_with(desk, bound, batch, crate::store::Changes::default()).await?;
-    Ok(())
-}
-
-/// The records the open intents of one side were written to: by id, and creates by their key.
-async fn read_targets(
-    desk: &mut Desk<'_>,
-    bound: &Bound,
-    batch: &Batch,
-    side: Side,
-    revisions: &Revisions,
-) -> Result<BTreeMap<String, Record>, ReadError> {
-    let (mut ids, mut keys) = (Vec::new(), Vec::new());
-    for unit in batch.units.iter().filter(|unit| unit.open()) {
-        for intent in unit.intents.iter().filter(|intent| intent.side == side) {
-            match (intent.kind, unit.records.get(side)) {
-                (IntentKind::Create, None) => keys.push(intent.target.clone()),
-                (_, Some(id)) => ids.push(id.clone()),
-                (_, None) => {}
-            }
-        }
-    }
-    let object = bound.object(side);
-    let fields = &revisions.fields(bound, side);
-    let mut found = BTreeMap::new();
-    desk.lane.keep().await?;
-    let ties = revisions.ties(bound);
-    if !ids.is_empty() {
-        let mut records = desk.crms.read(side, object, &ids, fields).await?;
-        super::follow::stand_ins(desk, side, object, fields, &mut records).await?;
-        if records.iter().any(|r| r.presence == Presence::Live) {
-            desk.crms
-                .add_ties(side, object, &ties, &mut records)
-                .await?;
-        }
-        found.extend(records.into_iter().map(|r| (r.id.as_str().to_owned(), r)));
-    }
-    if let (false, Some(key)) = (keys.is_empty(), bound.key_field(side)) {
-        let mut records = desk.crms.find(side, object, key, &keys, fields).await?;
-        desk.crms
-            .add_ties(side, object, &ties, &mut records)
-            .await?;
-        for record in records {
-            let named = record
-                .fields
-                .get(key)
-                .and_then(|raw| raw.as_text())
-                .map(str::to_owned);
-            found.extend(named.map(|named| (named, record)));
-        }
-    }
-    Ok(found)
-}
-
-fn settle_open(
-    desk: &mut Desk<'_>,
-    bound: &Bound,
-    unit: &mut Unit,
-    intent: Intent,
-    found: &BTreeMap<String, Record>,
-) {
-    let known = unit.records.get(intent.side).clone();
-    let place = known
-        .as_ref()
-        .map_or(intent.target.as_str(), RecordId::as_str);
-    let record = found.get(place);
-    let over = desk.site.clock.now() >= intent.send_before.plus_millis(GRACE_MILLIS);
-    let outcome = match (intent.kind, record) {
-        (IntentKind::Archive, Some(record)) if record.presence == Presence::Deleted => {
-            super::gone::bury(
-                desk,
-                bound,
-                unit,
-                super::gone::ARCHIVED,
-                intent.side.other(),
-            );
-            After::Settled
-        }
-        (IntentKind::Archive, _) | (_, None) => After::NotApplied,
-        (IntentKind::Create, Some(record)) if known.is_none() => {
-            found_created(desk, bound, unit, &intent, record, over)
-        }
-        (IntentKind::Create | IntentKind::Update | IntentKind::Associate, Some(record)) => {
-            settle_if_applied(desk, bound, unit, &intent, record, over)
-        }
-    };
-    unit.unsettled |= outcome != After::Settled;
-    if outcome != After::Settled && !over {
-        wait_for_grace(unit, &intent);
-        return unit.intents.push(intent);
-    }
-    unit.changes.intents_closed.push(intent.id);
-}
-
-/// Nothing is stored about an unanswered write before it is certain: all of it is there, or the
-/// grace is over.
-fn settle_if_applied(
-    desk: &mut Desk<'_>,
-    bound: &Bound,
-    unit: &mut Unit,
-    intent: &Intent,
-    record: &Record,
-    over: bool,
-) -> After {
-    let all = intent.rules.iter().all(|intended| {
-        judge(bound, intent.side, intended, &record.fields, false) == Settled::Applied
-    });
-    if !all && !over {
-        return After::LookAgain;
-    }
-    settle(desk, bound, unit, intent, &record.fields, false)
-}
-
-/// The create was applied although its reply was lost: the record carries our key.
-fn found_created(
-    desk: &mut Desk<'_>,
-    bound: &Bound,
-    unit: &mut Unit,
-    intent: &Intent,
-    record: &Record,
-    over: bool,
-) -> After {
-    let Some(link) = unit.link.clone() else {
-        return After::NotApplied;
-    };
-    adopt(unit, link, intent.side, record.id.clone());
-    unblock_children(unit);
-    desk.tally.links += 1;
-    if !over && sets::rows_may_follow(bound, intent, &record.fields) {
-        return After::LookAgain;
-    }
-    // What stands there now may be a user's edit after our create, which must not be held as if
-    // the platform had altered our value.
-    settle(desk, bound, unit, intent, &record.fields, false);
-    After::Settled
-}
-
 /// Work that waited for this pair may go on, whichever of its records it names.
 pub fn unblock_children(unit: &mut Unit) {
     let Some(link) = unit
@@ -463,17 +333,4 @@ pub fn unblock_children(unit: &mut Unit) {
                 .push(crate::model::RecordKey { mapping, side, id });
         }
     }
-}
-
-fn wait_for_grace(unit: &mut Unit, intent: &Intent) {
-    let mut setback = report::setback(
-        ErrorClass::UnknownOutcome,
-        "outcome-unknown",
-        format!(
-            "a write to {} had no answer; it may still arrive",
-            intent.side.title()
-        ),
-    );
-    setback.retry_after = Some(intent.send_before.plus_millis(GRACE_MILLIS));
-    unit.finish(End::Again(setback));
 }

@@ -137,6 +137,13 @@ pub fn stamped_by_us(desk: &Desk<'_>, fields: &Fields) -> bool {
     by.is_some() && by == us.as_deref()
 }
 
+/// The record was last changed by somebody else, which a trigger in our own write never is.
+pub fn stamped_by_another(desk: &Desk<'_>, fields: &Fields) -> bool {
+    let by = fields.get("LastModifiedById").and_then(Raw::as_text);
+    let us = desk.crms.salesforce.session().user_id;
+    by.is_some() && us.is_some() && by != us.as_deref()
+}
+
 /// The last poll before the one that showed each record as changed, as far as polls are kept.
 async fn unmoved(
     desk: &Desk<'_>,

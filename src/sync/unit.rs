@@ -1,11 +1,11 @@
 //! The unit of planning: the marks of one link, or of one record that has none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::guard::Kind;
 use crate::model::{
-    ApprovalId, Bases, BySide, Cause, Fields, Hold, IntendedRule, Intent, IntentKind, Link,
-    LinkState, Record, RecordId, RecordKey, Side, Task,
+    ApprovalId, Bases, BySide, Cause, Fields, Hold, IntendedRule, Intent, IntentId, IntentKind,
+    Link, LinkState, Record, RecordId, RecordKey, Side, Task,
 };
 use crate::pipeline::Setback;
 use crate::store::{Changes, Claimed};
@@ -23,11 +23,21 @@ pub struct Unit {
     pub bases: Bases,
     pub bases_dirty: bool,
     pub holds: Vec<Hold>,
+    /// Rules that went back and forth and are tried again.
+    pub cooled: BTreeSet<String>,
     pub intents: Vec<Intent>,
     /// What an earlier attempt sent was not there as it was meant.
     pub unsettled: bool,
     /// What the plan wants written, before it becomes intents.
     pub writes: Vec<Write>,
+    /// Edits that a write of ours replaced, to be put back before anything else is planned.
+    pub restores: BTreeMap<Side, Restore>,
+    /// What became of an earlier write is news to the plan, although the marked record may rest.
+    pub news: bool,
+    /// What an earlier attempt left open was settled in this one: room for an edit nobody saw.
+    pub reopened: bool,
+    /// One of the records was created in this attempt, so nobody has edited it.
+    pub made: bool,
     /// Never agreed on anything before this attempt: a pair's first sync.
     pub fresh: bool,
     /// Planned for the first time since a merge or a conversion moved its link.
@@ -58,6 +68,14 @@ pub struct Write {
     pub side: Side,
     pub kind: IntentKind,
     /// Empty when the record as a whole is archived.
+    pub rules: Vec<IntendedRule>,
+}
+
+/// A write that puts replaced edits back.
+#[derive(Clone, Debug)]
+pub struct Restore {
+    /// The open intent whose place it takes.
+    pub replaces: IntentId,
     pub rules: Vec<IntendedRule>,
 }
 
@@ -166,6 +184,13 @@ impl Unit {
             note.clone_into(&mut link.note);
             self.link_dirty = true;
         }
+    }
+
+    /// Whether a restoring write takes the place of this intent, which then stays open until the
+    /// other is.
+    pub fn is_restoring(&self, intent: &Intent) -> bool {
+        let restore = self.restores.get(&intent.side);
+        restore.is_some_and(|restore| restore.replaces == intent.id)
     }
 
     pub fn hold(&self, rule: &str) -> Option<&Hold> {

@@ -8,17 +8,15 @@ use std::collections::BTreeMap;
 use super::carry::store_with;
 use super::create::key_for;
 use super::desk::Desk;
-use super::gone::{ARCHIVED, bury};
-use super::load::setback;
 use super::matching::adopt;
 use super::refused::{adopt_existing, refused};
+use super::replies::{settle_by_reading, settle_replies};
 use super::report;
-use super::settle::{self, After};
-use super::unit::{Batch, End, Unit};
+use super::unit::{Batch, End};
 use crate::crm::{CrmError, ErrorKind, RowResult, WriteRow, Written};
 use crate::mapping::Bound;
 use crate::model::{
-    ErrorClass, Fields, Intent, IntentId, IntentKind, Presence, Raw, Record, RecordId, Side,
+    ErrorClass, Fields, IntendedRule, Intent, IntentId, IntentKind, LinkId, Raw, RecordId, Side,
     Timestamp,
 };
 use crate::store::{Changes, StoreError};
@@ -28,6 +26,10 @@ pub struct Job {
     /// Its place in the batch.
     pub unit: usize,
     pub intent: Intent,
+    /// The intent that closes when this one opens.
+    pub replaces: Option<IntentId>,
+    /// The record's last change when it was read, where the mapping guards its writes.
+    pub read_at: Option<Timestamp>,
 }
 
 pub async fn write_all(
@@ -55,7 +57,75 @@ pub async fn write_all(
     }
     super::roles::write(desk, bound, batch, &mut unread).await?;
     // One retrieve for all that was written, whatever the kind.
-    settle_by_reading(desk, bound, batch, unread).await
+    settle_by_reading(desk, bound, batch, unread).await?;
+    put_back(desk, bound, batch).await
+}
+
+/// Writes back the edits that were found to be replaced. Each round beyond the first stands for
+/// one more edit that somebody made meanwhile; the rest is for the next attempt.
+async fn put_back(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), StoreError> {
+    const ROUNDS: u32 = 3;
+    for _ in 0..ROUNDS {
+        for side in [Side::Salesforce, Side::HubSpot] {
+            let jobs = restores(desk, bound, batch, side);
+            if jobs.is_empty() {
+                continue;
+            }
+            let (done, _) = send(desk, bound, batch, side, IntentKind::Update, jobs).await?;
+            match side {
+                Side::HubSpot => settle_replies(desk, bound, batch, done).await?,
+                Side::Salesforce => settle_by_reading(desk, bound, batch, done).await?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Units that ended only to be looked at again are not hindered by that.
+fn restores(desk: &Desk<'_>, bound: &Bound, batch: &mut Batch, side: Side) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    for (at, unit) in batch.units.iter_mut().enumerate() {
+        let free = unit.open() || matches!(unit.end, Some(End::Again(_)));
+        let ends = (unit.link.clone(), unit.records.get(side).clone());
+        let (true, (Some(link), Some(record))) = (free, ends) else {
+            continue;
+        };
+        let Some(restore) = unit.restores.remove(&side) else {
+            continue;
+        };
+        unit.finish(look_again(desk));
+        let target = record.as_str().to_owned();
+        let place = (side, IntentKind::Update, target);
+        jobs.push(Job {
+            unit: at,
+            intent: intent(desk, bound, &link.id, place, restore.rules),
+            replaces: Some(restore.replaces),
+            read_at: None,
+        });
+    }
+    jobs
+}
+
+fn intent(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    link: &LinkId,
+    (side, kind, target): (Side, IntentKind, String),
+    rules: Vec<IntendedRule>,
+) -> Intent {
+    Intent {
+        id: IntentId::from_uuid(&desk.site.ids.next()),
+        link: link.clone(),
+        mapping: bound.mapping().name.clone(),
+        revision: bound.mapping().revision.clone(),
+        run: desk.site.run.clone(),
+        side,
+        kind,
+        target,
+        rules,
+        send_before: desk.lane.send_before(),
+        created_at: desk.site.clock.now(),
+    }
 }
 
 fn jobs(
@@ -86,20 +156,16 @@ fn jobs(
         let target = known
             .or_else(|| key_for(desk, unit, side))
             .unwrap_or_default();
-        let intent = Intent {
-            id: IntentId::from_uuid(&desk.site.ids.next()),
-            link,
-            mapping: bound.mapping().name.clone(),
-            revision: bound.mapping().revision.clone(),
-            run: desk.site.run.clone(),
-            side,
-            kind,
-            target,
-            rules: write.rules.clone(),
-            send_before: desk.lane.send_before(),
-            created_at: desk.site.clock.now(),
-        };
-        jobs.push(Job { unit: at, intent });
+        let rules = write.rules.clone();
+        let guarded = bound.mapping().guard.strict && kind == IntentKind::Update;
+        let read = unit.read.get(side).as_ref().filter(|_| guarded);
+        let read_at = read.and_then(|record| record.modified_at);
+        jobs.push(Job {
+            unit: at,
+            intent: intent(desk, bound, &link, (side, kind, target), rules),
+            replaces: None,
+            read_at,
+        });
     }
     jobs
 }
@@ -164,6 +230,7 @@ async fn open_intents(
 fn intents_of(call: &[Job]) -> Changes {
     Changes {
         intents: call.iter().map(|job| job.intent.clone()).collect(),
+        intents_closed: call.iter().filter_map(|job| job.replaces.clone()).collect(),
         ..Changes::default()
     }
 }
@@ -302,6 +369,7 @@ fn row(bound: &Bound, side: Side, job: &Job) -> WriteRow {
         trace: job.intent.id.as_str().to_owned(),
         id,
         fields,
+        unless_changed_since: job.read_at.filter(|_| side == Side::Salesforce),
     }
 }
 
@@ -319,146 +387,6 @@ fn acknowledged(desk: &mut Desk<'_>, batch: &mut Batch, job: &Job, written: &Wri
         IntentKind::Archive => desk.tally.archives += 1,
         IntentKind::Update | IntentKind::Associate => {}
     }
-}
-
-/// HubSpot's replies carry what it stored: they settle the rows, once associations are written.
-async fn settle_replies(
-    desk: &mut Desk<'_>,
-    bound: &Bound,
-    batch: &mut Batch,
-    written: Vec<(Job, Written)>,
-) -> Result<(), StoreError> {
-    let mut jobs = Vec::with_capacity(written.len());
-    for (job, written) in written {
-        let unit = &batch.units[job.unit];
-        let mut stored = expected(bound, unit, &job.intent);
-        if let Some(record) = written.stored {
-            stored.extend(record.fields);
-        }
-        jobs.push((job, stored));
-    }
-    super::associate::write(desk, bound, batch, &mut jobs).await;
-    for (job, stored) in jobs {
-        close(desk, bound, batch, &job, &stored);
-    }
-    Ok(())
-}
-
-/// A record's fields as they stand when the reply does not mention them: as read, or blank on a
-/// record that did not exist.
-fn expected(bound: &Bound, unit: &Unit, intent: &Intent) -> Fields {
-    match unit.fields(intent.side) {
-        Some(fields) => fields.clone(),
-        None => {
-            let names = bound.read_fields(intent.side).iter().cloned();
-            names.map(|name| (name, Raw::Null)).collect()
-        }
-    }
-}
-
-/// Salesforce says only yes: one retrieve shows what triggers, flows and rounding made of it.
-async fn settle_by_reading(
-    desk: &mut Desk<'_>,
-    bound: &Bound,
-    batch: &mut Batch,
-    written: Vec<(Job, Written)>,
-) -> Result<(), StoreError> {
-    if written.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<RecordId> = written
-        .iter()
-        .map(|(_, written)| written.id.clone())
-        .collect();
-    let side = Side::Salesforce;
-    desk.lane.keep().await?;
-    let fields = bound.read_fields(side);
-    let read = desk.crms.read(side, bound.object(side), &ids, fields).await;
-    let read = match read {
-        Ok(records) => with_roles(desk, bound, &written, records).await,
-        Err(error) => Err(error),
-    };
-    let records: BTreeMap<RecordId, Record> = match read {
-        Ok(records) => records.into_iter().map(|r| (r.id.clone(), r)).collect(),
-        Err(error) => {
-            // The writes were done; the next attempt finds the open intents and reads again.
-            for (job, _) in written {
-                batch.units[job.unit].finish(End::Failed(setback(&error)));
-            }
-            return Ok(());
-        }
-    };
-    for (job, written) in written {
-        match records.get(&written.id) {
-            Some(record) if record.presence == Presence::Live => {
-                close(desk, bound, batch, &job, &record.fields);
-            }
-            // Gone or hidden right after our write: the open intent is settled by the next pass.
-            Some(_) | None => batch.units[job.unit].finish(look_again(desk)),
-        }
-    }
-    Ok(())
-}
-
-/// Roles are no fields, so they are read along only where some were written.
-async fn with_roles(
-    desk: &Desk<'_>,
-    bound: &Bound,
-    written: &[(Job, Written)],
-    mut records: Vec<Record>,
-) -> Result<Vec<Record>, CrmError> {
-    let ties = bound.ties();
-    let is_role = |name: &String| ties.roles.iter().any(|read| read.field() == *name);
-    let rules = written.iter().flat_map(|(job, _)| &job.intent.rules);
-    if rules.flat_map(|rule| rule.after.keys()).any(is_role) {
-        let side = Side::Salesforce;
-        desk.crms
-            .add_ties(side, bound.object(side), &ties, &mut records)
-            .await?;
-    }
-    Ok(records)
-}
-
-fn close(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch, job: &Job, stored: &Fields) {
-    let unit = &mut batch.units[job.unit];
-    let intent = &job.intent;
-    unit.changes.intents_closed.push(intent.id.clone());
-    if intent.kind == IntentKind::Archive {
-        return bury(desk, bound, unit, ARCHIVED, intent.side.other());
-    }
-    let after = settle::settle(desk, bound, unit, intent, stored, true);
-    if after == After::Settled && !moved_besides(bound, unit, intent, stored) {
-        return;
-    }
-    if intent.kind != IntentKind::Create {
-        return unit.finish(look_again(desk));
-    }
-    *unit.read.get_mut(intent.side) = unit.records.get(intent.side).clone().map(|id| Record {
-        id,
-        fields: stored.clone(),
-        modified_at: None,
-        created_at: None,
-        presence: Presence::Live,
-    });
-    unit.plan_on = true;
-}
-
-/// Another mapped value is not as it was when the plan was made: somebody edited meanwhile.
-fn moved_besides(bound: &Bound, unit: &Unit, intent: &Intent, stored: &Fields) -> bool {
-    let Some(read) = unit.fields(intent.side) else {
-        return false;
-    };
-    bound.mapping().rules.iter().any(|rule| {
-        !intent
-            .rules
-            .iter()
-            .any(|intended| intended.rule == rule.name)
-            && rule.sides.get(intent.side).iter().any(|name| {
-                stored.contains_key(name)
-                    && read.contains_key(name)
-                    && stored.get(name) != read.get(name)
-            })
-    })
 }
 
 /// Due again at once, to be planned from what the record holds by then.

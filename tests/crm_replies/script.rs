@@ -139,6 +139,7 @@ pub fn row(trace: &str, id: Option<&str>, fields: &[(&str, Raw)]) -> WriteRow {
             .iter()
             .map(|(name, raw)| ((*name).to_owned(), raw.clone()))
             .collect(),
+        unless_changed_since: None,
     }
 }
 

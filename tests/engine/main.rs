@@ -27,6 +27,8 @@ mod merges;
 mod newest;
 mod office;
 mod outages;
+mod oscillation;
+mod overtaken;
 mod patience;
 mod poison;
 mod policies;
@@ -36,6 +38,7 @@ mod revisions;
 mod roles;
 mod settling;
 mod sources;
+mod strict;
 mod two_sided;
 
 mod undelete;

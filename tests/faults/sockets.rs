@@ -27,6 +27,7 @@ async fn row_02_a_lost_reply_closes_the_socket_after_the_write() {
             trace: "1".to_owned(),
             id: None,
             fields: Fields::from([("email".to_owned(), Raw::text(&email))]),
+            unless_changed_since: None,
         };
         let answers = client.create("contacts", &[row]).await;
         let error = answers[0].1.as_ref().unwrap_err();

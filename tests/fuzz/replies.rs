@@ -150,6 +150,7 @@ pub fn rows(ids: &[Option<&str>], field: &str) -> Vec<WriteRow> {
         trace: format!("t{nth}"),
         id: id.map(RecordId::new),
         fields: [(field.to_owned(), Raw::text(format!("v{nth}")))].into(),
+        unless_changed_since: None,
     };
     ids.iter().enumerate().map(row).collect()
 }

@@ -296,7 +296,7 @@ impl Engine {
                 self.world.equate(last, intent.source);
                 self.advance(&intent, stored)?;
             }
-            Settled::NotApplied | Settled::Overtaken => {}
+            Settled::NotApplied | Settled::Overtaken | Settled::Followed => {}
             Settled::NotKept | Settled::Altered => return Err("nobody acknowledged".into()),
         }
         Ok(Phase::Idle)

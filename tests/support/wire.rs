@@ -20,6 +20,8 @@ type Act = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
 enum What {
     Before(Act),
+    /// Runs first; then the request is carried out and its reply is lost.
+    BeforeLosing(Act),
     /// The request arrives and is carried out; what comes back is a gateway's time-out.
     LoseReply,
     /// The request never arrives; what comes back is a gateway's time-out.
@@ -121,6 +123,17 @@ impl Wire {
         self.wait(method, path_end, What::Before(act));
     }
 
+    /// Runs `act` right before the next such request arrives, whose reply is then lost.
+    pub fn before_losing_reply(
+        &self,
+        method: &'static str,
+        path_end: &'static str,
+        act: impl FnOnce() + Send + 'static,
+    ) {
+        let act: Act = Box::new(move || Box::pin(async move { act() }));
+        self.wait(method, path_end, What::BeforeLosing(act));
+    }
+
     pub fn lose_reply(&self, method: &'static str, path_end: &'static str) {
         self.wait(method, path_end, What::LoseReply);
     }
@@ -209,6 +222,11 @@ impl Wire {
             Some(What::Before(act)) => {
                 act().await;
                 next.run(request).await
+            }
+            Some(What::BeforeLosing(act)) => {
+                act().await;
+                drop(next.run(request).await);
+                answer(504, "")
             }
             Some(What::LoseReply) => {
                 drop(next.run(request).await);

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::wire::{self, ID, MERGED, Many, Object};
 use super::{BATCH, HubSpot, Op, VERSION};
-use crate::crm::{CrmError, ErrorKind};
+use crate::crm::{CrmError, Edit, ErrorKind};
 use crate::model::{Presence, Raw, Record, RecordId, Timestamp};
 
 const READ: Op = Op::read("read");
@@ -50,6 +50,16 @@ impl HistoryEntry {
         match self.source_type.as_str() {
             "INTEGRATION" | "API" => self.source_id.as_deref(),
             _ => None,
+        }
+    }
+
+    pub(in crate::crm) fn into_edit(self) -> Edit {
+        let by = self.app().map(str::to_owned);
+        Edit {
+            by_machine: by.is_some(),
+            by,
+            value: self.value,
+            at: self.at,
         }
     }
 }

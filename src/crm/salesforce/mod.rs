@@ -89,6 +89,8 @@ struct Draft {
     /// Path and query below the instance address.
     path: String,
     body: Option<Vec<u8>>,
+    /// The last change that the caller knows of; a later one refuses the call.
+    unless_changed_since: Option<Timestamp>,
 }
 
 /// One connection to one org. Clones share the session, the gate and the counters.
@@ -179,6 +181,7 @@ impl Salesforce {
             method: Method::GET,
             path,
             body: None,
+            unless_changed_since: None,
         };
         self.send(op, draft).await
     }
@@ -196,6 +199,7 @@ impl Salesforce {
             method,
             path,
             body: Some(body),
+            unless_changed_since: None,
         };
         self.send(op, draft).await
     }
@@ -319,6 +323,9 @@ fn request(op: Op<'_>, draft: &Draft, session: &Session) -> Result<Request, CrmE
         request = request.header("sforce-auto-assign", "FALSE");
     } else {
         request = request.header("sforce-query-options", "batchSize=2000");
+    }
+    if let Some(at) = draft.unless_changed_since {
+        request = request.unless_changed_since(at);
     }
     if let Some(body) = &draft.body {
         request = request.json(body.clone());

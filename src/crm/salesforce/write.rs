@@ -49,7 +49,41 @@ impl Salesforce {
     }
 
     pub async fn update(&self, object: &str, rows: &[WriteRow]) -> Vec<(String, RowResult)> {
-        self.write(Kind::Update, object, rows).await
+        let guarded = |row: &&WriteRow| row.unless_changed_since.is_some();
+        let (guarded, free): (Vec<&WriteRow>, Vec<&WriteRow>) = rows.iter().partition(guarded);
+        let free: Vec<WriteRow> = free.into_iter().cloned().collect();
+        let mut answers = self.write(Kind::Update, object, &free).await;
+        for row in guarded {
+            let answer = self.update_guarded(object, row).await;
+            answers.push((row.trace.clone(), answer));
+        }
+        answers
+    }
+
+    /// One row by its own call: only there Salesforce compares the time of the last change.
+    async fn update_guarded(&self, object: &str, row: &WriteRow) -> RowResult {
+        let mut line = line(Kind::Update, object, row)?;
+        line.remove("attributes");
+        line.remove("id");
+        let id = row.id.as_ref().and_then(|id| full_id(id.as_str()));
+        let id = id.ok_or_else(|| CrmError::bad_request("an update names no record"))?;
+        let body = serde_json::to_vec(&line)
+            .map_err(|_| CrmError::bad_request("the body of a request cannot be written"))?;
+        let draft = super::Draft {
+            method: Method::PATCH,
+            path: data_path(&["sobjects", soql::name(object)?, &id], &[]),
+            body: Some(body),
+            unless_changed_since: row.unless_changed_since,
+        };
+        match self.send(Op::write("update", object), draft).await {
+            Ok(_) => Ok(Written {
+                id: RecordId::new(id),
+                created: false,
+                stored: None,
+            }),
+            Err(error) if error.status == Some(412) => Err(CrmError::changed_meanwhile()),
+            Err(error) => Err(error),
+        }
     }
 
     /// By an external id field whose value is among each row's fields.
@@ -193,6 +227,7 @@ impl Salesforce {
             method: Method::DELETE,
             path: data_path(&["composite", "sobjects"], &query),
             body: None,
+            unless_changed_since: None,
         };
         self.send(Op::write("delete", object), draft).await?.list()
     }

@@ -6,7 +6,8 @@ use super::super::read::RECORD_TYPE;
 use super::super::types::{Create, Mapping};
 use crate::model::{BySide, ObjectSchema, Side};
 
-/// What the engine itself looks at: ids, times, and signs of merge, conversion and deletion.
+/// What the engine itself looks at: ids, times, who changed a record last, and signs of merge,
+/// conversion and deletion.
 const HUBSPOT: [&str; 6] = [
     "hs_object_id",
     "createdate",
@@ -15,11 +16,12 @@ const HUBSPOT: [&str; 6] = [
     "hs_lastmodifieddate",
     "hs_merged_object_ids",
 ];
-const SALESFORCE: [&str; 10] = [
+const SALESFORCE: [&str; 11] = [
     "Id",
     "IsDeleted",
     "CreatedDate",
     "LastModifiedDate",
+    "LastModifiedById",
     "SystemModstamp",
     "MasterRecordId",
     "IsConverted",
@@ -83,13 +85,6 @@ pub(super) fn reads(
             });
         }
         set.extend(key.get(side).clone());
-        let compares = mapping
-            .rules
-            .iter()
-            .any(|rule| rule.policy.compares_times());
-        if side == Side::Salesforce && compares {
-            set.insert("LastModifiedById".to_owned());
-        }
         let system: &[&str] = match side {
             Side::HubSpot => &HUBSPOT,
             Side::Salesforce => &SALESFORCE,

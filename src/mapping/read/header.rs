@@ -50,6 +50,7 @@ pub(in crate::mapping) fn mapping(
             unlinks: Limit::Auto,
             blanks: Limit::Auto,
             changes: Limit::Auto,
+            strict: false,
         },
         rules,
         places,
@@ -231,7 +232,14 @@ impl Reader<'_> {
     }
 
     fn guard(&mut self, node: &Node, guard: &mut Guard) {
+        if !matches!(node.body, Body::Map(_)) {
+            return self.strict(node, guard);
+        }
         for entry in self.table(node, "`guard`", keys::GUARD) {
+            if entry.key == "writes" {
+                self.strict(&entry.value, guard);
+                continue;
+            }
             let Some(limit) = self.limit(&entry.value) else {
                 continue;
             };
@@ -241,6 +249,18 @@ impl Reader<'_> {
                 "blanks" => guard.blanks = limit,
                 _ => guard.changes = limit,
             }
+        }
+    }
+
+    fn strict(&mut self, node: &Node, guard: &mut Guard) {
+        match self.text(node, "`guard`") {
+            Some("strict") => guard.strict = true,
+            Some(text) => {
+                let message =
+                    "`guard` is `strict`, or limits: { deletes: …, blanks: …, changes: … }";
+                self.error(&node.at, text, message);
+            }
+            None => {}
         }
     }
 

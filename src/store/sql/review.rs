@@ -18,6 +18,14 @@ statements! {
     JOURNAL_OF = ["SELECT entry_id, made_at, run_id, mapping, revision, link_id, record_side, \
         record_id, rule, decision, reason, winner, vals, detail FROM journal \
         WHERE workspace_id = $1 AND link_id = $2 ORDER BY entry_id DESC LIMIT $3"];
+    /// Writes and holds of several links; what went back and forth shows here.
+    JOURNAL_SINCE = [
+        "SELECT entry_id, made_at, run_id, mapping, revision, link_id, record_side, record_id, \
+         rule, decision, reason, winner, vals, detail FROM journal WHERE workspace_id = $1 \
+         AND link_id IN (SELECT r.id FROM",
+        rows("$2": id TEXT),
+        ") AND made_at >= $3 AND decision IN ('write', 'hold') ORDER BY entry_id DESC LIMIT 50000"
+    ];
     JOURNAL_PAGE = ["SELECT entry_id, made_at, run_id, mapping, revision, link_id, record_side, \
         record_id, rule, decision, reason, winner, vals, detail FROM journal \
         WHERE workspace_id = $1 AND (CAST($2 AS TEXT) IS NULL OR run_id = $2) \

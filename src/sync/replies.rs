@@ -1,0 +1,213 @@
+//! Settles the writes of this attempt by what the CRMs say they hold now: HubSpot in its reply,
+//! Salesforce when it is read back. Sends nothing.
+
+use std::collections::BTreeMap;
+
+use super::audit::{self, Evidence};
+use super::desk::Desk;
+use super::gone::{ARCHIVED, bury};
+use super::load::setback;
+use super::settle::{self, After};
+use super::times::stamped_by_another;
+use super::unit::{Batch, End, Unit};
+use super::write::{Job, look_again};
+use crate::crm::{CrmError, Written};
+use crate::mapping::Bound;
+use crate::model::{Fields, Intent, IntentKind, Presence, Raw, Record, RecordId, Side};
+use crate::store::StoreError;
+
+/// HubSpot's replies carry what it stored: they settle the rows, once associations are written.
+pub async fn settle_replies(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+    written: Vec<(Job, Written)>,
+) -> Result<(), StoreError> {
+    let mut jobs = Vec::with_capacity(written.len());
+    for (job, written) in written {
+        let unit = &batch.units[job.unit];
+        let mut stored = expected(bound, unit, &job.intent);
+        if let Some(record) = written.stored {
+            stored.extend(record.fields);
+        }
+        jobs.push((job, stored));
+    }
+    super::associate::write(desk, bound, batch, &mut jobs).await;
+    close_all(desk, bound, batch, Side::HubSpot, jobs).await;
+    Ok(())
+}
+
+/// Closes the writes, those that something speaks against in the light of their history. When
+/// that cannot be read just now, they stay open for the next attempt.
+async fn close_all(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+    side: Side,
+    jobs: Vec<(Job, Fields)>,
+) {
+    let all = !jobs.is_empty() && audit::sampled(desk);
+    let suspect = |(job, stored): &(Job, Fields)| {
+        let unit = &batch.units[job.unit];
+        let moved = || moved_besides(bound, unit, &job.intent, stored);
+        job.intent.kind == IntentKind::Update
+            && (all || audit::suspects(desk, bound, unit, job) || moved())
+    };
+    let (suspects, clear): (Vec<_>, Vec<_>) = jobs.into_iter().partition(suspect);
+    for (job, stored) in clear {
+        let evidence = Evidence {
+            by_another: stamped_by_another(desk, &stored),
+            ..Evidence::default()
+        };
+        close(desk, bound, batch, &job, &stored, &evidence);
+    }
+    let targets: Vec<RecordId> = suspects
+        .iter()
+        .map(|(job, _)| RecordId::new(&job.intent.target))
+        .collect();
+    let writes = suspects.iter().map(|(job, _)| &job.intent);
+    let histories = audit::histories(desk, bound, side, targets.iter().zip(writes)).await;
+    for ((job, stored), target) in suspects.into_iter().zip(&targets) {
+        match &histories {
+            Ok(histories) => {
+                let evidence = Evidence {
+                    history: histories.get(target),
+                    suspected: true,
+                    by_another: stamped_by_another(desk, &stored),
+                };
+                close(desk, bound, batch, &job, &stored, &evidence);
+            }
+            Err(error) => batch.units[job.unit].finish(End::Failed(setback(error))),
+        }
+    }
+}
+
+/// A record's fields as they stand when the reply does not mention them: as read, or blank on a
+/// record that did not exist.
+fn expected(bound: &Bound, unit: &Unit, intent: &Intent) -> Fields {
+    match unit.fields(intent.side) {
+        Some(fields) => fields.clone(),
+        None => {
+            let names = bound.read_fields(intent.side).iter().cloned();
+            names.map(|name| (name, Raw::Null)).collect()
+        }
+    }
+}
+
+/// Salesforce says only yes: one retrieve shows what triggers, flows and rounding made of it.
+pub async fn settle_by_reading(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+    written: Vec<(Job, Written)>,
+) -> Result<(), StoreError> {
+    if written.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<RecordId> = written
+        .iter()
+        .map(|(_, written)| written.id.clone())
+        .collect();
+    let side = Side::Salesforce;
+    desk.lane.keep().await?;
+    let fields = bound.read_fields(side);
+    let read = desk.crms.read(side, bound.object(side), &ids, fields).await;
+    let read = match read {
+        Ok(records) => with_roles(desk, bound, &written, records).await,
+        Err(error) => Err(error),
+    };
+    let records: BTreeMap<RecordId, Record> = match read {
+        Ok(records) => records.into_iter().map(|r| (r.id.clone(), r)).collect(),
+        Err(error) => {
+            // The writes were done; the next attempt finds the open intents and reads again.
+            for (job, _) in written {
+                batch.units[job.unit].finish(End::Failed(setback(&error)));
+            }
+            return Ok(());
+        }
+    };
+    let mut jobs = Vec::with_capacity(written.len());
+    for (job, written) in written {
+        match records.get(&written.id) {
+            Some(record) if record.presence == Presence::Live => {
+                jobs.push((job, record.fields.clone()));
+            }
+            // Gone or hidden right after our write: the open intent is settled by the next pass.
+            Some(_) | None => batch.units[job.unit].finish(look_again(desk)),
+        }
+    }
+    close_all(desk, bound, batch, side, jobs).await;
+    Ok(())
+}
+
+/// Roles are no fields, so they are read along only where some were written.
+async fn with_roles(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    written: &[(Job, Written)],
+    mut records: Vec<Record>,
+) -> Result<Vec<Record>, CrmError> {
+    let ties = bound.ties();
+    let is_role = |name: &String| ties.roles.iter().any(|read| read.field() == *name);
+    let rules = written.iter().flat_map(|(job, _)| &job.intent.rules);
+    if rules.flat_map(|rule| rule.after.keys()).any(is_role) {
+        let side = Side::Salesforce;
+        desk.crms
+            .add_ties(side, bound.object(side), &ties, &mut records)
+            .await?;
+    }
+    Ok(records)
+}
+
+fn close(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+    job: &Job,
+    stored: &Fields,
+    evidence: &Evidence<'_>,
+) {
+    let unit = &mut batch.units[job.unit];
+    let intent = &job.intent;
+    if intent.kind == IntentKind::Archive {
+        unit.changes.intents_closed.push(intent.id.clone());
+        return bury(desk, bound, unit, ARCHIVED, intent.side.other());
+    }
+    unit.made |= intent.kind == IntentKind::Create;
+    let after = settle::settle(desk, bound, unit, intent, (stored, true), evidence);
+    if !unit.is_restoring(intent) {
+        unit.changes.intents_closed.push(intent.id.clone());
+    }
+    if after == After::Settled && !moved_besides(bound, unit, intent, stored) {
+        return;
+    }
+    if intent.kind != IntentKind::Create {
+        return unit.finish(look_again(desk));
+    }
+    *unit.read.get_mut(intent.side) = unit.records.get(intent.side).clone().map(|id| Record {
+        id,
+        fields: stored.clone(),
+        modified_at: None,
+        created_at: None,
+        presence: Presence::Live,
+    });
+    unit.plan_on = true;
+}
+
+/// Another mapped value is not as it was when the plan was made: somebody edited meanwhile.
+fn moved_besides(bound: &Bound, unit: &Unit, intent: &Intent, stored: &Fields) -> bool {
+    let Some(read) = unit.fields(intent.side) else {
+        return false;
+    };
+    bound.mapping().rules.iter().any(|rule| {
+        !intent
+            .rules
+            .iter()
+            .any(|intended| intended.rule == rule.name)
+            && rule.sides.get(intent.side).iter().any(|name| {
+                stored.contains_key(name)
+                    && read.contains_key(name)
+                    && stored.get(name) != read.get(name)
+            })
+    })
+}
