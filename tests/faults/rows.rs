@@ -87,7 +87,12 @@ async fn row_63_a_batch_refused_for_one_record_is_halved_until_it_stands_alone()
     world.settle().await;
     assert_eq!(promoted(&world, &pairs), 7, "all but the one");
     let calls = struck(&world, Fault::BatchRefused);
-    assert!(calls <= 4, "{calls} refusals for one of eight");
+    let sent = world.hubspot.requests().into_iter();
+    let sent: Vec<_> = sent
+        .filter(|request| request.path.ends_with("/batch/update"))
+        .map(|request| (request.status, request.at.to_string()))
+        .collect();
+    assert!(calls <= 4, "{calls} refusals for one of eight: {sent:?}");
     assert_eq!(
         world.letters().await.len(),
         1,
