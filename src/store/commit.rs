@@ -21,6 +21,7 @@ use super::rows::{
     DeadLetterDb, FinishRow, HoldCloseRow, HoldDb, IntentDb, JournalDb, KeyPutRow, KeyRow, LinkDb,
     MarkRow, RetryRow, TombstoneDb, ids, task_key,
 };
+use super::seam::{Deed, Seam};
 use super::sql;
 
 type Step = (&'static Dialected, Vec<Arg>);
@@ -36,9 +37,15 @@ impl Store {
             lease.epoch,
             changes.lane_state.as_deref()
         ];
+        let deed = Deed::Commit {
+            epoch: lease.epoch,
+            changes: &changes,
+        };
+        self.seam(Seam::Before(deed)).await;
         let steps = Steps::of(lease, self.clock.now()).all(changes);
         let rows = again(|| self.apply(lease, &fence, &steps)).await?;
         self.survey_after(rows).await;
+        self.seam(Seam::After).await;
         Ok(())
     }
 

@@ -1,0 +1,106 @@
+//! Plays many schedules at once, one thread for each core, and reports what it found.
+
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::counts::Counts;
+use crate::invariants::runs::same_seed_same_trace;
+use crate::run::{Outcome, Rig, Wish, play};
+use crate::trace::Keep;
+
+/// Every so many seeds are played twice and compared.
+const TWICE_EVERY: u64 = 50;
+/// A store that many workspaces have passed through is slower than a new one.
+const RUNS_PER_STORE: u64 = 300;
+
+pub struct Report {
+    pub schedules: u64,
+    pub counts: Counts,
+    pub failures: Vec<String>,
+}
+
+pub fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime")
+}
+
+/// How to see it again, what it was, and what led to it.
+pub fn told(outcome: &Outcome) -> String {
+    let mut text = format!("seed {} with the cast {}\n", outcome.seed, outcome.cast);
+    for violation in &outcome.violations {
+        let _ = writeln!(text, "  {}: {}", violation.invariant, violation.what);
+    }
+    let _ = writeln!(text, "  replay: scripts/simulate --seed {} --schedules 1", outcome.seed);
+    text
+}
+
+async fn one(rig: &Rig, seed: u64) -> (Counts, Option<String>) {
+    let twice = seed % TWICE_EVERY == 0;
+    let keep = if twice { Keep::Hash } else { Keep::Nothing };
+    let first = play(rig, seed, Wish::of(keep)).await;
+    if !first.violations.is_empty() {
+        let again = play(rig, seed, Wish::of(Keep::Lines)).await;
+        let text = format!("{}  the last events:\n{}", told(&first), again.tail);
+        return (first.counts, Some(text));
+    }
+    if twice {
+        let second = play(rig, seed, Wish::of(Keep::Hash)).await;
+        let found = same_seed_same_trace(seed, first.hash, second.hash);
+        return (first.counts, found.err().map(|what| format!("I23: {what}")));
+    }
+    (first.counts, None)
+}
+
+/// Plays the seeds from `first` on; stops early once enough is wrong.
+pub fn play_all(
+    first: u64,
+    schedules: u64,
+    failures_max: usize,
+    progress: &(impl Fn(u64) + Sync),
+) -> Report {
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    let next = AtomicU64::new(0);
+    let report = Mutex::new(Report {
+        schedules: 0,
+        counts: Counts::default(),
+        failures: Vec::new(),
+    });
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let runtime = runtime();
+                let mut rig = runtime.block_on(Rig::new());
+                for played in 1.. {
+                    let nth = next.fetch_add(1, Ordering::SeqCst);
+                    if nth >= schedules {
+                        return;
+                    }
+                    let seed = first + nth;
+                    let played_one = catch_unwind(AssertUnwindSafe(|| {
+                        runtime.block_on(one(&rig, seed))
+                    }));
+                    let (counts, failure) = played_one.unwrap_or_else(|_| {
+                        (Counts::default(), Some(format!("seed {seed} panicked, as said above")))
+                    });
+                    let fresh = failure.is_some() || played % RUNS_PER_STORE == 0;
+                    let done = {
+                        let mut report = report.lock().expect("no thread panics here");
+                        report.schedules += 1;
+                        report.counts.join(&counts);
+                        report.failures.extend(failure);
+                        if report.failures.len() >= failures_max {
+                            next.store(schedules, Ordering::SeqCst);
+                        }
+                        report.schedules
+                    };
+                    progress(done);
+                    if fresh {
+                        rig = runtime.block_on(Rig::new());
+                    }
+                }
+            });
+        }
+    });
+    report.into_inner().expect("no thread panics here")
+}

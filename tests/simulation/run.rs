@@ -1,0 +1,461 @@
+//! One schedule: trouble for a while, then peace, then judgement.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use secrecy::SecretString;
+use tandem::app::{Engine, Options, Parts, SetupError, Step};
+use tandem::clock::{Chance, Clock};
+use tandem::crm::salesforce::{Login, log_in};
+use tandem::crm::{HubSpot, Salesforce, Transport};
+use tandem::mapping::{Mapping, SourceFile, load};
+use tandem::model::{BySide, Side, Timestamp, WorkspaceId};
+use tandem::sim::SimClock;
+use tandem::sim::hubspot::{HubSpotOptions, HubSpotSim};
+use tandem::sim::salesforce::{SalesforceOptions, SalesforceSim};
+use tandem::store::{Store, StoreError, Watch};
+use tokio::pin;
+
+use crate::cast::{CASTS, Cast};
+use crate::counts::Counts;
+use crate::dice::Dice;
+use crate::ledger::Ledger;
+use crate::mirror::Mirror;
+use crate::rest;
+use crate::stage::{Hub, Stage, Violation};
+use crate::trace::{Keep, Trace};
+use crate::users;
+use crate::wire::{around, arrivals};
+
+/// 2026-03-02T09:00:00Z.
+const START: Timestamp = Timestamp::from_millis(1_772_442_000_000);
+/// A process that died gives nothing back; its lease has to run out.
+const LEASE_MILLIS: i64 = 31_000;
+const OPENINGS_MAX: u32 = 60;
+
+/// One store that many schedules share, each in a workspace of its own.
+pub struct Rig {
+    store: Arc<Store>,
+    clock: Clock,
+    hub: Hub,
+    runs: AtomicU64,
+}
+
+impl Rig {
+    pub async fn new() -> Self {
+        let clock = Clock::manual(START);
+        let hub = Hub::new();
+        let store = Store::open("sqlite::memory:", clock.clone()).await.unwrap();
+        let asked = hub.clone();
+        let watch = Watch::new(move |seam| {
+            let fate = asked.at_commit(seam);
+            let hub = asked.clone();
+            Box::pin(async move { hub.meet(fate).await })
+        });
+        Self {
+            store: Arc::new(store.watched(watch)),
+            clock,
+            hub,
+            runs: AtomicU64::new(0),
+        }
+    }
+}
+
+/// What a schedule is to be played with besides its seed.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish {
+    pub keep: Keep,
+    /// By name; otherwise the seed picks.
+    pub cast: Option<&'static str>,
+}
+
+impl Wish {
+    pub const fn of(keep: Keep) -> Self {
+        Self { keep, cast: None }
+    }
+}
+
+/// How a schedule ended.
+pub struct Outcome {
+    pub seed: u64,
+    pub cast: &'static str,
+    pub violations: Vec<Violation>,
+    pub counts: Counts,
+    pub hash: u64,
+    pub tail: String,
+}
+
+pub struct Run<'a> {
+    rig: &'a Rig,
+    pub workspace: WorkspaceId,
+    engine: Option<Engine>,
+    openings: u32,
+    seed: u64,
+    cast: &'static Cast,
+    salesforce: SalesforceSim,
+    hubspot: HubSpotSim,
+    mappings: Vec<Mapping>,
+}
+
+pub async fn play(rig: &Rig, seed: u64, wish: Wish) -> Outcome {
+    let mut run = Run::begin(rig, seed, wish);
+    run.go().await;
+    let stage = rig.hub.take();
+    Outcome {
+        seed,
+        cast: run.cast.name,
+        violations: stage.violations,
+        counts: stage.counts,
+        hash: stage.trace.hash(),
+        tail: stage.trace.tail(4_000),
+    }
+}
+
+fn read(mappings: &[String]) -> Vec<Mapping> {
+    let files: Vec<SourceFile> = mappings
+        .iter()
+        .enumerate()
+        .map(|(nth, text)| SourceFile {
+            path: format!("{nth}.yaml"),
+            text: text.clone(),
+        })
+        .collect();
+    let loaded = load(&files, &BTreeMap::new());
+    loaded.unwrap_or_else(|faults| panic!("the cast's mappings load: {faults:?}")).mappings
+}
+
+fn set_clock(clock: &Clock, at: Timestamp) {
+    clock.advance_millis(at.millis_since(clock.now()));
+}
+
+impl<'a> Run<'a> {
+    fn begin(rig: &'a Rig, seed: u64, wish: Wish) -> Self {
+        set_clock(&rig.clock, START);
+        let mut dice = Dice::new(seed);
+        let mut cast = &CASTS[dice.below(CASTS.len())];
+        if let Some(name) = wish.cast {
+            cast = CASTS.iter().find(|cast| cast.name == name).expect("a cast of this name");
+        }
+        let clock = &rig.clock;
+        let hubspot = HubSpotOptions {
+            search_lag_ms: if dice.one_in(4) { 240_000 } else { 2_000 },
+            ..HubSpotOptions::default()
+        };
+        let hubspot = HubSpotSim::new(SimClock::new(clock.clone()), hubspot);
+        let options = SalesforceOptions::default();
+        let salesforce = SalesforceSim::new(SimClock::new(clock.clone()), options);
+        if cast.shouts {
+            salesforce.set_trigger(
+                "Contact",
+                Some(Box::new(|values| {
+                    let title = values.get("Title").and_then(|title| title.as_str());
+                    if let Some(title) = title.map(str::to_uppercase) {
+                        values.insert("Title".to_owned(), title.into());
+                    }
+                })),
+            );
+        }
+        let pooled = dice.one_in(3);
+        let stage = Stage {
+            cast,
+            clock: clock.clone(),
+            hubspot: hubspot.clone(),
+            salesforce: salesforce.clone(),
+            dice,
+            seams: 0,
+            calm: true,
+            alone: false,
+            starting: false,
+            ledger: Ledger::default(),
+            mirror: Mirror::default(),
+            counts: Counts::default(),
+            trace: Trace::new(wish.keep),
+            deferred: Vec::new(),
+            late: Vec::new(),
+            closed_until: BySide::default(),
+            violations: Vec::new(),
+            pooled,
+            next_value: 0,
+            step_from: 0,
+            before_write: None,
+        };
+        rig.hub.set(stage);
+        let nth = rig.runs.fetch_add(1, Ordering::SeqCst);
+        Self {
+            rig,
+            workspace: WorkspaceId::new(format!("run{nth}/test")),
+            engine: None,
+            openings: 0,
+            seed,
+            cast,
+            salesforce,
+            hubspot,
+            mappings: read(&cast.mappings),
+        }
+    }
+
+    pub fn with<T>(&self, act: impl FnOnce(&mut Stage) -> T) -> T {
+        self.rig.hub.with(act)
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.rig.store
+    }
+
+    pub fn engine(&self) -> &Engine {
+        self.engine.as_ref().expect("the engine runs")
+    }
+
+    async fn go(&mut self) {
+        self.populate();
+        let early = self.with(|stage| stage.dice.one_in(3));
+        if early {
+            self.with(|stage| stage.calm = false);
+        }
+        self.open().await;
+        if !early {
+            rest::settle(self).await;
+            self.with(|stage| stage.calm = false);
+        }
+        self.trouble().await;
+        self.make_peace().await;
+        rest::judge(self).await;
+        self.engine = None;
+    }
+
+    /// A few records on each side, some of them the same people.
+    fn populate(&self) {
+        self.with(|stage| {
+            let number = 2 + stage.dice.below(3);
+            for _ in 0..number {
+                let side = if stage.dice.coin() { Side::HubSpot } else { Side::Salesforce };
+                users::add(stage, side);
+                if stage.dice.coin() {
+                    users::add(stage, side.other());
+                }
+            }
+            stage.clock.advance_millis(60_000);
+            let shots = stage.shots();
+            stage.ledger.note_values(&shots);
+        });
+    }
+
+    async fn trouble(&mut self) {
+        let from = self.with(|stage| stage.seams);
+        let budget = self.with(|stage| 20 + stage.dice.below(40)) as u32;
+        for _ in 0..60 {
+            let (seams, choice, millis) = self.with(|stage| {
+                let millis = match stage.dice.below(5) {
+                    0 => stage.dice.between(30_000, 200_000),
+                    _ => stage.dice.between(200, 15_000),
+                };
+                (stage.seams - from, stage.dice.below(12), millis)
+            });
+            if seams >= budget || self.with(|stage| !stage.violations.is_empty()) {
+                break;
+            }
+            match choice {
+                0 | 1 => self.look().await,
+                2 => self.pass(millis).await,
+                3 | 4 => self.with(users::act),
+                5 if millis % 3 == 0 => self.scan().await,
+                _ => {
+                    if let Step::Wait(_) = self.step().await {
+                        self.pass(millis).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Users rest, nothing is lost any more, and what is still on its way arrives or never does.
+    async fn make_peace(&mut self) {
+        self.with(|stage| {
+            stage.calm = true;
+            stage.alone = false;
+            stage.trace.say(|| "-- peace --".to_owned());
+        });
+        self.pass(1_000).await;
+        let now = self.rig.clock.now();
+        let last = self.with(|stage| {
+            let deferred = stage.deferred.iter().map(|one| one.until);
+            deferred.chain(stage.late.iter().map(|(_, until)| *until)).max()
+        });
+        if let Some(last) = last {
+            self.pass(last.millis_since(now).max(0) + 1).await;
+        }
+    }
+
+    /// Moves the clock; what arrives in the meantime arrives.
+    pub async fn pass(&self, millis: i64) {
+        let by = self.rig.clock.now().plus_millis(millis);
+        for (side, router) in [
+            (Side::HubSpot, self.hubspot.router()),
+            (Side::Salesforce, self.salesforce.router()),
+        ] {
+            arrivals(&self.rig.hub, &router, side, Some(by)).await;
+        }
+        self.with(|stage| {
+            stage.clock.advance_millis(millis);
+            stage.trace.say(|| format!("{millis} ms pass"));
+            let (due, rest): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut stage.late).into_iter().partition(|(_, until)| *until <= by);
+            stage.late = rest;
+            for (late, _) in due {
+                users::commit_late(stage, late);
+            }
+        });
+    }
+
+    /// Asks both sides for changes. Not a place to die at: it is the harness that asks.
+    pub async fn look(&self) {
+        self.with(|stage| stage.alone = true);
+        self.engine().poll_now().await.unwrap();
+        self.with(|stage| stage.alone = false);
+    }
+
+    pub async fn scan(&self) {
+        self.with(|stage| {
+            stage.alone = true;
+            stage.counts.add("scans", 1);
+        });
+        self.engine().scan_now().await.unwrap();
+        self.with(|stage| stage.alone = false);
+    }
+
+    /// One step of the engine, in which the process may die or be frozen.
+    pub async fn step(&mut self) -> Step {
+        let hub = self.rig.hub.clone();
+        hub.with(|stage| {
+            stage.step_from = stage.seams;
+            stage.counts.add("steps", 1);
+        });
+        let mut engine = self.engine.take().expect("the engine runs");
+        let done = {
+            let step = engine.step();
+            pin!(step);
+            tokio::select! {
+                biased;
+                done = &mut step => Some(done),
+                () = hub.died() => None,
+                () = hub.froze() => {
+                    self.succeed().await;
+                    hub.thaw();
+                    let done = step.await;
+                    hub.with(|stage| stage.alone = false);
+                    Some(done)
+                }
+            }
+        };
+        match done {
+            None => {
+                drop(engine);
+                self.after_death().await;
+                Step::Wait(None)
+            }
+            Some(done) => {
+                // A successor took over while the old process was frozen; the old one ends here.
+                if self.engine.is_none() {
+                    self.engine = Some(engine);
+                }
+                done.unwrap_or_else(|error| self.stumbled(&error))
+            }
+        }
+    }
+
+    fn stumbled(&self, error: &StoreError) -> Step {
+        self.with(|stage| stage.violated("I5", format!("the store refused a step: {error}")));
+        Step::Wait(None)
+    }
+
+    /// The process stands still for longer than its lease, and another one works meanwhile.
+    async fn succeed(&mut self) {
+        let steps = self.with(|stage| {
+            stage.alone = true;
+            1 + stage.dice.below(5)
+        });
+        self.pass(LEASE_MILLIS + 4_000).await;
+        self.open().await;
+        let mut engine = self.engine.take().expect("the successor runs");
+        for _ in 0..steps {
+            if let Err(error) = engine.step().await {
+                self.stumbled(&error);
+            }
+        }
+        self.engine = Some(engine);
+    }
+
+    async fn after_death(&mut self) {
+        // One statement, so that the connection is done with what was dropped.
+        self.store().open_intents(&self.workspace).await.unwrap();
+        self.pass(LEASE_MILLIS).await;
+        self.open().await;
+    }
+
+    /// A process starts, and is started again when it dies or cannot begin.
+    pub async fn open(&mut self) {
+        for _ in 0..OPENINGS_MAX {
+            self.openings += 1;
+            let hub = self.rig.hub.clone();
+            hub.with(|stage| stage.starting = true);
+            let opened = {
+                let open = self.try_open();
+                pin!(open);
+                tokio::select! {
+                    biased;
+                    opened = &mut open => Some(opened),
+                    () = hub.died() => None,
+                }
+            };
+            hub.with(|stage| stage.starting = false);
+            match opened {
+                Some(Ok(engine)) => {
+                    self.engine = Some(engine);
+                    return;
+                }
+                Some(Err(SetupError::Mappings(faults))) => {
+                    panic!("the cast {} does not fit: {faults:?}", self.cast.name)
+                }
+                Some(Err(_)) | None => self.pass(LEASE_MILLIS).await,
+            }
+        }
+        panic!("seed {}: the engine never opens", self.seed);
+    }
+
+    async fn try_open(&self) -> Result<Engine, SetupError> {
+        let (hub, clock) = (&self.rig.hub, &self.rig.clock);
+        let router = around(hub.clone(), Side::HubSpot, self.hubspot.router());
+        let token = SecretString::from(HubSpotOptions::default().token);
+        let transport = Transport::InProcess(router);
+        let hubspot = HubSpot::new(transport, "http://hubspot.test", token, clock.clone());
+        let router = around(hub.clone(), Side::Salesforce, self.salesforce.router());
+        let transport = Transport::InProcess(router);
+        let options = SalesforceOptions::default();
+        let login = Login::ClientCredentials {
+            url: "http://salesforce.test".to_owned(),
+            id: options.client_id,
+            secret: SecretString::from(options.client_secret),
+        };
+        let session = log_in(&transport, &login, clock).await;
+        let session = session.map_err(|error| SetupError::Crm {
+            side: Side::Salesforce,
+            error,
+        })?;
+        let salesforce = Salesforce::new(transport, session, Some(login), clock.clone());
+        Engine::open(Parts {
+            store: Arc::clone(&self.rig.store),
+            workspace: self.workspace.clone(),
+            hubspot,
+            salesforce,
+            mappings: self.mappings.clone(),
+            clock: clock.clone(),
+            chance: Chance::seeded(self.seed ^ u64::from(self.openings) << 32),
+            options: Options {
+                poll_millis: Some(60_000),
+                ..Options::default()
+            },
+        })
+        .await
+    }
+}
