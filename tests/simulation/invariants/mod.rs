@@ -25,9 +25,8 @@ pub struct Rest {
     pub intents: Vec<Intent>,
     /// Commits about pairs that the last full scan led to although polls had looked.
     pub missed: u64,
-    /// Writes of a last round of polls and a scan, and of a replay of every record.
+    /// Writes that followed when every record was asked for once more.
     pub idle_writes: u64,
-    pub replay_writes: u64,
 }
 
 impl Rest {
