@@ -161,10 +161,10 @@ const TITLE: &str = "  jobtitle: Title";
 
 fn deleting() -> Cast {
     let settings = "conflict: salesforce\nfirst-sync: { fill-blanks: salesforce }\ncreate: both\n\
-                    delete: { hubspot: archive, salesforce: archive }\nguard: { deletes: 1 }";
+                    delete: { hubspot: archive, salesforce: archive }\nguard: { deletes: 2 }";
     Cast {
         deletes: Deletes::Archive,
-        guard: 1,
+        guard: 2,
         ..cast("deleting", contacts(settings, TITLE))
     }
 }

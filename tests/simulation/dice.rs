@@ -30,9 +30,9 @@ impl Dice {
         };
         let rates = Rates {
             act: 40 + of(120),
-            fault: of(120),
-            crash: of(30),
-            freeze: of(15),
+            fault: of(160),
+            crash: of(12),
+            freeze: of(10),
             clock: of(60),
         };
         Self { rng, rates, burst: 0 }

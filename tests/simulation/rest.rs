@@ -113,7 +113,6 @@ pub async fn judge(run: &mut Run<'_>) {
         true => 0,
         false => run.with(|stage| stage.mirror.moves) - moves,
     };
-    settle(run).await;
     let before = writes(run);
     replay(run).await;
     settle(run).await;

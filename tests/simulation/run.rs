@@ -108,7 +108,7 @@ pub async fn play(rig: &Rig, seed: u64, wish: Wish) -> Outcome {
         violations: stage.violations,
         counts: stage.counts,
         hash: stage.trace.hash(),
-        tail: stage.trace.tail(4_000),
+        tail: stage.trace.tail(160),
     }
 }
 
@@ -209,7 +209,7 @@ impl<'a> Run<'a> {
 
     async fn go(&mut self) {
         self.populate();
-        let early = self.with(|stage| stage.dice.one_in(3));
+        let early = self.with(|stage| stage.dice.coin());
         if early {
             self.with(|stage| stage.calm = false);
         }

@@ -265,7 +265,8 @@ impl Stage {
     }
 
     pub fn mail(&mut self, side: Side, writes: bool, login: bool) -> Mail {
-        if self.calm || login || !self.dice.happens(self.dice.rates.fault) {
+        let rate = self.dice.rates.fault * if writes { 2 } else { 1 };
+        if self.calm || login || !self.dice.happens(rate) {
             return Mail::Arrives;
         }
         self.counts.add("faults", 1);

@@ -2,6 +2,10 @@
 
 use std::fmt::Write as _;
 
+/// What every look for changes says.
+const DULL: [&str; 7] =
+    ["/search", "queryAll", "store: mark", "renew", "-> 200", "marks 1, verdicts 1, cursors 1", "poll : Done"];
+
 /// Nothing is kept unless a run is to be compared or read: most runs are neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
@@ -53,11 +57,13 @@ impl Trace {
         self.hash
     }
 
-    /// The last so many lines.
+    /// The last so many lines, without those of polls that found nothing.
     pub fn tail(&self, lines: usize) -> String {
-        let from = self.lines.len().saturating_sub(lines);
+        let dull = |line: &&String| DULL.iter().any(|part| line.contains(part));
+        let told: Vec<&String> = self.lines.iter().filter(|line| !dull(line)).collect();
+        let from = told.len().saturating_sub(lines);
         let mut text = String::new();
-        for line in &self.lines[from..] {
+        for line in &told[from..] {
             let _ = writeln!(text, "    {line}");
         }
         text

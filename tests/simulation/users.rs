@@ -4,7 +4,7 @@ use serde_json::Value;
 use tandem::model::Side;
 use tandem::sim::salesforce::LateCommit;
 
-use crate::cast::{Kind, Pair, Rule, SET};
+use crate::cast::{Deletes, Kind, Pair, Rule, SET};
 use crate::invariants::runs::UNMAPPED;
 use crate::ledger::Edit;
 use crate::shots::{Place, Shots};
@@ -29,6 +29,7 @@ pub fn act(stage: &mut Stage) {
         17 if stage.cast.references => associate(stage, side),
         17 => edit_late(stage),
         18 if stage.dice.one_in(4) => stage.salesforce.expire_tokens(),
+        19 if stage.cast.deletes == Deletes::Archive => delete(stage, side),
         _ => edit(stage, side),
     }
     let shots = stage.shots();
