@@ -5,6 +5,7 @@
 //! whole road; each module opens with what it is and what it may not do.
 
 pub mod app;
+pub mod bugs;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::bugs::{self, Bug};
 use crate::clock::{Chance, Clock};
 use crate::model::{Cause, ErrorClass, Failure, Task, Timestamp, Verdict, WorkspaceId};
 use crate::retry;
@@ -160,6 +161,9 @@ impl Lane {
         };
         let jitter = self.chance.below(u64::MAX);
         let now = self.clock.now();
+        if setback.failure.class == ErrorClass::Transient && bugs::on(Bug::TransientGivenUp) {
+            return judged(claimed, Verdict::Dead(setback.failure.clone()));
+        }
         let verdict = retry::verdict(
             &setback.failure,
             attempted,

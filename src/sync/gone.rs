@@ -11,6 +11,7 @@ use super::load::ReadError;
 use super::matching;
 use super::report::{self, Note, journal};
 use super::unit::{Batch, End, Guarded, Unit, Write};
+use crate::bugs::{self, Bug};
 use crate::mapping::{Bound, Delete, OnLeave};
 use crate::model::{
     BySide, ConflictId, IntentKind, LinkState, Presence, RecordId, RecordKey, Side,
@@ -64,6 +65,7 @@ fn linked(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit) {
         };
         match record.presence {
             Presence::Live => {}
+            Presence::Deleted if bugs::on(Bug::DeletedTakenForLive) => {}
             Presence::Deleted => return deleted(desk, bound, unit, side),
             Presence::NotVisible => {
                 let what = "is neither readable nor provably deleted; check sharing, scopes and \
@@ -110,8 +112,8 @@ fn suspend(bound: &Bound, unit: &mut Unit, side: Side, code: &str, what: &str) {
 fn deleted(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side) {
     let survivor = side.other();
     match bound.mapping().delete.get(survivor) {
-        Delete::Unlink | Delete::Ignore => bury(desk, bound, unit, "deleted", side),
-        Delete::Archive => archive_survivor(desk, bound, unit, side),
+        Delete::Unlink | Delete::Ignore if !bugs::on(Bug::DeletePolicyIgnored) => bury(desk, bound, unit, "deleted", side),
+        Delete::Unlink | Delete::Ignore | Delete::Archive => archive_survivor(desk, bound, unit, side),
     }
 }
 
@@ -127,7 +129,8 @@ fn archive_survivor(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side)
     if record.presence != Presence::Live {
         return suspend(bound, unit, survivor, NOT_VISIBLE, "is not readable");
     }
-    if !at_rest(bound, survivor, &record.fields, &unit.bases, &unit.holds) {
+    let keep = !bugs::on(Bug::DeleteBeatsEdit);
+    if keep && !at_rest(bound, survivor, &record.fields, &unit.bases, &unit.holds) {
         keep_edited(desk, bound, unit, side);
         return bury(desk, bound, unit, "edit beats delete", side);
     }

@@ -12,6 +12,7 @@ use super::outcome::{CHOSEN, put_hold, set_base};
 use super::report::{self, Note, journal};
 use super::revisions::Revisions;
 use super::unit::{Batch, End, Unit};
+use crate::bugs::{self, Bug};
 use crate::mapping::{Bound, References, Rule};
 use crate::merge::{self, Reason, RuleInput, Settled};
 use crate::model::{
@@ -44,6 +45,11 @@ pub fn settle(
     let mut after = After::Settled;
     let mut applied = 0;
     for intended in &intent.rules {
+        let mut stored = stored.clone();
+        if bugs::on(Bug::OwnWriteBelieved) {
+            stored.extend(intended.after.clone());
+        }
+        let stored = &stored;
         let verdict = judge(bound, intent.side, intended, stored, acknowledged);
         applied += usize::from(verdict == Settled::Applied);
         if close_rule(desk, bound, unit, intent, intended, stored, verdict) != After::Settled {
@@ -153,6 +159,8 @@ fn close_rule(
             set_base(unit, rule, sides);
             use_choice(unit, rule);
         }
+        Settled::Overtaken if bugs::on(Bug::OvertakenTakenForApplied) => set_base(unit, rule, sides),
+        Settled::Altered if bugs::on(Bug::AlteredTakenForApplied) => set_base(unit, rule, sides),
         Settled::NotApplied | Settled::Overtaken => after = After::LookAgain,
         Settled::NotKept => {
             let detail = format!(
@@ -184,6 +192,9 @@ fn close_rule(
 /// One write of a rule that writes both sides: the other half is only on its way, so nothing is
 /// agreed yet. Once both hold the value, the next plan finds them equal and moves the base.
 fn is_half(bound: &Bound, rule: &Rule, intended: &IntendedRule, sides: &BySide<Fields>) -> bool {
+    if bugs::on(Bug::HalfAUnionAgreed) {
+        return false;
+    }
     if intended.reason != Reason::Union.as_str() && intended.reason != CHOSEN {
         return false;
     }
@@ -286,6 +297,13 @@ pub async fn left_open(
     if batch.units.iter().all(|unit| unit.intents.is_empty()) {
         return Ok(());
     }
+    if bugs::on(Bug::LeftOpenIntentsForgotten) {
+        for unit in &mut batch.units {
+            let intents = std::mem::take(&mut unit.intents).into_iter();
+            unit.changes.intents_closed.extend(intents.map(|intent| intent.id));
+        }
+        return Ok(());
+    }
     let revisions = Revisions::load(desk, bound, batch).await?;
     for side in Side::BOTH {
         let found = read_targets(desk, bound, batch, side, &revisions).await?;
@@ -365,7 +383,8 @@ fn settle_open(
         .as_ref()
         .map_or(intent.target.as_str(), RecordId::as_str);
     let record = found.get(place);
-    let over = desk.site.clock.now() >= intent.send_before.plus_millis(GRACE_MILLIS);
+    let over = bugs::on(Bug::GraceNotWaitedFor)
+        || desk.site.clock.now() >= intent.send_before.plus_millis(GRACE_MILLIS);
     let outcome = match (intent.kind, record) {
         (IntentKind::Archive, Some(record)) if record.presence == Presence::Deleted => {
             super::gone::bury(
@@ -437,6 +456,7 @@ pub fn unblock_children(unit: &mut Unit) {
         .link
         .as_ref()
         .filter(|link| link.state == LinkState::Linked)
+        .filter(|_| !bugs::on(Bug::ParentsLinkWakesNobody))
     else {
         return;
     };

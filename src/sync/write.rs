@@ -15,6 +15,7 @@ use super::refused::{adopt_existing, refused};
 use super::report;
 use super::settle::{self, After};
 use super::unit::{Batch, End, Unit};
+use crate::bugs::{self, Bug};
 use crate::crm::{CrmError, Crms, RowResult, WriteRow, Written};
 use crate::mapping::Bound;
 use crate::model::{
@@ -159,7 +160,11 @@ async fn open_intents(
 
 fn intents_of(call: &[Job]) -> Changes {
     Changes {
-        intents: call.iter().map(|job| job.intent.clone()).collect(),
+        intents: call
+            .iter()
+            .filter(|_| !bugs::on(Bug::IntentNotCommitted))
+            .map(|job| job.intent.clone())
+            .collect(),
         ..Changes::default()
     }
 }
@@ -231,7 +236,7 @@ async fn one_call(
     match kind {
         IntentKind::Create => {
             desk.crms
-                .create(side, object, bound.key_field(side), rows)
+                .create(side, object, key_field(bound, side), rows)
                 .await
         }
         IntentKind::Update | IntentKind::Associate | IntentKind::Archive => {
@@ -240,9 +245,14 @@ async fn one_call(
     }
 }
 
+fn key_field(bound: &Bound, side: Side) -> Option<&str> {
+    let key = bound.key_field(side);
+    key.filter(|_| !bugs::on(Bug::CreateWithoutKey))
+}
+
 /// A process that was paused too long must not send what it decided before the pause.
 fn call_expired(desk: &Desk<'_>, send_before: Timestamp) -> bool {
-    desk.site.clock.now() > send_before
+    desk.site.clock.now() > send_before && !bugs::on(Bug::ExpiredCallSent)
 }
 
 /// The whole call was refused for good, so one of its rows may be the only culprit.
@@ -283,7 +293,7 @@ fn row(bound: &Bound, side: Side, job: &Job) -> WriteRow {
         .collect();
     let mut id = None;
     if job.intent.kind == IntentKind::Create {
-        if let Some(key) = bound.key_field(side) {
+        if let Some(key) = key_field(bound, side) {
             fields.insert(key.to_owned(), Raw::text(&job.intent.target));
         }
     } else {
@@ -303,7 +313,8 @@ fn acknowledged(desk: &mut Desk<'_>, batch: &mut Batch, job: &Job, written: &Wri
         IntentKind::Create => {
             desk.tally.creates += 1;
             desk.tally.links += 1;
-            if let Some(link) = unit.link.clone() {
+            let link = unit.link.clone();
+            if let Some(link) = link.filter(|_| !bugs::on(Bug::CreatedRecordNotLinked)) {
                 adopt(unit, link, job.intent.side, written.id.clone());
             }
         }
@@ -390,7 +401,9 @@ async fn settle_by_reading(
 fn close(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch, job: &Job, stored: &Fields) {
     let unit = &mut batch.units[job.unit];
     let intent = &job.intent;
-    unit.changes.intents_closed.push(intent.id.clone());
+    if !bugs::on(Bug::IntentNotClosed) {
+        unit.changes.intents_closed.push(intent.id.clone());
+    }
     if intent.kind == IntentKind::Archive {
         return bury(desk, bound, unit, ARCHIVED, intent.side.other());
     }

@@ -5,10 +5,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tandem::bugs::Bug;
+
 use crate::counts::Counts;
 use crate::invariants::runs::same_seed_same_trace;
 use crate::run::{Outcome, Rig, Wish, play};
 use crate::trace::Keep;
+
+#[cfg(debug_assertions)]
+use tandem::bugs::plant;
+
+/// A release build has no bugs to plant.
+#[cfg(not(debug_assertions))]
+fn plant(_: Option<Bug>) {}
 
 /// Every so many seeds are played twice and compared.
 const TWICE_EVERY: u64 = 50;
@@ -35,30 +44,39 @@ pub fn told(outcome: &Outcome) -> String {
     text
 }
 
-async fn one(rig: &Rig, seed: u64) -> (Counts, Option<String>) {
+async fn one(rig: &Rig, seed: u64, cast: Cast) -> (Counts, Option<String>) {
     let twice = seed % TWICE_EVERY == 0;
     let keep = if twice { Keep::Hash } else { Keep::Nothing };
-    let first = play(rig, seed, Wish::of(keep)).await;
+    let first = play(rig, seed, Wish { keep, cast }).await;
     if !first.violations.is_empty() {
-        let again = play(rig, seed, Wish::of(Keep::Lines)).await;
+        let again = play(rig, seed, Wish { keep: Keep::Lines, cast }).await;
         let text = format!("{}  the last events:\n{}", told(&first), again.tail);
         return (first.counts, Some(text));
     }
     if twice {
-        let second = play(rig, seed, Wish::of(Keep::Hash)).await;
+        let second = play(rig, seed, Wish { keep: Keep::Hash, cast }).await;
         let found = same_seed_same_trace(seed, first.hash, second.hash);
         return (first.counts, found.err().map(|what| format!("I23: {what}")));
     }
     (first.counts, None)
 }
 
-/// Plays the seeds from `first` on; stops early once enough is wrong.
-pub fn play_all(
-    first: u64,
-    schedules: u64,
-    failures_max: usize,
-    progress: &(impl Fn(u64) + Sync),
-) -> Report {
+/// Only this cast; otherwise each seed picks.
+type Cast = Option<&'static str>;
+
+/// Which seeds are played, and when enough is wrong.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub first: u64,
+    pub schedules: u64,
+    pub failures_max: usize,
+    pub cast: Cast,
+    /// Planted in every thread that plays.
+    pub bug: Option<Bug>,
+}
+
+pub fn play_all(plan: Plan, progress: &(impl Fn(u64) + Sync)) -> Report {
+    let Plan { first, schedules, failures_max, .. } = plan;
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let next = AtomicU64::new(0);
     let report = Mutex::new(Report {
@@ -69,6 +87,7 @@ pub fn play_all(
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
+                plant(plan.bug);
                 let runtime = runtime();
                 let mut rig = runtime.block_on(Rig::new());
                 for played in 1.. {
@@ -78,7 +97,7 @@ pub fn play_all(
                     }
                     let seed = first + nth;
                     let played_one = catch_unwind(AssertUnwindSafe(|| {
-                        runtime.block_on(one(&rig, seed))
+                        runtime.block_on(one(&rig, seed, plan.cast))
                     }));
                     let (counts, failure) = played_one.unwrap_or_else(|_| {
                         (Counts::default(), Some(format!("seed {seed} panicked, as said above")))

@@ -25,7 +25,8 @@ use crate::mirror::Mirror;
 use crate::rest;
 use crate::stage::{Hub, Stage, Violation};
 use crate::trace::{Keep, Trace};
-use crate::users;
+use crate::shots::Shots;
+use crate::users::{self, Scripted};
 use crate::wire::{around, arrivals};
 
 /// 2026-03-02T09:00:00Z.
@@ -70,12 +71,6 @@ pub struct Wish {
     pub cast: Option<&'static str>,
 }
 
-impl Wish {
-    pub const fn of(keep: Keep) -> Self {
-        Self { keep, cast: None }
-    }
-}
-
 /// How a schedule ended.
 pub struct Outcome {
     pub seed: u64,
@@ -110,6 +105,18 @@ pub async fn play(rig: &Rig, seed: u64, wish: Wish) -> Outcome {
         hash: stage.trace.hash(),
         tail: stage.trace.tail(160),
     }
+}
+
+/// The end that one schedule of a script comes to, and what it broke on the way.
+pub async fn follow(rig: &Rig, seed: u64, script: &[Scripted]) -> (Shots, Vec<Violation>) {
+    let wish = Wish {
+        keep: Keep::Nothing,
+        cast: Some("salesforce-wins"),
+    };
+    let mut run = Run::begin(rig, seed, wish);
+    let shots = run.follow(script).await;
+    run.engine = None;
+    (shots, rig.hub.take().violations)
 }
 
 fn read(mappings: &[String]) -> Vec<Mapping> {
@@ -167,6 +174,7 @@ impl<'a> Run<'a> {
             calm: true,
             alone: false,
             starting: false,
+            thawed: false,
             ledger: Ledger::default(),
             mirror: Mirror::default(),
             counts: Counts::default(),
@@ -175,6 +183,7 @@ impl<'a> Run<'a> {
             late: Vec::new(),
             closed_until: BySide::default(),
             violations: Vec::new(),
+            script: Vec::new(),
             pooled,
             next_value: 0,
             step_from: 0,
@@ -193,6 +202,38 @@ impl<'a> Run<'a> {
             hubspot,
             mappings: read(&cast.mappings),
         }
+    }
+
+    /// Three people on both sides, then the edits of a script at moments that the seed picks.
+    async fn follow(&mut self, script: &[Scripted]) -> Shots {
+        self.with(|stage| {
+            for nth in 0..3 {
+                let email = format!("p{nth}@example.com");
+                let person = [("email", email.as_str()), ("lastname", "New")];
+                stage.hubspot.create("contacts", &person).unwrap();
+                let person = [("Email", email.as_str().into()), ("LastName", "New".into())];
+                stage.salesforce.create("Contact", &person).unwrap();
+            }
+            stage.clock.advance_millis(60_000);
+            let shots = stage.shots();
+            stage.ledger.note_values(&shots);
+        });
+        self.open().await;
+        rest::settle(self).await;
+        self.with(|stage| {
+            stage.calm = false;
+            stage.dice.rates.act = 0;
+            stage.script = script.to_vec();
+        });
+        self.trouble().await;
+        self.with(|stage| {
+            while !stage.script.is_empty() {
+                users::next_of_script(stage);
+            }
+        });
+        self.make_peace().await;
+        rest::judge(self).await;
+        self.with(|stage| stage.shots())
     }
 
     pub fn with<T>(&self, act: impl FnOnce(&mut Stage) -> T) -> T {
@@ -258,7 +299,11 @@ impl<'a> Run<'a> {
             match choice {
                 0 | 1 => self.look().await,
                 2 => self.pass(millis).await,
-                3 | 4 => self.with(users::act),
+                3 | 4 => self.with(|stage| {
+                    if stage.dice.rates.act > 0 {
+                        users::act(stage);
+                    }
+                }),
                 5 if millis % 3 == 0 => self.scan().await,
                 _ => {
                     if let Step::Wait(_) = self.step().await {
@@ -341,9 +386,13 @@ impl<'a> Run<'a> {
                 () = hub.died() => None,
                 () = hub.froze() => {
                     self.succeed().await;
+                    hub.with(|stage| stage.thawed = true);
                     hub.thaw();
                     let done = step.await;
-                    hub.with(|stage| stage.alone = false);
+                    hub.with(|stage| {
+                        stage.alone = false;
+                        stage.thawed = false;
+                    });
                     Some(done)
                 }
             }
@@ -395,8 +444,11 @@ impl<'a> Run<'a> {
 
     /// A process starts, and is started again when it dies or cannot begin.
     pub async fn open(&mut self) {
-        for _ in 0..OPENINGS_MAX {
+        let calm = self.with(|stage| stage.calm);
+        for nth in 0..OPENINGS_MAX {
             self.openings += 1;
+            // Enough trouble for one start.
+            self.with(|stage| stage.calm |= nth > 8);
             let hub = self.rig.hub.clone();
             hub.with(|stage| stage.starting = true);
             let opened = {
@@ -412,7 +464,7 @@ impl<'a> Run<'a> {
             match opened {
                 Some(Ok(engine)) => {
                     self.engine = Some(engine);
-                    return;
+                    return self.with(|stage| stage.calm = calm);
                 }
                 Some(Err(SetupError::Mappings(faults))) => {
                     panic!("the cast {} does not fit: {faults:?}", self.cast.name)

@@ -73,6 +73,8 @@ pub struct Stage {
     pub alone: bool,
     /// A process that starts has nothing yet that a successor could take from it.
     pub starting: bool,
+    /// A process that was frozen goes on, and does not know what its successor was told.
+    pub thawed: bool,
     pub ledger: Ledger,
     pub mirror: Mirror,
     pub counts: Counts,
@@ -82,6 +84,8 @@ pub struct Stage {
     /// No request may be sent to a side before this.
     pub closed_until: BySide<Option<Timestamp>>,
     pub violations: Vec<Violation>,
+    /// Edits that are to be made in this order, whenever the seed lets them.
+    pub script: Vec<users::Scripted>,
     /// Values are few and come again, or each is the only one of its kind.
     pub pooled: bool,
     pub next_value: u32,
@@ -218,6 +222,9 @@ impl Stage {
         let rates = self.dice.rates;
         while self.dice.happens(rates.act) {
             users::act(self);
+        }
+        if !self.script.is_empty() && self.dice.one_in(8) {
+            users::next_of_script(self);
         }
         if self.dice.happens(rates.clock) {
             let most = if may_freeze { 40_000 } else { 18_000 };

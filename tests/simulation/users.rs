@@ -123,7 +123,9 @@ fn put(stage: &mut Stage, side: Side, pair: &'static Pair, rule: &Rule, id: &str
     if saw == text || !set(stage, side, pair, id, field, &text) {
         return;
     }
-    let held = stage.shots().get(side, id).map_or("", |shot| shot.get(field)).to_owned();
+    let shots = stage.shots();
+    stage.ledger.note_values(&shots);
+    let held = shots.get(side, id).map_or("", |shot| shot.get(field)).to_owned();
     if held == saw {
         return;
     }
@@ -321,5 +323,28 @@ pub fn commit_late(stage: &mut Stage, late: LateCommit) {
             nothing,
             overtaken: false,
         });
+    }
+}
+
+/// An edit that every schedule of one comparison makes.
+#[derive(Clone, Debug)]
+pub struct Scripted {
+    pub side: Side,
+    pub record: usize,
+    pub rule: &'static str,
+    pub value: String,
+}
+
+/// Makes the next edit of the script.
+pub fn next_of_script(stage: &mut Stage) {
+    if stage.script.is_empty() {
+        return;
+    }
+    let next = stage.script.remove(0);
+    let pair = &stage.cast.pairs[0];
+    let ids = stage.shots().ids(pair.mapping, next.side, true);
+    let rule = pair.rules.iter().find(|rule| rule.name == next.rule);
+    if let (Some(id), Some(rule)) = (ids.get(next.record), rule) {
+        put(stage, next.side, pair, rule, id, next.value);
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::bugs::{self, Bug};
 use super::error::ItemError;
 use super::wire::{self, Many, Object};
 use super::{BATCH, HubSpot, Op};
@@ -161,8 +162,10 @@ fn sort_out(
     items: Vec<ItemError>,
 ) -> Vec<(String, RowResult)> {
     let mut answers: BTreeMap<&str, RowResult> = BTreeMap::new();
-    for object in results {
-        let Some(row) = rows.iter().find(|row| is_for(kind, row, &object)) else {
+    for (place, object) in results.into_iter().enumerate() {
+        let by_place = rows.get(place).filter(|_| bugs::on(Bug::ResultsMatchedByPosition));
+        let named = rows.iter().find(|row| is_for(kind, row, &object));
+        let Some(row) = by_place.or(named) else {
             continue;
         };
         let created = match kind {

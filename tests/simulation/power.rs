@@ -1,0 +1,88 @@
+//! Test power: each deliberate bug of `tandem::bugs` is caught, and by which invariant.
+
+use tandem::bugs::{Bug, plant};
+
+use crate::crew::runtime;
+use crate::number;
+use crate::run::{Outcome, Rig, Wish, play};
+use crate::trace::Keep;
+
+/// A bug, the first seed that catches it, and the invariant that does.
+const CAUGHT: &[(Bug, u64, &str)] = &[];
+
+/// One schedule with a bug; `None` when it panicked, which catches it too.
+fn with_bug(bug: Bug, seed: u64) -> Option<Outcome> {
+    let played = std::panic::catch_unwind(|| {
+        runtime().block_on(async {
+            let rig = Rig::new().await;
+            plant(Some(bug));
+            let wish = Wish {
+                keep: Keep::Nothing,
+                cast: None,
+            };
+            play(&rig, seed, wish).await
+        })
+    });
+    plant(None);
+    played.ok()
+}
+
+#[test]
+fn every_deliberate_bug_is_caught_by_the_invariant_that_is_named_for_it() {
+    let mut blind = Vec::new();
+    for (bug, seed, invariant) in CAUGHT {
+        let found = match with_bug(*bug, *seed) {
+            None => vec!["panic"],
+            Some(outcome) => outcome.violations.iter().map(|found| found.invariant).collect(),
+        };
+        if !found.contains(invariant) {
+            blind.push(format!("{bug:?} with seed {seed}: {found:?} instead of {invariant}"));
+        }
+    }
+    assert!(blind.is_empty(), "\n{}", blind.join("\n"));
+    assert!(CAUGHT.len() >= 30, "only {} bugs are caught", CAUGHT.len());
+}
+
+/// Makes the table anew: the first seed that catches each bug.
+#[test]
+#[ignore = "a measurement: it plays until each bug is caught"]
+fn how_soon_each_bug_is_caught() {
+    let most = number("TANDEM_TEST_SCHEDULES", 400);
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    let Some(bug) = Bug::ALL.get(at) else { return };
+                    measure(*bug, most);
+                }
+            });
+        }
+    });
+}
+
+fn measure(bug: Bug, most: u64) {
+    let runtime = runtime();
+    let rig = runtime.block_on(Rig::new());
+    for seed in 1..=most {
+        plant(Some(bug));
+        let wish = Wish {
+            keep: Keep::Nothing,
+            cast: None,
+        };
+        let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            runtime.block_on(play(&rig, seed, wish))
+        }));
+        plant(None);
+        let Ok(outcome) = played else {
+            println!("    (Bug::{bug:?}, {seed}, \"panic\"),");
+            return;
+        };
+        if let Some(first) = outcome.violations.first() {
+            println!("    (Bug::{bug:?}, {seed}, \"{}\"), // {}", first.invariant, first.what);
+            return;
+        }
+    }
+    println!("    // {bug:?} is not caught by {most} schedules");
+}
