@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::bugs::{self, Bug};
 use super::gate::{Bounds, Bucket, GateState, Seen, Want};
 use super::http::{Reply, Request, Transport};
 use super::{CrmError, ErrorKind, Sent};
@@ -167,9 +166,7 @@ impl Line {
             tracing::warn!("the stored rate gate cannot be read and starts empty");
             GateState::default()
         });
-        if !bugs::on(Bug::GateForgottenAtStart) {
-            self.lock().gate = gate;
-        }
+        self.lock().gate = gate;
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

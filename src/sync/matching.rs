@@ -11,7 +11,6 @@ use super::load::ReadError;
 use super::report;
 use super::screen::{leave_matches_to_peers, merged_survivors, screen};
 use super::unit::{Batch, End, Unit};
-use crate::bugs::{self, Bug};
 use crate::crm::salesforce::full_id;
 use crate::mapping::Bound;
 use crate::model::{
@@ -171,7 +170,7 @@ fn choose(
     links: &BTreeMap<RecordId, Link>,
 ) {
     match theirs.first() {
-        Some(partner) if theirs.len() == 1 || bugs::on(Bug::AmbiguousMatchTakesTheFirst) => match links.get(partner) {
+        Some(partner) if theirs.len() == 1 => match links.get(partner) {
             Some(link) => {
                 let end = taken(desk, unit, side, partner, link);
                 unit.finish(end);

@@ -20,6 +20,8 @@ pub struct Edit {
     pub seam: u32,
     /// Nothing moved by it: the value is the agreed one again, or blank before any agreement.
     pub nothing: bool,
+    /// There was no agreement yet that it could have moved away from.
+    pub fresh: bool,
     /// One of our writes replaced it although the write was decided from another value.
     pub overtaken: bool,
 }
@@ -33,6 +35,8 @@ pub struct Ledger {
     standing: BTreeMap<(Place, &'static str), usize>,
     /// Records that users deleted, each with the seam of the latest time.
     pub deleted: BTreeMap<Place, u32>,
+    /// Those of them that were deleted before the create that made them was settled.
+    pub unsettled: BTreeSet<Place>,
     /// Values that were there when a user gave a record its first ones, or that a user put back.
     pub added: BTreeSet<Place>,
     /// Deletes through the API.
@@ -92,6 +96,12 @@ impl Ledger {
     pub fn last_edit(&self, place: &Place) -> Option<u32> {
         let of = self.edits.iter().filter(|edit| edit.place == *place);
         of.map(|edit| edit.seam).max()
+    }
+
+    /// Whether somebody else edited the same value at the other end.
+    pub fn competes(&self, edit: &Edit, partner: &Place) -> bool {
+        let mut others = self.edits.iter();
+        others.any(|other| other.rule == edit.rule && other.place == *partner)
     }
 
     /// Whether some user replaced this value knowingly.

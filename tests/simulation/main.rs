@@ -1,5 +1,40 @@
-//! The simulation: the real engine, store and clients against both simulators, and one seed that
-//! decides at numbered seams what users, networks and processes do.
+//! The simulation: the real engine, the real store (SQLite in memory) and the real clients against
+//! both simulators, on a clock that only the harness moves, and one seed that decides at numbered
+//! seams what users, networks and processes do.
+//!
+//! A seam is before or after a commit of the store, or before or after a request. There a user may
+//! edit, add, delete or restore; time may pass; the process may die, or freeze until a successor
+//! has worked; a request, its reply, or both may be lost, and a write that was given up may arrive
+//! later. Events that come twice or never are polls that come twice or are left out. After some
+//! dozen seams trouble ends, and once nothing is left to do the world is judged.
+//!
+//! | Invariant | Asked | Where |
+//! |---|---|---|
+//! | I1 both sides agree, or a hold or a dead letter says why not | at rest | `agreement` |
+//! | I2 nothing is written as it is | each intent | `agreement` |
+//! | I3 every edit is visible, superseded, kept as a loser, or counted as unknown | at rest | `agreement` |
+//! | I4 bases hold only what their side once held | each commit | `agreement` |
+//! | I5 one open intent, no commit under an old lease | each commit | `pairs` |
+//! | I6 one open link per record and side | each commit | `pairs` |
+//! | I7 one copy per record | each write | `pairs` |
+//! | I8 no cursor passes unmarked work | at rest | `work` |
+//! | I9 webhooks | not applicable | no webhooks yet |
+//! | I10 deletes have proof, policy and room | each write | `deletes` |
+//! | I11 one failed record stops nobody else | at rest | `work` |
+//! | I12 work is in one place | at rest | `work` |
+//! | I13 no request before `Retry-After` | each request | `work` |
+//! | I14 within the platforms' limits | at rest | `work` |
+//! | I15 writes are bounded | at rest | `work` |
+//! | I16 a replay writes nothing | at rest | `work` |
+//! | I17 what was carried out leaves nothing to do | at rest | `work`, `rest` |
+//! | I18 canonical forms | not here | `tests/mapping/laws.rs`, value by value |
+//! | I19 deliveries | not applicable | no deliveries yet |
+//! | I20 tenants' shares | not applicable | one workspace per process yet |
+//! | I21 token refresh | not applicable | no rotated tokens are stored yet; expired ones occur here |
+//! | I22 no secrets and no unmapped data in what is kept | at rest | `runs` |
+//! | I23 same seed, same trace | every 50th seed | `runs`, `crew` |
+//! | I24 an edit beats a delete | each write | `deletes` |
+//! | I25 edits that do not meet end the same | 100 schedules | `runs` |
 
 mod cast;
 mod counts;

@@ -282,34 +282,42 @@ impl<'a> Run<'a> {
         });
     }
 
+    /// Users act, the engine looks and works, until the seams of this schedule are used up.
     async fn trouble(&mut self) {
         let from = self.with(|stage| stage.seams);
         let budget = self.with(|stage| 20 + stage.dice.below(40)) as u32;
-        for _ in 0..60 {
-            let (seams, choice, millis) = self.with(|stage| {
-                let millis = match stage.dice.below(5) {
-                    0 => stage.dice.between(30_000, 200_000),
-                    _ => stage.dice.between(200, 15_000),
-                };
-                (stage.seams - from, stage.dice.below(12), millis)
-            });
-            if seams >= budget || self.with(|stage| !stage.violations.is_empty()) {
+        for _ in 0..30 {
+            let over = self.with(|stage| stage.seams - from >= budget);
+            if over || self.with(|stage| !stage.violations.is_empty()) {
                 break;
             }
-            match choice {
-                0 | 1 => self.look().await,
-                2 => self.pass(millis).await,
-                3 | 4 => self.with(|stage| {
+            let (acts, millis, scans) = self.with(|stage| {
+                let millis = match stage.dice.below(6) {
+                    0 => stage.dice.between(30_000, 200_000),
+                    _ => stage.dice.between(200, 8_000),
+                };
+                (stage.dice.below(4), millis, stage.dice.one_in(12))
+            });
+            self.with(|stage| {
+                for _ in 0..acts {
                     if stage.dice.rates.act > 0 {
                         users::act(stage);
                     }
-                }),
-                5 if millis % 3 == 0 => self.scan().await,
-                _ => {
-                    if let Step::Wait(_) = self.step().await {
-                        self.pass(millis).await;
-                    }
                 }
+            });
+            self.pass(millis).await;
+            match scans {
+                true => self.scan().await,
+                false => self.look().await,
+            }
+            self.some_steps(10).await;
+        }
+    }
+
+    async fn some_steps(&mut self, most: u32) {
+        for _ in 0..most {
+            if let Step::Wait(_) = self.step().await {
+                break;
             }
         }
     }
@@ -322,6 +330,11 @@ impl<'a> Run<'a> {
             stage.trace.say(|| "-- peace --".to_owned());
         });
         self.pass(1_000).await;
+        if self.with(|stage| !stage.deferred.is_empty()) {
+            // What an impatient process does now would meet what is still on its way.
+            self.look().await;
+            self.some_steps(10).await;
+        }
         let now = self.rig.clock.now();
         let last = self.with(|stage| {
             let deferred = stage.deferred.iter().map(|one| one.until);

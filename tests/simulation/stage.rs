@@ -261,13 +261,17 @@ impl Stage {
     }
 
     /// What becomes of a request, before it arrives.
-    pub fn before_request(&mut self, side: Side, what: &str, body: &[u8]) -> Fate {
+    pub fn before_request(&mut self, side: Side, what: &str, body: &[u8], writes: bool) -> Fate {
         let seam = self.seams;
         self.trace.say(|| format!("#{seam} {side} <- {what}"));
         self.trace.weigh(body);
         self.counts.add("requests", 1);
         let found = invariants::work::waits_as_told(self, side);
         self.check("I13", found);
+        if writes && self.thawed {
+            let what = format!("{side} is written to by a process that had lost its lease");
+            self.violated("I5", what);
+        }
         self.seam(false)
     }
 

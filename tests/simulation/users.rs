@@ -21,6 +21,7 @@ const TOO_LONG: usize = 140;
 pub fn act(stage: &mut Stage) {
     let side = if stage.dice.coin() { Side::HubSpot } else { Side::Salesforce };
     match stage.dice.below(20) {
+        8..12 if stage.cast.deletes == Deletes::Archive => delete(stage, side),
         0..12 => edit(stage, side),
         12 => add(stage, side),
         13 => delete(stage, side),
@@ -29,7 +30,6 @@ pub fn act(stage: &mut Stage) {
         17 if stage.cast.references => associate(stage, side),
         17 => edit_late(stage),
         18 if stage.dice.one_in(4) => stage.salesforce.expire_tokens(),
-        19 if stage.cast.deletes == Deletes::Archive => delete(stage, side),
         _ => edit(stage, side),
     }
     let shots = stage.shots();
@@ -136,7 +136,7 @@ fn put(stage: &mut Stage, side: Side, pair: &'static Pair, rule: &Rule, id: &str
     }
     let seam = stage.seams;
     stage.trace.say(|| format!("    a user: {side} {id}.{field}: {saw:?} -> {held:?}"));
-    let nothing = moves_nothing(stage, &place, rule.name, field, &held);
+    let (nothing, fresh) = moves(stage, &place, rule.name, field, &held);
     stage.ledger.edited(Edit {
         place,
         mapping: pair.mapping,
@@ -146,14 +146,17 @@ fn put(stage: &mut Stage, side: Side, pair: &'static Pair, rule: &Rule, id: &str
         saw,
         seam,
         nothing,
+        fresh,
         overtaken: false,
     });
 }
 
-/// Comparing by value sees no edit where a field holds what was agreed, whatever it held meanwhile.
-fn moves_nothing(stage: &Stage, place: &Place, rule: &str, field: &str, held: &str) -> bool {
+/// Whether an edit moves nothing, and whether nothing was agreed before it. Comparing by value sees
+/// no edit where a field holds what was agreed, whatever it held meanwhile.
+fn moves(stage: &Stage, place: &Place, rule: &str, field: &str, held: &str) -> (bool, bool) {
     let agreed = stage.mirror.agreed(place.0, &place.1, rule, field);
-    agreed.unwrap_or_default() == held
+    let fresh = agreed.is_none();
+    (agreed.unwrap_or_default() == held, fresh)
 }
 
 fn rule_name(pair: &'static Pair, rule: &Rule) -> &'static str {
@@ -216,6 +219,9 @@ fn delete(stage: &mut Stage, side: Side) {
     if done {
         stage.counts.add("records deleted", 1);
         stage.trace.say(|| format!("    a user deletes {side} {id}"));
+        if stage.mirror.partner(side, &id).is_none() {
+            stage.ledger.unsettled.insert((side, id.clone()));
+        }
         stage.ledger.deleted.insert((side, id), stage.seams);
         // What goes along with a company is deleted by the same hand.
         for (place, shot) in &stage.shots().0 {
@@ -311,7 +317,7 @@ pub fn commit_late(stage: &mut Stage, late: LateCommit) {
     stage.trace.say(|| format!("    {side} {id}.Phone can be seen now: {saw:?} -> {value:?}"));
     if saw != value {
         let place = (side, id);
-        let nothing = moves_nothing(stage, &place, "phone", "Phone", &value);
+        let (nothing, fresh) = moves(stage, &place, "phone", "Phone", &value);
         stage.ledger.edited(Edit {
             place,
             mapping: "contacts",
@@ -321,6 +327,7 @@ pub fn commit_late(stage: &mut Stage, late: LateCommit) {
             saw,
             seam,
             nothing,
+            fresh,
             overtaken: false,
         });
     }

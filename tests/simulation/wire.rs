@@ -45,7 +45,7 @@ async fn pass(hub: Hub, side: Side, inner: Router, request: Request) -> Response
     arrivals(&hub, &inner, side, None).await;
     let fate = hub.with(|stage| {
         let what = format!("{} {}", head.method, head.uri.path());
-        stage.before_request(side, &what, &body)
+        stage.before_request(side, &what, &body, writes)
     });
     hub.meet(fate).await;
     let reply = match hub.with(|stage| stage.mail(side, writes, login)) {

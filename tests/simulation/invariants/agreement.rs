@@ -114,11 +114,15 @@ fn fate(stage: &Stage, rest: &Rest, edit: &Edit) -> Found {
     let not_asked = rule.kind == Kind::Set
         || rule.kind == Kind::OneWay && side == Side::Salesforce;
     let partner = stage.mirror.partner(side, id).map(|id| (side.other(), id));
+    let links = rest.links.iter().filter(|link| holds_record(link, side, id)).count();
+    let contested = edit.fresh
+        || links > 1
+        || partner.as_ref().is_none_or(|partner| stage.ledger.competes(edit, partner));
     if visible
         || edit.nothing
         || not_asked
         || stage.ledger.superseded(edit, partner.as_ref(), rule.kind)
-        || kept(rest, rule, edit)
+        || kept(rest, rule, edit, contested)
     {
         Found::Accounted
     } else if edit.overtaken {
@@ -128,8 +132,9 @@ fn fate(stage: &Stage, rest: &Rest, edit: &Edit) -> Found {
     }
 }
 
-/// The value is kept where a person finds it.
-fn kept(rest: &Rest, rule: &Rule, edit: &Edit) -> bool {
+/// The value is kept where a person finds it. In a conflict only when somebody contested it: who
+/// edits alone has to win.
+fn kept(rest: &Rest, rule: &Rule, edit: &Edit, contested: bool) -> bool {
     let (side, id) = (edit.place.0, edit.place.1.as_str());
     let in_fields = |fields: &Fields| {
         Side::BOTH.into_iter().any(|side| {
@@ -155,7 +160,7 @@ fn kept(rest: &Rest, rule: &Rule, edit: &Edit) -> bool {
             && hold.rule == rule.name
             && Side::BOTH.into_iter().any(|side| in_fields(hold.sides.get(side)))
     });
-    in_conflict || in_hold
+    contested && in_conflict || in_hold
 }
 
 /// I4. Otherwise an edit is taken for what was agreed, and is overwritten as if it were old.
@@ -178,6 +183,58 @@ pub fn bases_were_held(stage: &mut Stage, pending: &Pending) -> Result<(), Strin
                     }
                 }
             }
+        }
+    }
+    Ok(())
+}
+
+/// I4. Otherwise the next edit meets no base, and is judged as if the two had never met.
+pub fn first_contact_ends_in_a_base(stage: &mut Stage, rest: &Rest) -> Result<(), String> {
+    for link in rest.links.iter().filter(|link| link.state == LinkState::Linked) {
+        let known = |rule: &str| {
+            let based = stage.mirror.bases.get(&link.id);
+            based.is_some_and(|bases| bases.contains_key(rule))
+                || rest.holds.iter().any(|hold| hold.link == link.id && hold.rule == rule)
+        };
+        let rules = &stage.cast.pair(link.mapping.as_str()).rules;
+        if let Some(rule) = rules.iter().find(|rule| !known(rule.name))
+            && rest.letter_of(link).is_none()
+        {
+            return Err(format!("{} of the link {} has no base and no hold", rule.name, link.id));
+        }
+    }
+    Ok(())
+}
+
+/// I1, for whom a person works for. Otherwise the two CRMs name two employers.
+pub fn both_sides_name_one_parent(stage: &mut Stage, rest: &Rest) -> Result<(), String> {
+    if !stage.cast.references {
+        return Ok(());
+    }
+    let linked = |link: &&Link| link.state == LinkState::Linked;
+    for link in rest.links.iter().filter(linked).filter(|link| link.mapping.as_str() == "contacts")
+    {
+        let shot = |side: Side| rest.shots.get(side, id_on(link, side));
+        let (Some(here), Some(there)) = (shot(Side::HubSpot), shot(Side::Salesforce)) else {
+            continue;
+        };
+        let counterpart = rest.links.iter().filter(linked).find_map(|firm| {
+            holds_record(firm, Side::HubSpot, &here.parent)
+                .then(|| id_on(firm, Side::Salesforce).to_owned())
+        });
+        let explained = rest.holds.iter().any(|hold| hold.link == link.id)
+            || rest.letter_of(link).is_some()
+            || !rest.letters.is_empty()
+            || !stage.ledger.deleted.is_empty();
+        let agree = counterpart.unwrap_or_default() == there.parent;
+        if here.live && there.live && !agree && !explained {
+            return Err(format!(
+                "{} works for {:?} and {} for {:?}",
+                id_on(link, Side::HubSpot),
+                here.parent,
+                id_on(link, Side::Salesforce),
+                there.parent
+            ));
         }
     }
     Ok(())

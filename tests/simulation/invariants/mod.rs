@@ -79,9 +79,11 @@ pub fn at_write(stage: &mut Stage, before: &Shots, after: &Shots, difference: &D
 /// What must hold once nothing is left to do.
 pub fn at_rest(stage: &mut Stage, rest: &Rest) {
     type Check = fn(&mut Stage, &Rest) -> Result<(), String>;
-    let checks: [(&'static str, Check); 12] = [
+    let checks: [(&'static str, Check); 14] = [
         ("I1", agreement::both_sides_agree),
+        ("I1", agreement::both_sides_name_one_parent),
         ("I3", agreement::no_edit_is_lost),
+        ("I4", agreement::first_contact_ends_in_a_base),
         ("I5", pairs::no_intent_stays_open),
         ("I7", pairs::nobody_is_copied_twice),
         ("I8", work::polls_miss_nothing),

@@ -71,7 +71,7 @@ pub fn one_open_link(stage: &mut Stage, pending: &Pending) -> Result<(), String>
 pub fn one_copy(stage: &Stage, shots: &Shots) -> Result<(), String> {
     let mut seen: BTreeMap<(Side, &str), &str> = BTreeMap::new();
     for ((side, id), shot) in shots.0.iter().filter(|(_, shot)| !shot.key.is_empty()) {
-        if stage.ledger.was_deleted(*side, id) {
+        if stage.ledger.unsettled.contains(&(*side, id.clone())) {
             continue;
         }
         if let Some(other) = seen.insert((*side, &shot.key), id) {
