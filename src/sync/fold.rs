@@ -21,9 +21,9 @@ pub async fn fold(
         let Task::Record(key) = &claim.task else {
             continue;
         };
-        let link = links.get(&(key.side, key.id.clone())).filter(|link| {
-            link.state != LinkState::Tombstoned || !bugs::on(Bug::TombstoneIgnored)
-        });
+        let link = links
+            .get(&(key.side, key.id.clone()))
+            .filter(|link| link.state != LinkState::Tombstoned || !bugs::on(Bug::TombstoneIgnored));
         match link.and_then(|link| by_link.get(&link.id)) {
             Some(&at) => units[at].claimed.push(claim),
             None => {

@@ -112,8 +112,12 @@ fn suspend(bound: &Bound, unit: &mut Unit, side: Side, code: &str, what: &str) {
 fn deleted(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side) {
     let survivor = side.other();
     match bound.mapping().delete.get(survivor) {
-        Delete::Unlink | Delete::Ignore if !bugs::on(Bug::DeletePolicyIgnored) => bury(desk, bound, unit, "deleted", side),
-        Delete::Unlink | Delete::Ignore | Delete::Archive => archive_survivor(desk, bound, unit, side),
+        Delete::Unlink | Delete::Ignore if !bugs::on(Bug::DeletePolicyIgnored) => {
+            bury(desk, bound, unit, "deleted", side)
+        }
+        Delete::Unlink | Delete::Ignore | Delete::Archive => {
+            archive_survivor(desk, bound, unit, side)
+        }
     }
 }
 

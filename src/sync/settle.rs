@@ -159,7 +159,9 @@ fn close_rule(
             set_base(unit, rule, sides);
             use_choice(unit, rule);
         }
-        Settled::Overtaken if bugs::on(Bug::OvertakenTakenForApplied) => set_base(unit, rule, sides),
+        Settled::Overtaken if bugs::on(Bug::OvertakenTakenForApplied) => {
+            set_base(unit, rule, sides)
+        }
         Settled::Altered if bugs::on(Bug::AlteredTakenForApplied) => set_base(unit, rule, sides),
         Settled::NotApplied | Settled::Overtaken => after = After::LookAgain,
         Settled::NotKept => {
@@ -300,7 +302,9 @@ pub async fn left_open(
     if bugs::on(Bug::LeftOpenIntentsForgotten) {
         for unit in &mut batch.units {
             let intents = std::mem::take(&mut unit.intents).into_iter();
-            unit.changes.intents_closed.extend(intents.map(|intent| intent.id));
+            unit.changes
+                .intents_closed
+                .extend(intents.map(|intent| intent.id));
         }
         return Ok(());
     }

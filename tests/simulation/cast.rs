@@ -83,15 +83,22 @@ pub fn same(kind: Kind, hubspot: &str, salesforce: &str) -> bool {
 fn elements(text: &str) -> Vec<&str> {
     let parts = text.split(';').filter(|part| !part.is_empty());
     let mut parts: Vec<&str> = parts
-        .map(|part| SET.iter().find(|(_, there)| *there == part).map_or(part, |(here, _)| here))
+        .map(|part| {
+            SET.iter()
+                .find(|(_, there)| *there == part)
+                .map_or(part, |(here, _)| here)
+        })
         .collect();
     parts.sort_unstable();
     parts.dedup();
     parts
 }
 
-pub const SET: [(&str, &str); 3] =
-    [("analytics", "Research"), ("automation", "Product"), ("training", "Webinars")];
+pub const SET: [(&str, &str); 3] = [
+    ("analytics", "Research"),
+    ("automation", "Product"),
+    ("training", "Webinars"),
+];
 
 const fn rule(
     name: &'static str,
@@ -99,7 +106,10 @@ const fn rule(
     salesforce: &'static str,
     kind: Kind,
 ) -> Rule {
-    let fields = BySide { hubspot, salesforce };
+    let fields = BySide {
+        hubspot,
+        salesforce,
+    };
     Rule { name, fields, kind }
 }
 
@@ -174,7 +184,12 @@ fn union() -> Cast {
     let rules = "  jobtitle: Title\n  interests: { to: Interests__c, conflict: union, \
                  values: { analytics: Research, automation: Product, training: Webinars } }";
     Cast {
-        pairs: vec![people(vec![rule("interests", "interests", "Interests__c", Kind::Set)])],
+        pairs: vec![people(vec![rule(
+            "interests",
+            "interests",
+            "Interests__c",
+            Kind::Set,
+        )])],
         ..cast("union", contacts(settings, rules))
     }
 }
@@ -195,7 +210,12 @@ fn shouting() -> Cast {
     let settings = "conflict: hubspot\nfirst-sync: { fill-blanks: hubspot }\ncreate: both";
     let rules = "  jobtitle: { to: Title, tolerance: case }";
     Cast {
-        pairs: vec![people(vec![rule("jobtitle", "jobtitle", "Title", Kind::Shouted)])],
+        pairs: vec![people(vec![rule(
+            "jobtitle",
+            "jobtitle",
+            "Title",
+            Kind::Shouted,
+        )])],
         shouts: true,
         ..cast("normalising", contacts(settings, rules))
     }
@@ -206,7 +226,12 @@ fn one_way() -> Cast {
                     create: { salesforce: always, hubspot: never }";
     let rules = "  jobtitle: { to: Title, direction: to-salesforce }";
     Cast {
-        pairs: vec![people(vec![rule("jobtitle", "jobtitle", "Title", Kind::OneWay)])],
+        pairs: vec![people(vec![rule(
+            "jobtitle",
+            "jobtitle",
+            "Title",
+            Kind::OneWay,
+        )])],
         creates: BySide::new(false, true),
         ..cast("one-way", contacts(settings, rules))
     }
@@ -225,12 +250,21 @@ fn filtered() -> Cast {
 pub static CASTS: LazyLock<Vec<Cast>> = LazyLock::new(|| {
     let fill = "first-sync: { fill-blanks: salesforce }\ncreate: both";
     vec![
-        cast("salesforce-wins", contacts(&format!("conflict: salesforce\n{fill}"), TITLE)),
+        cast(
+            "salesforce-wins",
+            contacts(&format!("conflict: salesforce\n{fill}"), TITLE),
+        ),
         cast(
             "hubspot-wins",
-            contacts("conflict: hubspot\nfirst-sync: hubspot\ncreate: both", TITLE),
+            contacts(
+                "conflict: hubspot\nfirst-sync: hubspot\ncreate: both",
+                TITLE,
+            ),
         ),
-        cast("ask", contacts("conflict: ask\nfirst-sync: ask\ncreate: both", TITLE)),
+        cast(
+            "ask",
+            contacts("conflict: ask\nfirst-sync: ask\ncreate: both", TITLE),
+        ),
         cast(
             "newest",
             contacts(

@@ -23,8 +23,11 @@ impl Counts {
     }
 
     pub fn line(&self) -> String {
-        let parts: Vec<String> =
-            self.0.iter().map(|(what, number)| format!("{what} {number}")).collect();
+        let parts: Vec<String> = self
+            .0
+            .iter()
+            .map(|(what, number)| format!("{what} {number}"))
+            .collect();
         parts.join(", ")
     }
 }

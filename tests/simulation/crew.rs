@@ -31,7 +31,10 @@ pub struct Report {
 }
 
 pub fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime")
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime")
 }
 
 /// How to see it again, what it was, and what led to it.
@@ -40,7 +43,11 @@ pub fn told(outcome: &Outcome) -> String {
     for violation in &outcome.violations {
         let _ = writeln!(text, "  {}: {}", violation.invariant, violation.what);
     }
-    let _ = writeln!(text, "  replay: scripts/simulate --seed {} --schedules 1", outcome.seed);
+    let _ = writeln!(
+        text,
+        "  replay: scripts/simulate --seed {} --schedules 1",
+        outcome.seed
+    );
     text
 }
 
@@ -49,12 +56,28 @@ async fn one(rig: &Rig, seed: u64, cast: Cast) -> (Counts, Option<String>) {
     let keep = if twice { Keep::Hash } else { Keep::Nothing };
     let first = play(rig, seed, Wish { keep, cast }).await;
     if !first.violations.is_empty() {
-        let again = play(rig, seed, Wish { keep: Keep::Lines, cast }).await;
+        let again = play(
+            rig,
+            seed,
+            Wish {
+                keep: Keep::Lines,
+                cast,
+            },
+        )
+        .await;
         let text = format!("{}  the last events:\n{}", told(&first), again.tail);
         return (first.counts, Some(text));
     }
     if twice {
-        let second = play(rig, seed, Wish { keep: Keep::Hash, cast }).await;
+        let second = play(
+            rig,
+            seed,
+            Wish {
+                keep: Keep::Hash,
+                cast,
+            },
+        )
+        .await;
         let found = same_seed_same_trace(seed, first.hash, second.hash);
         return (first.counts, found.err().map(|what| format!("I23: {what}")));
     }
@@ -76,7 +99,12 @@ pub struct Plan {
 }
 
 pub fn play_all(plan: Plan, progress: &(impl Fn(u64) + Sync)) -> Report {
-    let Plan { first, schedules, failures_max, .. } = plan;
+    let Plan {
+        first,
+        schedules,
+        failures_max,
+        ..
+    } = plan;
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let next = AtomicU64::new(0);
     let report = Mutex::new(Report {
@@ -100,7 +128,10 @@ pub fn play_all(plan: Plan, progress: &(impl Fn(u64) + Sync)) -> Report {
                         runtime.block_on(one(&rig, seed, plan.cast))
                     }));
                     let (counts, failure) = played_one.unwrap_or_else(|_| {
-                        (Counts::default(), Some(format!("seed {seed} panicked, as said above")))
+                        (
+                            Counts::default(),
+                            Some(format!("seed {seed} panicked, as said above")),
+                        )
                     });
                     let fresh = failure.is_some() || played % RUNS_PER_STORE == 0;
                     let done = {

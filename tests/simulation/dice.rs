@@ -35,7 +35,11 @@ impl Dice {
             freeze: of(10),
             clock: of(60),
         };
-        Self { rng, rates, burst: 0 }
+        Self {
+            rng,
+            rates,
+            burst: 0,
+        }
     }
 
     pub fn below(&mut self, bound: usize) -> usize {

@@ -12,7 +12,7 @@
 //! |---|---|---|
 //! | I1 both sides agree, or a hold or a dead letter says why not | at rest | `agreement` |
 //! | I2 nothing is written as it is | each intent | `agreement` |
-//! | I3 every edit is visible, superseded, kept as a loser, or counted as unknown | at rest | `agreement` |
+//! | I3 every edit is visible, superseded, kept, or counted as unknown | at rest | `agreement` |
 //! | I4 bases hold only what their side once held | each commit | `agreement` |
 //! | I5 one open intent, no commit under an old lease | each commit | `pairs` |
 //! | I6 one open link per record and side | each commit | `pairs` |
@@ -30,7 +30,7 @@
 //! | I18 canonical forms | not here | `tests/mapping/laws.rs`, value by value |
 //! | I19 deliveries | not applicable | no deliveries yet |
 //! | I20 tenants' shares | not applicable | one workspace per process yet |
-//! | I21 token refresh | not applicable | no rotated tokens are stored yet; expired ones occur here |
+//! | I21 token refresh | not applicable | no rotated tokens yet; expired ones occur |
 //! | I22 no secrets and no unmapped data in what is kept | at rest | `runs` |
 //! | I23 same seed, same trace | every 50th seed | `runs`, `crew` |
 //! | I24 an edit beats a delete | each write | `deletes` |
@@ -45,6 +45,7 @@ mod ledger;
 mod mirror;
 #[cfg(debug_assertions)]
 mod power;
+mod process;
 mod rest;
 mod run;
 mod shots;
@@ -80,8 +81,17 @@ fn plan(schedules: u64) -> crew::Plan {
 fn whatever_happens_nothing_is_lost_and_both_sides_agree_in_the_end() {
     let began = std::time::Instant::now();
     let report = crew::play_all(plan(SCHEDULES), &|_| {});
-    println!("{} schedules in {:?}: {}", report.schedules, began.elapsed(), report.counts.line());
-    assert!(report.failures.is_empty(), "\n{}", report.failures.join("\n\n"));
+    println!(
+        "{} schedules in {:?}: {}",
+        report.schedules,
+        began.elapsed(),
+        report.counts.line()
+    );
+    assert!(
+        report.failures.is_empty(),
+        "\n{}",
+        report.failures.join("\n\n")
+    );
 }
 
 /// `scripts/simulate` runs this one.
@@ -93,7 +103,11 @@ fn a_long_run() {
     let rate = |done: u64| done as f64 / began.elapsed().as_secs_f64();
     let report = crew::play_all(plan, &|done| {
         if done % 50 == 0 || done == plan.schedules {
-            eprint!("\r{done} of {} schedules, {:.0} a second ", plan.schedules, rate(done));
+            eprint!(
+                "\r{done} of {} schedules, {:.0} a second ",
+                plan.schedules,
+                rate(done)
+            );
         }
     });
     eprintln!();
@@ -105,7 +119,11 @@ fn a_long_run() {
         report.failures.len(),
         report.counts.line()
     );
-    assert!(report.failures.is_empty(), "\n{}", report.failures.join("\n\n"));
+    assert!(
+        report.failures.is_empty(),
+        "\n{}",
+        report.failures.join("\n\n")
+    );
 }
 
 /// Every file of `tests/seeds` names a seed that once found something.
@@ -128,7 +146,11 @@ fn what_was_found_once_stays_mended() {
             bug: None,
         };
         let report = crew::play_all(one, &|_| {});
-        assert!(report.failures.is_empty(), "\n{}", report.failures.join("\n\n"));
+        assert!(
+            report.failures.is_empty(),
+            "\n{}",
+            report.failures.join("\n\n")
+        );
     }
 }
 

@@ -82,7 +82,8 @@ impl Mirror {
         }
         for intent in pending.intents {
             if intent.kind == IntentKind::Archive {
-                self.decided.insert((intent.side, intent.target.clone()), step_from);
+                self.decided
+                    .insert((intent.side, intent.target.clone()), step_from);
             }
             self.open.insert(intent.id.clone(), intent.clone());
             self.intents.push(intent);
@@ -92,9 +93,8 @@ impl Mirror {
     /// What a field of a record held when its rule last agreed; `None` when it never did.
     pub fn agreed(&self, side: Side, id: &str, rule: &str, field: &str) -> Option<String> {
         let mut links = self.links.values().rev();
-        let link = links.find(|link| {
-            link.records.get(side).as_ref().map(RecordId::as_str) == Some(id)
-        })?;
+        let link =
+            links.find(|link| link.records.get(side).as_ref().map(RecordId::as_str) == Some(id))?;
         let halves = self.bases.get(&link.id)?.get(rule)?;
         let raw = halves.sides.get(side).get(field)?;
         Some(raw.as_text().unwrap_or_default().to_owned())
@@ -103,9 +103,11 @@ impl Mirror {
     /// The record a record was ever paired with, the latest first.
     pub fn partner(&self, side: Side, id: &str) -> Option<String> {
         let mut links = self.links.values().rev();
-        let link = links.find(|link| {
-            link.records.get(side).as_ref().map(RecordId::as_str) == Some(id)
-        })?;
-        link.records.get(side.other()).as_ref().map(|id| id.as_str().to_owned())
+        let link =
+            links.find(|link| link.records.get(side).as_ref().map(RecordId::as_str) == Some(id))?;
+        link.records
+            .get(side.other())
+            .as_ref()
+            .map(|id| id.as_str().to_owned())
     }
 }

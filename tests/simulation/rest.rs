@@ -1,7 +1,7 @@
 //! Coming to rest after trouble, and judging what is then.
 
 use tandem::app::Step;
-use tandem::model::{Cause, LinkId, RecordId, RecordKey, Side, Task};
+use tandem::model::{Cause, LinkId, RecordId, RecordKey, Task};
 use tandem::store::{
     ConflictFilter, DeadLetter, DeadLetterFilter, DeadLetterState, JournalFilter, LinkFilter, Mark,
 };
@@ -57,8 +57,16 @@ async fn work(run: &mut Run<'_>) -> u32 {
 async fn is_due(run: &Run<'_>) -> bool {
     let now = run.with(|stage| stage.clock.now());
     let horizon = now.plus_millis(HORIZON_MILLIS);
-    let scan = run.store().next_due_of(&run.workspace, LANE, "scan").await.unwrap();
-    run.engine().next_work().await.unwrap().is_some_and(|at| at <= horizon)
+    let scan = run
+        .store()
+        .next_due_of(&run.workspace, LANE, "scan")
+        .await
+        .unwrap();
+    run.engine()
+        .next_work()
+        .await
+        .unwrap()
+        .is_some_and(|at| at <= horizon)
         || scan.is_some_and(|at| at <= now)
         || run.engine().poll_is_due().await.unwrap()
 }
@@ -96,7 +104,10 @@ async fn replay(run: &Run<'_>) {
             })
             .collect()
     });
-    run.store().mark(&run.workspace, LANE, &marks).await.unwrap();
+    run.store()
+        .mark(&run.workspace, LANE, &marks)
+        .await
+        .unwrap();
 }
 
 pub async fn judge(run: &mut Run<'_>) {
@@ -104,6 +115,8 @@ pub async fn judge(run: &mut Run<'_>) {
     let bin = run.with(|stage| !stage.ledger.deleted.is_empty());
     run.pass(if bin { BIN_MILLIS } else { LATE_MILLIS }).await;
     settle(run).await;
+    // Asked before the replay, which would settle what was left open.
+    let intents = run.store().open_intents(&run.workspace).await.unwrap();
     let moves = run.with(|stage| stage.mirror.moves);
     run.scan().await;
     work(run).await;
@@ -112,7 +125,8 @@ pub async fn judge(run: &mut Run<'_>) {
     replay(run).await;
     settle(run).await;
     let idle_writes = writes(run) - before;
-    let rest = look_around(run, missed, idle_writes).await;
+    let mut rest = look_around(run, missed, idle_writes).await;
+    rest.intents.extend(intents);
     run.with(|stage| {
         if stage.violations.is_empty() {
             invariants::at_rest(stage, &rest);
@@ -126,12 +140,18 @@ async fn open_letters(run: &Run<'_>) -> Vec<DeadLetter> {
         limit: 1_000,
         ..DeadLetterFilter::default()
     };
-    run.store().dead_letters(&run.workspace, &open).await.unwrap()
+    run.store()
+        .dead_letters(&run.workspace, &open)
+        .await
+        .unwrap()
 }
 
 async fn look_around(run: &Run<'_>, missed: u64, idle_writes: u64) -> Rest {
     let (store, ws) = (run.store(), &run.workspace);
-    let links = store.links_page(ws, &LinkFilter::default(), None, 1_000).await.unwrap();
+    let links = store
+        .links_page(ws, &LinkFilter::default(), None, 1_000)
+        .await
+        .unwrap();
     let ids: Vec<LinkId> = links.iter().map(|link| link.id.clone()).collect();
     let journal = JournalFilter {
         limit: 10_000,
@@ -142,7 +162,10 @@ async fn look_around(run: &Run<'_>, missed: u64, idle_writes: u64) -> Rest {
     Rest {
         shots: run.with(|stage| stage.shots()),
         holds: store.holds(ws, &ids).await.unwrap(),
-        conflicts: store.conflicts(ws, &ConflictFilter::default(), 1_000).await.unwrap(),
+        conflicts: store
+            .conflicts(ws, &ConflictFilter::default(), 1_000)
+            .await
+            .unwrap(),
         letters: open_letters(run).await,
         journal: store.journal_page(ws, &journal).await.unwrap(),
         intents: store.open_intents(ws).await.unwrap(),

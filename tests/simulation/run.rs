@@ -4,18 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use secrecy::SecretString;
-use tandem::app::{Engine, Options, Parts, SetupError, Step};
-use tandem::clock::{Chance, Clock};
-use tandem::crm::salesforce::{Login, log_in};
-use tandem::crm::{HubSpot, Salesforce, Transport};
+use tandem::app::{Engine, Step};
+use tandem::clock::Clock;
 use tandem::mapping::{Mapping, SourceFile, load};
 use tandem::model::{BySide, Side, Timestamp, WorkspaceId};
 use tandem::sim::SimClock;
 use tandem::sim::hubspot::{HubSpotOptions, HubSpotSim};
 use tandem::sim::salesforce::{SalesforceOptions, SalesforceSim};
-use tandem::store::{Store, StoreError, Watch};
-use tokio::pin;
+use tandem::store::{Store, Watch};
 
 use crate::cast::{CASTS, Cast};
 use crate::counts::Counts;
@@ -23,24 +19,21 @@ use crate::dice::Dice;
 use crate::ledger::Ledger;
 use crate::mirror::Mirror;
 use crate::rest;
+use crate::shots::Shots;
 use crate::stage::{Hub, Stage, Violation};
 use crate::trace::{Keep, Trace};
-use crate::shots::Shots;
 use crate::users::{self, Scripted};
-use crate::wire::{around, arrivals};
+use crate::wire::arrivals;
 
 /// 2026-03-02T09:00:00Z.
 const START: Timestamp = Timestamp::from_millis(1_772_442_000_000);
-/// A process that died gives nothing back; its lease has to run out.
-const LEASE_MILLIS: i64 = 31_000;
-const OPENINGS_MAX: u32 = 60;
 
 /// One store that many schedules share, each in a workspace of its own.
 pub struct Rig {
-    store: Arc<Store>,
-    clock: Clock,
-    hub: Hub,
-    runs: AtomicU64,
+    pub store: Arc<Store>,
+    pub clock: Clock,
+    pub hub: Hub,
+    pub runs: AtomicU64,
 }
 
 impl Rig {
@@ -82,15 +75,15 @@ pub struct Outcome {
 }
 
 pub struct Run<'a> {
-    rig: &'a Rig,
+    pub rig: &'a Rig,
     pub workspace: WorkspaceId,
-    engine: Option<Engine>,
-    openings: u32,
-    seed: u64,
-    cast: &'static Cast,
-    salesforce: SalesforceSim,
-    hubspot: HubSpotSim,
-    mappings: Vec<Mapping>,
+    pub engine: Option<Engine>,
+    pub openings: u32,
+    pub seed: u64,
+    pub cast: &'static Cast,
+    pub salesforce: SalesforceSim,
+    pub hubspot: HubSpotSim,
+    pub mappings: Vec<Mapping>,
 }
 
 pub async fn play(rig: &Rig, seed: u64, wish: Wish) -> Outcome {
@@ -129,7 +122,9 @@ fn read(mappings: &[String]) -> Vec<Mapping> {
         })
         .collect();
     let loaded = load(&files, &BTreeMap::new());
-    loaded.unwrap_or_else(|faults| panic!("the cast's mappings load: {faults:?}")).mappings
+    loaded
+        .unwrap_or_else(|faults| panic!("the cast's mappings load: {faults:?}"))
+        .mappings
 }
 
 fn set_clock(clock: &Clock, at: Timestamp) {
@@ -142,7 +137,10 @@ impl<'a> Run<'a> {
         let mut dice = Dice::new(seed);
         let mut cast = &CASTS[dice.below(CASTS.len())];
         if let Some(name) = wish.cast {
-            cast = CASTS.iter().find(|cast| cast.name == name).expect("a cast of this name");
+            cast = CASTS
+                .iter()
+                .find(|cast| cast.name == name)
+                .expect("a cast of this name");
         }
         let clock = &rig.clock;
         let hubspot = HubSpotOptions {
@@ -270,7 +268,11 @@ impl<'a> Run<'a> {
         self.with(|stage| {
             let number = 2 + stage.dice.below(3);
             for _ in 0..number {
-                let side = if stage.dice.coin() { Side::HubSpot } else { Side::Salesforce };
+                let side = if stage.dice.coin() {
+                    Side::HubSpot
+                } else {
+                    Side::Salesforce
+                };
                 users::add(stage, side);
                 if stage.dice.coin() {
                     users::add(stage, side.other());
@@ -338,11 +340,15 @@ impl<'a> Run<'a> {
         let now = self.rig.clock.now();
         let last = self.with(|stage| {
             let deferred = stage.deferred.iter().map(|one| one.until);
-            deferred.chain(stage.late.iter().map(|(_, until)| *until)).max()
+            deferred
+                .chain(stage.late.iter().map(|(_, until)| *until))
+                .max()
         });
         if let Some(last) = last {
             self.pass(last.millis_since(now).max(0) + 1).await;
         }
+        // A pass over the changes is remembered once a minute; the late pass follows the memory.
+        self.pass(61_000).await;
     }
 
     /// Moves the clock; what arrives in the meantime arrives.
@@ -357,8 +363,9 @@ impl<'a> Run<'a> {
         self.with(|stage| {
             stage.clock.advance_millis(millis);
             stage.trace.say(|| format!("{millis} ms pass"));
-            let (due, rest): (Vec<_>, Vec<_>) =
-                std::mem::take(&mut stage.late).into_iter().partition(|(_, until)| *until <= by);
+            let (due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut stage.late)
+                .into_iter()
+                .partition(|(_, until)| *until <= by);
             stage.late = rest;
             for (late, _) in due {
                 users::commit_late(stage, late);
@@ -380,147 +387,5 @@ impl<'a> Run<'a> {
         });
         self.engine().scan_now().await.unwrap();
         self.with(|stage| stage.alone = false);
-    }
-
-    /// One step of the engine, in which the process may die or be frozen.
-    pub async fn step(&mut self) -> Step {
-        let hub = self.rig.hub.clone();
-        hub.with(|stage| {
-            stage.step_from = stage.seams;
-            stage.counts.add("steps", 1);
-        });
-        let mut engine = self.engine.take().expect("the engine runs");
-        let done = {
-            let step = engine.step();
-            pin!(step);
-            tokio::select! {
-                biased;
-                done = &mut step => Some(done),
-                () = hub.died() => None,
-                () = hub.froze() => {
-                    self.succeed().await;
-                    hub.with(|stage| stage.thawed = true);
-                    hub.thaw();
-                    let done = step.await;
-                    hub.with(|stage| {
-                        stage.alone = false;
-                        stage.thawed = false;
-                    });
-                    Some(done)
-                }
-            }
-        };
-        match done {
-            None => {
-                drop(engine);
-                self.after_death().await;
-                Step::Wait(None)
-            }
-            Some(done) => {
-                // A successor took over while the old process was frozen; the old one ends here.
-                if self.engine.is_none() {
-                    self.engine = Some(engine);
-                }
-                done.unwrap_or_else(|error| self.stumbled(&error))
-            }
-        }
-    }
-
-    fn stumbled(&self, error: &StoreError) -> Step {
-        self.with(|stage| stage.violated("I5", format!("the store refused a step: {error}")));
-        Step::Wait(None)
-    }
-
-    /// The process stands still for longer than its lease, and another one works meanwhile.
-    async fn succeed(&mut self) {
-        let steps = self.with(|stage| {
-            stage.alone = true;
-            1 + stage.dice.below(5)
-        });
-        self.pass(LEASE_MILLIS + 4_000).await;
-        self.open().await;
-        let mut engine = self.engine.take().expect("the successor runs");
-        for _ in 0..steps {
-            if let Err(error) = engine.step().await {
-                self.stumbled(&error);
-            }
-        }
-        self.engine = Some(engine);
-    }
-
-    async fn after_death(&mut self) {
-        // One statement, so that the connection is done with what was dropped.
-        self.store().open_intents(&self.workspace).await.unwrap();
-        self.pass(LEASE_MILLIS).await;
-        self.open().await;
-    }
-
-    /// A process starts, and is started again when it dies or cannot begin.
-    pub async fn open(&mut self) {
-        let calm = self.with(|stage| stage.calm);
-        for nth in 0..OPENINGS_MAX {
-            self.openings += 1;
-            // Enough trouble for one start.
-            self.with(|stage| stage.calm |= nth > 8);
-            let hub = self.rig.hub.clone();
-            hub.with(|stage| stage.starting = true);
-            let opened = {
-                let open = self.try_open();
-                pin!(open);
-                tokio::select! {
-                    biased;
-                    opened = &mut open => Some(opened),
-                    () = hub.died() => None,
-                }
-            };
-            hub.with(|stage| stage.starting = false);
-            match opened {
-                Some(Ok(engine)) => {
-                    self.engine = Some(engine);
-                    return self.with(|stage| stage.calm = calm);
-                }
-                Some(Err(SetupError::Mappings(faults))) => {
-                    panic!("the cast {} does not fit: {faults:?}", self.cast.name)
-                }
-                Some(Err(_)) | None => self.pass(LEASE_MILLIS).await,
-            }
-        }
-        panic!("seed {}: the engine never opens", self.seed);
-    }
-
-    async fn try_open(&self) -> Result<Engine, SetupError> {
-        let (hub, clock) = (&self.rig.hub, &self.rig.clock);
-        let router = around(hub.clone(), Side::HubSpot, self.hubspot.router());
-        let token = SecretString::from(HubSpotOptions::default().token);
-        let transport = Transport::InProcess(router);
-        let hubspot = HubSpot::new(transport, "http://hubspot.test", token, clock.clone());
-        let router = around(hub.clone(), Side::Salesforce, self.salesforce.router());
-        let transport = Transport::InProcess(router);
-        let options = SalesforceOptions::default();
-        let login = Login::ClientCredentials {
-            url: "http://salesforce.test".to_owned(),
-            id: options.client_id,
-            secret: SecretString::from(options.client_secret),
-        };
-        let session = log_in(&transport, &login, clock).await;
-        let session = session.map_err(|error| SetupError::Crm {
-            side: Side::Salesforce,
-            error,
-        })?;
-        let salesforce = Salesforce::new(transport, session, Some(login), clock.clone());
-        Engine::open(Parts {
-            store: Arc::clone(&self.rig.store),
-            workspace: self.workspace.clone(),
-            hubspot,
-            salesforce,
-            mappings: self.mappings.clone(),
-            clock: clock.clone(),
-            chance: Chance::seeded(self.seed ^ u64::from(self.openings) << 32),
-            options: Options {
-                poll_millis: Some(60_000),
-                ..Options::default()
-            },
-        })
-        .await
     }
 }

@@ -87,9 +87,10 @@ impl Shots {
 
     /// Ids of one mapping's records on one side that are live, or that are not.
     pub fn ids(&self, mapping: &str, side: Side, live: bool) -> Vec<String> {
-        let of = self.0.iter().filter(|((at, _), shot)| {
-            *at == side && shot.mapping == mapping && shot.live == live
-        });
+        let of = self
+            .0
+            .iter()
+            .filter(|((at, _), shot)| *at == side && shot.mapping == mapping && shot.live == live);
         of.map(|((_, id), _)| id.clone()).collect()
     }
 }
@@ -117,7 +118,9 @@ impl Difference {
             for (field, value) in &now.fields {
                 if then.get(field) != value {
                     let was = then.get(field).to_owned();
-                    difference.changed.push((place.clone(), field, was, value.clone()));
+                    difference
+                        .changed
+                        .push((place.clone(), field, was, value.clone()));
                 }
             }
         }

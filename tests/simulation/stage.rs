@@ -174,7 +174,8 @@ impl Hub {
 impl Stage {
     pub fn violated(&mut self, invariant: &'static str, what: String) {
         let seam = self.seams;
-        self.trace.say(|| format!("VIOLATED {invariant} at seam {seam}: {what}"));
+        self.trace
+            .say(|| format!("VIOLATED {invariant} at seam {seam}: {what}"));
         self.violations.push(Violation { invariant, what });
     }
 
@@ -251,7 +252,11 @@ impl Stage {
     /// Moves the clock within a step, never past what is still to arrive.
     fn pass_a_little(&mut self, millis: i64) {
         let now = self.clock.now();
-        let least = self.deferred.iter().map(|one| one.until.millis_since(now)).min();
+        let least = self
+            .deferred
+            .iter()
+            .map(|one| one.until.millis_since(now))
+            .min();
         let millis = least.map_or(millis, |least| least.min(millis));
         if millis > 0 {
             self.clock.advance_millis(millis);
@@ -313,16 +318,20 @@ impl Stage {
         self.ledger.written(&difference, &intents);
         self.mirror.intents = intents;
         self.counts.add("creates", difference.created.len() as u64);
-        self.counts.add("deletes by us", difference.deleted.len() as u64);
-        self.counts.add("fields written", difference.changed.len() as u64);
+        self.counts
+            .add("deletes by us", difference.deleted.len() as u64);
+        self.counts
+            .add("fields written", difference.changed.len() as u64);
         for (place, field, was, now) in &difference.changed {
-            self.trace.say(|| format!("    {} {}.{field}: {was:?} -> {now:?}", place.0, place.1));
+            self.trace
+                .say(|| format!("    {} {}.{field}: {was:?} -> {now:?}", place.0, place.1));
         }
     }
 
     pub fn after_request(&mut self, side: Side, status: u16, body: &[u8]) -> Fate {
         let seam = self.seams;
-        self.trace.say(|| format!("#{seam} {side} -> {status}, {} bytes", body.len()));
+        self.trace
+            .say(|| format!("#{seam} {side} -> {status}, {} bytes", body.len()));
         self.trace.weigh(body);
         self.seam(false)
     }
@@ -352,12 +361,18 @@ fn said(deed: Deed<'_>) -> String {
                 }
             }
             for judged in &changes.verdicts {
-                text.push_str(&format!("\n      {} {}: {:?}", judged.task.kind(),
-                    judged.task.record_id(), judged.verdict));
+                text.push_str(&format!(
+                    "\n      {} {}: {:?}",
+                    judged.task.kind(),
+                    judged.task.record_id(),
+                    judged.verdict
+                ));
             }
             for entry in &changes.journal {
-                text.push_str(&format!("\n      journal {} {} {} {:?} wrote {:?}", entry.rule,
-                    entry.decision, entry.reason, entry.inputs, entry.wrote));
+                text.push_str(&format!(
+                    "\n      journal {} {} {} {:?} wrote {:?}",
+                    entry.rule, entry.decision, entry.reason, entry.inputs, entry.wrote
+                ));
             }
             text
         }

@@ -3,8 +3,15 @@
 use std::fmt::Write as _;
 
 /// What every look for changes says.
-const DULL: [&str; 7] =
-    ["/search", "queryAll", "store: mark", "renew", "-> 200", "marks 1, verdicts 1, cursors 1", "poll : Done"];
+const DULL: [&str; 7] = [
+    "/search",
+    "queryAll",
+    "store: mark",
+    "renew",
+    "-> 200",
+    "marks 1, verdicts 1, cursors 1",
+    "poll : Done",
+];
 
 /// Nothing is kept unless a run is to be compared or read: most runs are neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,11 @@ const TOO_LONG: usize = 140;
 
 /// One thing that somebody does.
 pub fn act(stage: &mut Stage) {
-    let side = if stage.dice.coin() { Side::HubSpot } else { Side::Salesforce };
+    let side = if stage.dice.coin() {
+        Side::HubSpot
+    } else {
+        Side::Salesforce
+    };
     match stage.dice.below(20) {
         8..12 if stage.cast.deletes == Deletes::Archive => delete(stage, side),
         0..12 => edit(stage, side),
@@ -85,10 +89,16 @@ fn some_set(stage: &mut Stage, side: Side) -> String {
 
 fn set(stage: &Stage, side: Side, pair: &Pair, id: &str, field: &str, value: &str) -> bool {
     match side {
-        Side::HubSpot => stage.hubspot.edit(pair.objects.hubspot, id, &[(field, value)]).is_ok(),
+        Side::HubSpot => stage
+            .hubspot
+            .edit(pair.objects.hubspot, id, &[(field, value)])
+            .is_ok(),
         Side::Salesforce => {
             let value = salesforce_value(value);
-            stage.salesforce.edit(pair.objects.salesforce, id, &[(field, value)]).is_ok()
+            stage
+                .salesforce
+                .edit(pair.objects.salesforce, id, &[(field, value)])
+                .is_ok()
         }
     }
 }
@@ -119,13 +129,20 @@ pub fn edit(stage: &mut Stage, side: Side) {
 fn put(stage: &mut Stage, side: Side, pair: &'static Pair, rule: &Rule, id: &str, text: String) {
     let field = rule.fields.get(side);
     let place = (side, id.to_owned());
-    let saw = stage.shots().get(side, id).map_or("", |shot| shot.get(field)).to_owned();
+    let saw = stage
+        .shots()
+        .get(side, id)
+        .map_or("", |shot| shot.get(field))
+        .to_owned();
     if saw == text || !set(stage, side, pair, id, field, &text) {
         return;
     }
     let shots = stage.shots();
     stage.ledger.note_values(&shots);
-    let held = shots.get(side, id).map_or("", |shot| shot.get(field)).to_owned();
+    let held = shots
+        .get(side, id)
+        .map_or("", |shot| shot.get(field))
+        .to_owned();
     if held == saw {
         return;
     }
@@ -135,7 +152,9 @@ fn put(stage: &mut Stage, side: Side, pair: &'static Pair, rule: &Rule, id: &str
         stage.counts.add("refusable values", 1);
     }
     let seam = stage.seams;
-    stage.trace.say(|| format!("    a user: {side} {id}.{field}: {saw:?} -> {held:?}"));
+    stage
+        .trace
+        .say(|| format!("    a user: {side} {id}.{field}: {saw:?} -> {held:?}"));
     let (nothing, fresh) = moves(stage, &place, rule.name, field, &held);
     stage.ledger.edited(Edit {
         place,
@@ -176,7 +195,9 @@ pub fn add(stage: &mut Stage, side: Side) {
     let id = if pair.mapping == "companies" {
         let (name, domain) = (format!("F{unique}"), format!("f{few}.example.com"));
         match side {
-            Side::HubSpot => stage.hubspot.create("companies", &[("name", &name), ("domain", &domain)]),
+            Side::HubSpot => stage
+                .hubspot
+                .create("companies", &[("name", &name), ("domain", &domain)]),
             Side::Salesforce => stage.salesforce.create(
                 "Account",
                 &[("Name", name.into()), ("Website", domain.into())],
@@ -184,7 +205,11 @@ pub fn add(stage: &mut Stage, side: Side) {
         }
     } else {
         let email = format!("p{few}@example.com");
-        let title = if stage.dice.coin() { format!("t{unique}") } else { String::new() };
+        let title = if stage.dice.coin() {
+            format!("t{unique}")
+        } else {
+            String::new()
+        };
         match side {
             Side::HubSpot => stage.hubspot.create(
                 "contacts",
@@ -202,23 +227,33 @@ pub fn add(stage: &mut Stage, side: Side) {
     };
     if let Ok(id) = id {
         stage.counts.add("records added", 1);
-        stage.trace.say(|| format!("    a user adds {side} {} {id}", pair.mapping));
+        stage
+            .trace
+            .say(|| format!("    a user adds {side} {} {id}", pair.mapping));
         stage.ledger.added.insert((side, id));
     }
 }
 
 fn delete(stage: &mut Stage, side: Side) {
     let pair = some_pair(stage);
-    let Some(id) = stage.dice.pick(&stage.shots().ids(pair.mapping, side, true)) else {
+    let Some(id) = stage
+        .dice
+        .pick(&stage.shots().ids(pair.mapping, side, true))
+    else {
         return;
     };
     let done = match side {
         Side::HubSpot => stage.hubspot.archive(pair.objects.hubspot, &id).is_ok(),
-        Side::Salesforce => stage.salesforce.delete(pair.objects.salesforce, &id).is_ok(),
+        Side::Salesforce => stage
+            .salesforce
+            .delete(pair.objects.salesforce, &id)
+            .is_ok(),
     };
     if done {
         stage.counts.add("records deleted", 1);
-        stage.trace.say(|| format!("    a user deletes {side} {id}"));
+        stage
+            .trace
+            .say(|| format!("    a user deletes {side} {id}"));
         if stage.mirror.partner(side, &id).is_none() {
             stage.ledger.unsettled.insert((side, id.clone()));
         }
@@ -226,7 +261,11 @@ fn delete(stage: &mut Stage, side: Side) {
         // What goes along with a company is deleted by the same hand.
         for (place, shot) in &stage.shots().0 {
             if !shot.live {
-                stage.ledger.deleted.entry(place.clone()).or_insert(stage.seams);
+                stage
+                    .ledger
+                    .deleted
+                    .entry(place.clone())
+                    .or_insert(stage.seams);
             }
         }
     }
@@ -234,30 +273,43 @@ fn delete(stage: &mut Stage, side: Side) {
 
 fn undelete(stage: &mut Stage, side: Side) {
     let pair = some_pair(stage);
-    let Some(id) = stage.dice.pick(&stage.shots().ids(pair.mapping, side, false)) else {
+    let Some(id) = stage
+        .dice
+        .pick(&stage.shots().ids(pair.mapping, side, false))
+    else {
         return;
     };
     let done = match side {
         Side::HubSpot => stage.hubspot.restore(pair.objects.hubspot, &id).is_ok(),
-        Side::Salesforce => stage.salesforce.undelete(pair.objects.salesforce, &id).is_ok(),
+        Side::Salesforce => stage
+            .salesforce
+            .undelete(pair.objects.salesforce, &id)
+            .is_ok(),
     };
     if done {
         stage.counts.add("records restored", 1);
-        stage.trace.say(|| format!("    a user restores {side} {id}"));
+        stage
+            .trace
+            .say(|| format!("    a user restores {side} {id}"));
     }
 }
 
 /// A stamp moves and no mapped value does.
 fn touch(stage: &mut Stage, side: Side) {
     let pair = some_pair(stage);
-    let Some(id) = stage.dice.pick(&stage.shots().ids(pair.mapping, side, true)) else {
+    let Some(id) = stage
+        .dice
+        .pick(&stage.shots().ids(pair.mapping, side, true))
+    else {
         return;
     };
     stage.next_value += 1;
     let text = format!("{UNMAPPED}-{}", stage.next_value);
     stage.trace.say(|| format!("    {side} {id} is touched"));
     let _ = match side {
-        Side::HubSpot => stage.hubspot.edit(pair.objects.hubspot, &id, &[("address", &text)]),
+        Side::HubSpot => stage
+            .hubspot
+            .edit(pair.objects.hubspot, &id, &[("address", &text)]),
         Side::Salesforce => stage.salesforce.internal_bump(pair.objects.salesforce, &id),
     };
     stage.counts.add("stamps moved", 1);
@@ -271,7 +323,9 @@ fn associate(stage: &mut Stage, side: Side) {
     let (Some(person), Some(firm)) = (person, firm) else {
         return;
     };
-    stage.trace.say(|| format!("    a user: {side} {person} works for {firm}"));
+    stage
+        .trace
+        .say(|| format!("    a user: {side} {person} works for {firm}"));
     stage.counts.add("associations", 1);
     let _ = match side {
         Side::HubSpot => {
@@ -279,7 +333,9 @@ fn associate(stage: &mut Stage, side: Side) {
             stage.hubspot.associate(from, to, PRIMARY)
         }
         Side::Salesforce => {
-            stage.salesforce.edit("Contact", &person, &[("AccountId", firm.into())])
+            stage
+                .salesforce
+                .edit("Contact", &person, &[("AccountId", firm.into())])
         }
     };
 }
@@ -292,12 +348,16 @@ fn edit_late(stage: &mut Stage) {
     };
     stage.next_value += 1;
     let phone = format!("+1415556{:04}", stage.next_value);
-    let late = stage.salesforce.begin_late_commit("Contact", &id, &[("Phone", phone.into())]);
+    let late = stage
+        .salesforce
+        .begin_late_commit("Contact", &id, &[("Phone", phone.into())]);
     if let Ok(late) = late {
         let wait = stage.dice.between(5_000, 420_000);
         let until = stage.clock.now().plus_millis(wait);
         stage.counts.add("late commits", 1);
-        stage.trace.say(|| format!("    a user: {id}.Phone, to be seen in {wait} ms"));
+        stage
+            .trace
+            .say(|| format!("    a user: {id}.Phone, to be seen in {wait} ms"));
         stage.late.push((late, until));
     }
 }
@@ -311,10 +371,17 @@ pub fn commit_late(stage: &mut Stage, late: LateCommit) {
     let after = stage.shots();
     stage.ledger.note_values(&after);
     let side = Side::Salesforce;
-    let value = |shots: &Shots| shots.get(side, &id).map_or("", |shot| shot.get("Phone")).to_owned();
+    let value = |shots: &Shots| {
+        shots
+            .get(side, &id)
+            .map_or("", |shot| shot.get("Phone"))
+            .to_owned()
+    };
     let (saw, value) = (value(&before), value(&after));
     let seam = stage.seams;
-    stage.trace.say(|| format!("    {side} {id}.Phone can be seen now: {saw:?} -> {value:?}"));
+    stage
+        .trace
+        .say(|| format!("    {side} {id}.Phone can be seen now: {saw:?} -> {value:?}"));
     if saw != value {
         let place = (side, id);
         let (nothing, fresh) = moves(stage, &place, "phone", "Phone", &value);

@@ -58,7 +58,12 @@ async fn pass(hub: Hub, side: Side, inner: Router, request: Request) -> Response
         Mail::Late => {
             hub.with(|stage| {
                 let until = stage.clock.now().plus_millis(ARRIVES_WITHIN_MILLIS);
-                stage.deferred.push(Deferred { side, head, body, until });
+                stage.deferred.push(Deferred {
+                    side,
+                    head,
+                    body,
+                    until,
+                });
             });
             answer(504, None)
         }
@@ -78,7 +83,10 @@ async fn carry(hub: &Hub, inner: Router, head: Parts, body: Bytes, writes: bool)
     if writes {
         hub.with(|stage| stage.before_write = Some(stage.shots()));
     }
-    let reply = match inner.oneshot(Request::from_parts(head, Body::from(body))).await {
+    let reply = match inner
+        .oneshot(Request::from_parts(head, Body::from(body)))
+        .await
+    {
         Ok(reply) => reply,
         Err(never) => match never {},
     };
@@ -104,7 +112,14 @@ pub async fn arrivals(hub: &Hub, inner: &Router, side: Side, by: Option<Timestam
                 let what = if arrives { "arrives" } else { "never arrives" };
                 format!("    a late write to {side} {what}")
             });
-            stage.counts.add(if arrives { "late arrivals" } else { "never arrived" }, 1);
+            stage.counts.add(
+                if arrives {
+                    "late arrivals"
+                } else {
+                    "never arrived"
+                },
+                1,
+            );
             Some((one, arrives))
         });
         let Some((one, arrives)) = next else { return };
@@ -122,7 +137,9 @@ fn answer(status: u16, after: Option<u32>) -> Reply {
         }
         _ => "",
     };
-    let mut reply = Response::builder().status(status).header("content-type", "application/json");
+    let mut reply = Response::builder()
+        .status(status)
+        .header("content-type", "application/json");
     if let Some(seconds) = after {
         reply = reply.header("retry-after", seconds.to_string());
     }

@@ -15,19 +15,30 @@ fn id_on(link: &Link, side: Side) -> &str {
 
 /// I1. Otherwise a user sees two different values in the two CRMs, and nobody says so.
 pub fn both_sides_agree(stage: &mut Stage, rest: &Rest) -> Result<(), String> {
-    for link in rest.links.iter().filter(|link| link.state == LinkState::Linked) {
+    for link in rest
+        .links
+        .iter()
+        .filter(|link| link.state == LinkState::Linked)
+    {
         let (hubspot, salesforce) = (id_on(link, Side::HubSpot), id_on(link, Side::Salesforce));
         let here = rest.shots.get(Side::HubSpot, hubspot);
         let there = rest.shots.get(Side::Salesforce, salesforce);
         let (Some(here), Some(there)) = (here, there) else {
-            return Err(format!("the link {hubspot}/{salesforce} names a record that never was"));
+            return Err(format!(
+                "the link {hubspot}/{salesforce} names a record that never was"
+            ));
         };
         let explained = rest.letter_of(link).is_some();
         if here.live != there.live && !explained {
-            return Err(format!("of {hubspot}/{salesforce} one is deleted and both are linked"));
+            return Err(format!(
+                "of {hubspot}/{salesforce} one is deleted and both are linked"
+            ));
         }
         for rule in &stage.cast.pair(link.mapping.as_str()).rules {
-            let (h, s) = (here.get(rule.fields.hubspot), there.get(rule.fields.salesforce));
+            let (h, s) = (
+                here.get(rule.fields.hubspot),
+                there.get(rule.fields.salesforce),
+            );
             let held = rest
                 .holds
                 .iter()
@@ -44,16 +55,28 @@ pub fn both_sides_agree(stage: &mut Stage, rest: &Rest) -> Result<(), String> {
 
 /// I2. Otherwise calls are spent, stamps move and automations run for nothing.
 pub fn nothing_is_written_in_vain(stage: &mut Stage, pending: &Pending) -> Result<(), String> {
-    for intent in pending.intents.iter().filter(|intent| intent.kind == IntentKind::Update) {
+    for intent in pending
+        .intents
+        .iter()
+        .filter(|intent| intent.kind == IntentKind::Update)
+    {
         for intended in &intent.rules {
             let rule = rule_of(stage.cast, intent.mapping.as_str(), &intended.rule);
             let Some(rule) = rule else { continue };
             let text = |fields: &Fields, name: &str| {
-                fields.get(name).and_then(|raw| raw.as_text()).unwrap_or_default().to_owned()
+                fields
+                    .get(name)
+                    .and_then(|raw| raw.as_text())
+                    .unwrap_or_default()
+                    .to_owned()
             };
             let vain = !intended.after.is_empty()
                 && intended.after.keys().all(|name| {
-                    same(rule.kind, &text(&intended.before, name), &text(&intended.after, name))
+                    same(
+                        rule.kind,
+                        &text(&intended.before, name),
+                        &text(&intended.after, name),
+                    )
                 });
             if vain {
                 return Err(format!(
@@ -67,7 +90,10 @@ pub fn nothing_is_written_in_vain(stage: &mut Stage, pending: &Pending) -> Resul
 }
 
 fn rule_of(cast: &'static Cast, mapping: &str, name: &str) -> Option<&'static Rule> {
-    cast.pair(mapping).rules.iter().find(|rule| rule.name == name)
+    cast.pair(mapping)
+        .rules
+        .iter()
+        .find(|rule| rule.name == name)
 }
 
 /// I3. Otherwise somebody's work vanishes, and nobody can tell that it ever was.
@@ -107,17 +133,21 @@ fn fate(stage: &Stage, rest: &Rest, edit: &Edit) -> Found {
         return Found::Accounted;
     };
     let shot = rest.shots.get(side, id);
-    let visible = shot.is_some_and(|shot| {
-        !shot.live || same(rule.kind, &edit.value, shot.get(edit.field))
-    });
+    let visible =
+        shot.is_some_and(|shot| !shot.live || same(rule.kind, &edit.value, shot.get(edit.field)));
     // The elements of a set have lives of their own; a one-way destination is the source's.
-    let not_asked = rule.kind == Kind::Set
-        || rule.kind == Kind::OneWay && side == Side::Salesforce;
+    let not_asked = rule.kind == Kind::Set || rule.kind == Kind::OneWay && side == Side::Salesforce;
     let partner = stage.mirror.partner(side, id).map(|id| (side.other(), id));
-    let links = rest.links.iter().filter(|link| holds_record(link, side, id)).count();
+    let links = rest
+        .links
+        .iter()
+        .filter(|link| holds_record(link, side, id))
+        .count();
     let contested = edit.fresh
         || links > 1
-        || partner.as_ref().is_none_or(|partner| stage.ledger.competes(edit, partner));
+        || partner
+            .as_ref()
+            .is_none_or(|partner| stage.ledger.competes(edit, partner));
     if visible
         || edit.nothing
         || not_asked
@@ -139,9 +169,7 @@ fn kept(rest: &Rest, rule: &Rule, edit: &Edit, contested: bool) -> bool {
     let in_fields = |fields: &Fields| {
         Side::BOTH.into_iter().any(|side| {
             let raw = fields.get(*rule.fields.get(side));
-            raw.is_some_and(|raw| {
-                same(rule.kind, &edit.value, raw.as_text().unwrap_or_default())
-            })
+            raw.is_some_and(|raw| same(rule.kind, &edit.value, raw.as_text().unwrap_or_default()))
         })
     };
     let ours = |link: &tandem::model::LinkId| {
@@ -153,12 +181,17 @@ fn kept(rest: &Rest, rule: &Rule, edit: &Edit, contested: bool) -> bool {
         ours(&row.link)
             && row.rule == rule.name
             && (in_fields(&row.loser)
-                || open && Side::BOTH.into_iter().any(|side| in_fields(row.inputs.get(side))))
+                || open
+                    && Side::BOTH
+                        .into_iter()
+                        .any(|side| in_fields(row.inputs.get(side))))
     });
     let in_hold = rest.holds.iter().any(|hold| {
         ours(&hold.link)
             && hold.rule == rule.name
-            && Side::BOTH.into_iter().any(|side| in_fields(hold.sides.get(side)))
+            && Side::BOTH
+                .into_iter()
+                .any(|side| in_fields(hold.sides.get(side)))
     });
     contested && in_conflict || in_hold
 }
@@ -190,17 +223,27 @@ pub fn bases_were_held(stage: &mut Stage, pending: &Pending) -> Result<(), Strin
 
 /// I4. Otherwise the next edit meets no base, and is judged as if the two had never met.
 pub fn first_contact_ends_in_a_base(stage: &mut Stage, rest: &Rest) -> Result<(), String> {
-    for link in rest.links.iter().filter(|link| link.state == LinkState::Linked) {
+    for link in rest
+        .links
+        .iter()
+        .filter(|link| link.state == LinkState::Linked)
+    {
         let known = |rule: &str| {
             let based = stage.mirror.bases.get(&link.id);
             based.is_some_and(|bases| bases.contains_key(rule))
-                || rest.holds.iter().any(|hold| hold.link == link.id && hold.rule == rule)
+                || rest
+                    .holds
+                    .iter()
+                    .any(|hold| hold.link == link.id && hold.rule == rule)
         };
         let rules = &stage.cast.pair(link.mapping.as_str()).rules;
         if let Some(rule) = rules.iter().find(|rule| !known(rule.name))
             && rest.letter_of(link).is_none()
         {
-            return Err(format!("{} of the link {} has no base and no hold", rule.name, link.id));
+            return Err(format!(
+                "{} of the link {} has no base and no hold",
+                rule.name, link.id
+            ));
         }
     }
     Ok(())
@@ -212,7 +255,11 @@ pub fn both_sides_name_one_parent(stage: &mut Stage, rest: &Rest) -> Result<(), 
         return Ok(());
     }
     let linked = |link: &&Link| link.state == LinkState::Linked;
-    for link in rest.links.iter().filter(linked).filter(|link| link.mapping.as_str() == "contacts")
+    for link in rest
+        .links
+        .iter()
+        .filter(linked)
+        .filter(|link| link.mapping.as_str() == "contacts")
     {
         let shot = |side: Side| rest.shots.get(side, id_on(link, side));
         let (Some(here), Some(there)) = (shot(Side::HubSpot), shot(Side::Salesforce)) else {

@@ -17,12 +17,16 @@ pub fn proven_allowed_and_few(stage: &mut Stage, place: &Place) -> Result<(), St
     let partner = stage.mirror.partner(place.0, &place.1);
     let proven = partner.is_some_and(|id| stage.ledger.was_deleted(place.0.other(), &id));
     if !proven {
-        return Err(format!("{what} was deleted although nobody deleted its partner"));
+        return Err(format!(
+            "{what} was deleted although nobody deleted its partner"
+        ));
     }
     let done = stage.ledger.archived.get_mut(place.0);
     *done += 1;
     if *done > stage.cast.guard {
-        return Err(format!("{what} is the delete number {done}, and the guard lets one pass"));
+        return Err(format!(
+            "{what} is the delete number {done}, and the guard lets one pass"
+        ));
     }
     Ok(())
 }
@@ -36,7 +40,10 @@ pub fn edit_beats_delete(stage: &mut Stage, before: &Shots, place: &Place) -> Re
     let mut of = links.filter(|(_, link)| super::holds_record(link, place.0, &place.1));
     let id: Option<LinkId> = of.next().map(|(id, _)| id.clone());
     let Some(bases) = id.and_then(|id| stage.mirror.bases.get(&id)) else {
-        return Err(format!("{} was deleted and was never agreed on", place_text(place)));
+        return Err(format!(
+            "{} was deleted and was never agreed on",
+            place_text(place)
+        ));
     };
     let moved = bases.values().any(|halves| {
         halves.sides.get(place.0).iter().any(|(field, raw)| {
@@ -48,10 +55,17 @@ pub fn edit_beats_delete(stage: &mut Stage, before: &Shots, place: &Place) -> Re
         return Ok(());
     }
     let decided = stage.mirror.decided.get(place).copied().unwrap_or(0);
-    if stage.ledger.last_edit(place).is_some_and(|seam| seam >= decided) {
+    if stage
+        .ledger
+        .last_edit(place)
+        .is_some_and(|seam| seam >= decided)
+    {
         // Between our read and our delete; no platform can be asked to delete what is unchanged.
         stage.counts.add("edits overtaken by a delete", 1);
         return Ok(());
     }
-    Err(format!("{} was deleted with an edit that nobody had seen", place_text(place)))
+    Err(format!(
+        "{} was deleted with an edit that nobody had seen",
+        place_text(place)
+    ))
 }

@@ -43,7 +43,10 @@ impl Rest {
 }
 
 pub fn holds_record(link: &Link, side: Side, id: &str) -> bool {
-    link.records.get(side).as_ref().is_some_and(|own| own.as_str() == id)
+    link.records
+        .get(side)
+        .as_ref()
+        .is_some_and(|own| own.as_str() == id)
 }
 
 /// What must hold of everything that becomes durable.

@@ -15,9 +15,10 @@ pub fn nobody_commits_under_an_old_lease(
     pending: &Pending,
 ) -> Result<(), String> {
     match pending.epoch {
-        Some(epoch) if epoch < stage.mirror.epoch => {
-            Err(format!("a commit of epoch {epoch} counts in epoch {}", stage.mirror.epoch))
-        }
+        Some(epoch) if epoch < stage.mirror.epoch => Err(format!(
+            "a commit of epoch {epoch} counts in epoch {}",
+            stage.mirror.epoch
+        )),
         Some(_) | None => Ok(()),
     }
 }
@@ -41,7 +42,10 @@ pub fn one_open_intent(stage: &mut Stage, pending: &Pending) -> Result<(), Strin
 /// I5. Otherwise a write is never judged: nobody knows whether it took place.
 pub fn no_intent_stays_open(_: &mut Stage, rest: &Rest) -> Result<(), String> {
     match rest.intents.first() {
-        Some(intent) => Err(format!("the intent for {} {} is open", intent.side, intent.target)),
+        Some(intent) => Err(format!(
+            "the intent for {} {} is open",
+            intent.side, intent.target
+        )),
         None => Ok(()),
     }
 }
@@ -52,11 +56,18 @@ pub fn one_open_link(stage: &mut Stage, pending: &Pending) -> Result<(), String>
         return Ok(());
     }
     let mut links = stage.mirror.links.clone();
-    links.extend(pending.links.iter().map(|link| (link.id.clone(), link.clone())));
+    links.extend(
+        pending
+            .links
+            .iter()
+            .map(|link| (link.id.clone(), link.clone())),
+    );
     let mut seen: BTreeMap<(String, Side, RecordId), LinkId> = BTreeMap::new();
     for link in links.values().filter(|link| link.state.is_open()) {
         for side in Side::BOTH {
-            let Some(id) = link.records.get(side).clone() else { continue };
+            let Some(id) = link.records.get(side).clone() else {
+                continue;
+            };
             let place = (link.mapping.as_str().to_owned(), side, id.clone());
             if let Some(other) = seen.insert(place, link.id.clone()) {
                 return Err(format!("{side} {id} has the links {other} and {}", link.id));
@@ -75,7 +86,10 @@ pub fn one_copy(stage: &Stage, shots: &Shots) -> Result<(), String> {
             continue;
         }
         if let Some(other) = seen.insert((*side, &shot.key), id) {
-            return Err(format!("{side} {other} and {id} are both copies of {}", shot.key));
+            return Err(format!(
+                "{side} {other} and {id} are both copies of {}",
+                shot.key
+            ));
         }
     }
     Ok(())

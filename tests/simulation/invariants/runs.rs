@@ -10,7 +10,10 @@ pub const UNMAPPED: &str = "unmapped-and-private";
 /// I22. Otherwise whoever reads a dead letter reads a password, or what was none of our business.
 pub fn nothing_secret_is_kept(_: &mut Stage, rest: &Rest) -> Result<(), String> {
     let secrets = ["pat-na1-", "sim-client-secret", "Bearer ", UNMAPPED];
-    let text = format!("{:?}{:?}{:?}{:?}", rest.letters, rest.holds, rest.conflicts, rest.journal);
+    let text = format!(
+        "{:?}{:?}{:?}{:?}",
+        rest.letters, rest.holds, rest.conflicts, rest.journal
+    );
     match secrets.into_iter().find(|secret| text.contains(secret)) {
         Some(secret) => Err(format!("`{secret}` is in what is kept for people")),
         None => Ok(()),
@@ -22,13 +25,18 @@ pub fn same_seed_same_trace(seed: u64, first: u64, second: u64) -> Result<(), St
     if first == second {
         return Ok(());
     }
-    Err(format!("seed {seed} went two ways: {first:016x} and {second:016x}"))
+    Err(format!(
+        "seed {seed} went two ways: {first:016x} and {second:016x}"
+    ))
 }
 
 /// I25. Otherwise who wins depends on what happened to be slow that day.
 pub fn same_edits_same_end(first: &Shots, second: &Shots) -> Result<(), String> {
     let ends = |shots: &Shots| {
-        let rows = shots.0.iter().map(|((side, _), shot)| (*side, shot.fields.clone()));
+        let rows = shots
+            .0
+            .iter()
+            .map(|((side, _), shot)| (*side, shot.fields.clone()));
         let mut rows: Vec<_> = rows.collect();
         rows.sort();
         rows
@@ -37,5 +45,7 @@ pub fn same_edits_same_end(first: &Shots, second: &Shots) -> Result<(), String> 
     if first == second {
         return Ok(());
     }
-    Err(format!("the same edits ended in\n{first:#?}\nand in\n{second:#?}"))
+    Err(format!(
+        "the same edits ended in\n{first:#?}\nand in\n{second:#?}"
+    ))
 }

@@ -25,11 +25,17 @@ pub fn polls_miss_nothing(stage: &mut Stage, rest: &Rest) -> Result<(), String> 
     // there a scan finds what no change event could have told.
     let scan_only = stage.cast.references
         || !stage.ledger.deleted.is_empty()
-        || rest.letters.iter().any(|letter| letter.code == "ambiguous-match");
+        || rest
+            .letters
+            .iter()
+            .any(|letter| letter.code == "ambiguous-match");
     if rest.missed == 0 || scan_only {
         return Ok(());
     }
-    Err(format!("a full scan moved pairs {} times, which polls had missed", rest.missed))
+    Err(format!(
+        "a full scan moved pairs {} times, which polls had missed",
+        rest.missed
+    ))
 }
 
 /// I8. Otherwise a new customer never reaches the other side.
@@ -40,7 +46,10 @@ pub fn nobody_is_left_out(stage: &mut Stage, rest: &Rest) -> Result<(), String> 
         if !shot.live || !copied || outside {
             continue;
         }
-        let linked = rest.links.iter().any(|link| super::holds_record(link, *side, id));
+        let linked = rest
+            .links
+            .iter()
+            .any(|link| super::holds_record(link, *side, id));
         let letter = rest
             .letters
             .iter()
@@ -54,7 +63,10 @@ pub fn nobody_is_left_out(stage: &mut Stage, rest: &Rest) -> Result<(), String> 
 
 /// I11. Otherwise one bad record stops the work of its neighbours.
 pub fn only_the_one_at_fault_waits(_: &mut Stage, rest: &Rest) -> Result<(), String> {
-    let strange = rest.letters.iter().find(|letter| !FOR_PEOPLE.contains(&letter.code.as_str()));
+    let strange = rest
+        .letters
+        .iter()
+        .find(|letter| !FOR_PEOPLE.contains(&letter.code.as_str()));
     match strange {
         Some(letter) => Err(format!(
             "{} {} is given up: {} ({})",
@@ -70,9 +82,15 @@ pub fn only_the_one_at_fault_waits(_: &mut Stage, rest: &Rest) -> Result<(), Str
 /// I12. Otherwise a record is worked while a person believes that it waits for them.
 pub fn one_place_at_a_time(_: &mut Stage, rest: &Rest) -> Result<(), String> {
     let given_up: BTreeSet<&Task> = rest.letters.iter().map(|letter| &letter.task).collect();
-    let both = rest.queue.iter().find(|claimed| given_up.contains(&claimed.task));
+    let both = rest
+        .queue
+        .iter()
+        .find(|claimed| given_up.contains(&claimed.task));
     match both {
-        Some(claimed) => Err(format!("{:?} waits in the queue and for a person", claimed.task)),
+        Some(claimed) => Err(format!(
+            "{:?} waits in the queue and for a person",
+            claimed.task
+        )),
         None => Ok(()),
     }
 }
@@ -81,9 +99,10 @@ pub fn one_place_at_a_time(_: &mut Stage, rest: &Rest) -> Result<(), String> {
 pub fn waits_as_told(stage: &mut Stage, side: Side) -> Result<(), String> {
     let now = stage.clock.now();
     match stage.closed_until.get(side) {
-        Some(until) if now < *until && !stage.thawed => {
-            Err(format!("{side} is asked {} ms too early", until.millis_since(now)))
-        }
+        Some(until) if now < *until && !stage.thawed => Err(format!(
+            "{side} is asked {} ms too early",
+            until.millis_since(now)
+        )),
         Some(_) | None => Ok(()),
     }
 }
@@ -99,14 +118,16 @@ pub fn within_the_limits(stage: &mut Stage, _: &Rest) -> Result<(), String> {
 /// I15. Otherwise a disagreement becomes an endless exchange of writes.
 pub fn few_writes(stage: &mut Stage, rest: &Rest) -> Result<(), String> {
     let counts = &stage.counts;
-    let written = stage.hubspot.counters().records_updated
-        + stage.salesforce.counters().records_updated;
+    let written =
+        stage.hubspot.counters().records_updated + stage.salesforce.counters().records_updated;
     let causes = counts.of("edits") + counts.of("late commits") + counts.of("associations");
     let pairs = rest.links.len() as u64;
     let troubles = counts.of("faults") + counts.of("crashes") + counts.of("freezes");
     let most = 2 * causes + 4 * pairs + 2 * troubles;
     if written > most {
-        return Err(format!("{written} updates for {causes} edits and {pairs} pairs"));
+        return Err(format!(
+            "{written} updates for {causes} edits and {pairs} pairs"
+        ));
     }
     Ok(())
 }
@@ -115,7 +136,9 @@ pub fn few_writes(stage: &mut Stage, rest: &Rest) -> Result<(), String> {
 pub fn replay_writes_nothing(_: &mut Stage, rest: &Rest) -> Result<(), String> {
     match rest.idle_writes {
         0 => Ok(()),
-        writes => Err(format!("replaying what was done already wrote {writes} times")),
+        writes => Err(format!(
+            "replaying what was done already wrote {writes} times"
+        )),
     }
 }
 
