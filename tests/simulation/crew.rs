@@ -52,7 +52,7 @@ pub fn told(outcome: &Outcome) -> String {
 }
 
 async fn one(rig: &Rig, seed: u64, cast: Cast) -> (Counts, Option<String>) {
-    let twice = seed % TWICE_EVERY == 0;
+    let twice = seed.is_multiple_of(TWICE_EVERY);
     let keep = if twice { Keep::Hash } else { Keep::Nothing };
     let first = play(rig, seed, Wish { keep, cast }).await;
     if !first.violations.is_empty() {
@@ -133,7 +133,7 @@ pub fn play_all(plan: Plan, progress: &(impl Fn(u64) + Sync)) -> Report {
                             Some(format!("seed {seed} panicked, as said above")),
                         )
                     });
-                    let fresh = failure.is_some() || played % RUNS_PER_STORE == 0;
+                    let fresh = failure.is_some() || u64::is_multiple_of(played, RUNS_PER_STORE);
                     let done = {
                         let mut report = report.lock().expect("no thread panics here");
                         report.schedules += 1;

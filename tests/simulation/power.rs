@@ -37,6 +37,10 @@ const CAUGHT: &[(Bug, u64, &str)] = &[
     (Bug::LatePassLeftOut, 17, "I8"),
     (Bug::RuleLeftOutOfRest, 1, "I16"),
     (Bug::CreatedRecordNotLinked, 6, "I7"),
+    (Bug::IntentNotClosed, 1, "I5"),
+    (Bug::GuardIgnored, 14, "I10"),
+    (Bug::ParentsLinkWakesNobody, 67, "I16"),
+    (Bug::HalfAUnionAgreed, 188, "I1"),
 ];
 
 /// The mapping that a bug needs to show; otherwise the seed picks one.
