@@ -10,6 +10,7 @@ mod setup;
 
 use std::collections::BTreeMap;
 
+use crate::bugs::{self, Bug};
 use crate::clock::Ids;
 use crate::crm::{Crms, Shut};
 use crate::model::{Failure, MappingName, RunId, Side, Task, Timestamp};
@@ -306,6 +307,14 @@ impl Engine {
                     .verdicts
                     .push(lane.failed_source(&claimed, &error.setback()?));
             }
+        }
+        if bugs::on(Bug::CursorCommittedBeforeMarks) {
+            let cursors = std::mem::take(&mut changes.cursors);
+            let first = Changes {
+                cursors,
+                ..Changes::default()
+            };
+            lane.commit(first).await?;
         }
         changes.lane_state = Some(self.crms.gates());
         lane.commit(changes).await?;

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bugs::{self, Bug};
 use crate::model::Timestamp;
 
 /// The most of the daily allowance that one connection uses unless told otherwise, in percent.
@@ -253,6 +254,9 @@ impl GateState {
 
     /// Closes the gate until a moment the server named or implied.
     pub fn close(&mut self, bucket: Bucket, until: Timestamp, why: Why) {
+        if bugs::on(Bug::RetryAfterIgnored) {
+            return;
+        }
         let until = Some(until.millis());
         match bucket {
             Bucket::Search => self.search_not_before_ms = self.search_not_before_ms.max(until),

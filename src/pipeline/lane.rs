@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::turns::Turns;
+use crate::bugs::{self, Bug};
 use crate::clock::{Chance, Clock};
 use crate::model::{Cause, Class, ErrorClass, Failure, Task, Timestamp, Verdict, WorkspaceId};
 use crate::retry;
@@ -202,6 +203,9 @@ impl Lane {
         };
         let jitter = self.chance.below(u64::MAX);
         let now = self.clock.now();
+        if setback.failure.class == ErrorClass::Transient && bugs::on(Bug::TransientGivenUp) {
+            return judged(claimed, Verdict::Dead(setback.failure.clone()));
+        }
         let verdict = retry::verdict(
             &setback.failure,
             attempted,

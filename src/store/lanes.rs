@@ -16,6 +16,7 @@ use super::error::{Result, StoreError};
 use super::rows::{
     AtDb, ClaimDb, Counted, HeadDb, LeaseDb, MarkRow, StandingDb, StateDb, ids, task_key,
 };
+use super::seam::{Deed, Seam};
 use super::sql::{lanes as sql, setup};
 
 /// The right to work in one lane, until it runs out or is lost to a successor.
@@ -95,6 +96,7 @@ impl Store {
         owner: &str,
         ttl_ms: i64,
     ) -> Result<Option<Lease>> {
+        self.seam(Seam::Before(Deed::Lease { owner })).await;
         let until = self.clock.now().plus_millis(ttl_ms);
         let now = self.lease_time().await?;
         let args = args![ws.as_str(), lane, owner, now.plus_millis(ttl_ms), now];
@@ -102,6 +104,7 @@ impl Store {
             .db
             .fetch_one::<LeaseDb>(&sql::LANE_LEASE, &args)
             .await?;
+        self.seam(Seam::After).await;
         Ok(taken.map(|row| Lease {
             ws: ws.clone(),
             lane: lane.to_owned(),
@@ -115,6 +118,8 @@ impl Store {
 
     /// Holds on for `ttl_ms` from now, also after the time ran out if nobody came meanwhile.
     pub async fn renew(&self, lease: &mut Lease, ttl_ms: i64) -> Result<()> {
+        let epoch = lease.epoch;
+        self.seam(Seam::Before(Deed::Renew { epoch })).await;
         let until = self.clock.now().plus_millis(ttl_ms);
         let granted = self.lease_time().await?.plus_millis(ttl_ms);
         let args = args![
@@ -128,6 +133,7 @@ impl Store {
             return Err(lease.lost());
         }
         lease.until = until;
+        self.seam(Seam::After).await;
         Ok(())
     }
 
@@ -158,6 +164,7 @@ impl Store {
         if marks.is_empty() {
             return Ok(());
         }
+        self.seam(Seam::Before(Deed::Mark)).await;
         let touch = args![ws.as_str(), lane];
         let rows = doc::rows(&MarkRow::all(marks));
         let put = args![ws.as_str(), lane, self.clock.now(), rows];
@@ -167,7 +174,9 @@ impl Store {
             tx.run(&sql::MARKS_PUT, &put).await?;
             tx.commit().await
         })
-        .await
+        .await?;
+        self.seam(Seam::After).await;
+        Ok(())
     }
 
     /// The most urgent work due: up to `limit` records of one mapping, or a single chore.

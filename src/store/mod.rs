@@ -16,6 +16,7 @@ mod planner;
 mod records;
 mod review;
 mod rows;
+mod seam;
 mod setup;
 mod sql;
 
@@ -33,6 +34,7 @@ pub use review::{
     DeadLetterClose, DeadLetterFilter, DeadLetterOf, DeadLetterState, JournalEntry, JournalFilter,
     RuleScope, RunRow, Summary,
 };
+pub use seam::{Deed, Seam, Watch};
 pub use setup::{Connection, RevisionText};
 
 use crate::clock::Clock;
@@ -45,6 +47,7 @@ pub struct Store {
     /// Held for as long as the store is open; a SQLite file belongs to one process.
     lock: Option<std::fs::File>,
     growth: planner::Growth,
+    watch: Option<Watch>,
 }
 
 impl Store {

@@ -109,6 +109,7 @@ impl Store {
             clock,
             lock: None,
             growth: Growth::new(),
+            watch: None,
         };
         store.migrate().await?;
         store.brief_planner().await?;
@@ -133,6 +134,7 @@ impl Store {
             clock,
             lock,
             growth: Growth::new(),
+            watch: None,
         };
         store.refuse_foreign_tables().await?;
         store.migrate().await?;
@@ -163,6 +165,7 @@ impl Store {
             clock,
             lock: None,
             growth: Growth::new(),
+            watch: None,
         };
         store.migrate_alone().await?;
         Ok(store)

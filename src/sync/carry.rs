@@ -8,6 +8,7 @@ use super::report;
 use super::settle::unblock_children;
 use super::unit::{Batch, End, Unit};
 use super::write;
+use crate::bugs::{self, Bug};
 use crate::mapping::Bound;
 use crate::model::{ErrorClass, IntentKind, LinkState};
 use crate::store::{Changes, StoreError};
@@ -216,6 +217,7 @@ pub fn collect(unit: &mut Unit, changes: &mut Changes) {
         unit.link_dirty = false;
     }
     if unit.bases_dirty
+        && !bugs::on(Bug::BasesNotStored)
         && let Some(link) = &unit.link
     {
         unit.changes

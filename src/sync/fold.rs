@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Desk;
 use super::unit::{Batch, Unit};
+use crate::bugs::{self, Bug};
 use crate::mapping::Bound;
-use crate::model::{Hold, Intent, Link, LinkId, RecordId, RecordKey, Side, Task};
+use crate::model::{Hold, Intent, Link, LinkId, LinkState, RecordId, RecordKey, Side, Task};
 use crate::store::{Claimed, StoreError};
 
 pub async fn fold(
@@ -20,7 +21,9 @@ pub async fn fold(
         let Task::Record(key) = &claim.task else {
             continue;
         };
-        let link = links.get(&(key.side, key.id.clone()));
+        let link = links
+            .get(&(key.side, key.id.clone()))
+            .filter(|link| link.state != LinkState::Tombstoned || !bugs::on(Bug::TombstoneIgnored));
         match link.and_then(|link| by_link.get(&link.id)) {
             Some(&at) => units[at].claimed.push(claim),
             None => {
@@ -121,6 +124,7 @@ pub async fn join_partners(
         for side in Side::BOTH {
             let task = key_of(bound, unit, side).map(Task::Record);
             let unread = unit.read.get(side).is_none() && !unit.is_marked(side);
+            let unread = unread || bugs::on(Bug::PartnerMarkTakenAfterTheRead);
             wanted.extend(
                 task.filter(|task| unread && !taken.contains(task))
                     .map(|t| (t, at)),

@@ -12,6 +12,7 @@ use super::load::ReadError;
 use super::matching;
 use super::report::{self, Note, journal};
 use super::unit::{Batch, End, Guarded, Parting, Unit, Why, Write};
+use crate::bugs::{self, Bug};
 use crate::mapping::{Bound, Delete, OnLeave};
 use crate::model::{
     BySide, ConflictId, IntentKind, Link, LinkState, Presence, RecordId, RecordKey, Side,
@@ -110,6 +111,7 @@ fn linked(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit) {
         };
         match record.presence {
             Presence::Live => {}
+            Presence::Deleted if bugs::on(Bug::DeletedTakenForLive) => {}
             Presence::Deleted => return deleted(desk, bound, unit, side),
             Presence::NotVisible => {
                 let what = "is neither readable nor provably deleted; check sharing, scopes and \
@@ -152,7 +154,7 @@ pub fn suspend(bound: &Bound, unit: &mut Unit, side: Side, code: &str, what: &st
 fn deleted(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side) {
     let survivor = side.other();
     match bound.mapping().delete.get(survivor) {
-        Delete::Unlink | Delete::Ignore => {
+        Delete::Unlink | Delete::Ignore if !bugs::on(Bug::DeletePolicyIgnored) => {
             let gone = Presence::Deleted;
             let other = unit.read.get(survivor).as_ref();
             if other.is_some_and(|record| record.presence == gone) {
@@ -161,7 +163,9 @@ fn deleted(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side) {
             let why = Why::Deleted;
             unit.parting = Some(Parting { side, why });
         }
-        Delete::Archive => archive_survivor(desk, bound, unit, side),
+        Delete::Unlink | Delete::Ignore | Delete::Archive => {
+            archive_survivor(desk, bound, unit, side)
+        }
     }
 }
 
@@ -177,7 +181,8 @@ fn archive_survivor(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side)
     if record.presence != Presence::Live {
         return suspend(bound, unit, survivor, NOT_VISIBLE, "is not readable");
     }
-    if !at_rest(bound, survivor, &record.fields, &unit.bases, &unit.holds) {
+    let keep = !bugs::on(Bug::DeleteBeatsEdit);
+    if keep && !at_rest(bound, survivor, &record.fields, &unit.bases, &unit.holds) {
         let why = Why::DeletedButEdited;
         unit.parting = Some(Parting { side, why });
         return;

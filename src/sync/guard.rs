@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::desk::{Desk, Mode};
 use super::outcome::put_hold;
 use super::unit::{Batch, End, Guarded, Unit};
+use crate::bugs::{self, Bug};
 use crate::mapping::{Bound, Guard, Limit};
 use crate::merge::Reason;
 use crate::model::{
@@ -134,7 +135,7 @@ pub async fn stop(
     changes: &mut Changes,
 ) -> Result<Option<Stop>, StoreError> {
     let room = |links| proposed.kind.room(bound.mapping().guard, links);
-    let Some(least) = room(0) else {
+    let Some(least) = room(0).filter(|_| !bugs::on(Bug::GuardIgnored)) else {
         return Ok(None);
     };
     let asked = Asked::load(desk, bound, proposed).await?;

@@ -3,6 +3,7 @@
 use super::desk::Desk;
 use super::report::{self, Note, journal};
 use super::unit::{End, Unit, Write};
+use crate::bugs::{self, Bug};
 use crate::mapping::{Bound, References, Rule};
 use crate::merge::{Decision, Lost, Reason};
 use crate::model::{
@@ -89,7 +90,11 @@ fn skip(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, outcome: &Outcome<'_>) 
     journal(desk, bound, unit, note);
 }
 
-pub fn set_base(unit: &mut Unit, rule: &Rule, sides: BySide<Fields>) {
+pub fn set_base(unit: &mut Unit, rule: &Rule, mut sides: BySide<Fields>) {
+    if bugs::on(Bug::OneSharedBaseHalf) {
+        let shared = sides.hubspot.values().cloned();
+        sides.salesforce = sides.salesforce.into_keys().zip(shared).collect();
+    }
     let halves = Halves {
         sides,
         rule_hash: rule.hash.clone(),
@@ -169,7 +174,9 @@ pub fn put_hold(
     desk.tally.holds += 1;
     unit.holds.retain(|hold| hold.rule != rule.name);
     unit.holds.push(hold.clone());
-    unit.changes.holds.push(hold);
+    if !bugs::on(Bug::HoldNotStored) {
+        unit.changes.holds.push(hold);
+    }
     let mut note = Note::new(&rule.name, "hold", problem.reason.as_str());
     note.base = unit.bases.get(&rule.name).map(|base| base.sides.clone());
     note.inputs = sides;
@@ -250,11 +257,18 @@ fn write(
     if Side::BOTH.into_iter().all(|to| sent.get(to).is_empty()) {
         return agree(desk, bound, unit, outcome);
     }
+    if bugs::on(Bug::BaseAdvancedBeforeTheWrite) {
+        let mut sides = outcome.observed();
+        for to in Side::BOTH {
+            sides.get_mut(to).extend(sent.get(to).clone());
+        }
+        set_base(unit, rule, sides);
+    }
     for to in Side::BOTH {
         plan_write(outcome, to, std::mem::take(sent.get_mut(to)), writes);
     }
     release(desk, unit, rule);
-    if let Some(lost) = lost {
+    if let Some(lost) = lost.filter(|_| !bugs::on(Bug::LoserNotStored)) {
         let loser = rule_fields(rule, lost.loser, outcome.fields.get(lost.loser));
         let winner = Some(lost.loser.other());
         let row = conflict_row(desk, bound, unit, outcome, winner, loser);

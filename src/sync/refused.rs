@@ -9,6 +9,7 @@ use super::matching::{adopt, open_links, taken};
 use super::outcome::put_hold;
 use super::unit::{Batch, End, Unit};
 use super::write::{Job, look_again};
+use crate::bugs::{self, Bug};
 use crate::crm::{CrmError, ErrorKind};
 use crate::mapping::Bound;
 use crate::model::{
@@ -27,7 +28,13 @@ pub fn refused(
 ) -> Option<Job> {
     let unit = &mut batch.units[job.unit];
     let class = error.class();
-    if class == ErrorClass::UnknownOutcome {
+    if class == ErrorClass::UnknownOutcome && bugs::on(Bug::UnknownOutcomeTakenForSuccess) {
+        unit.changes.intents_closed.push(job.intent.id.clone());
+        unit.finish(End::Done);
+        return None;
+    }
+    let unknown = class == ErrorClass::UnknownOutcome;
+    if unknown && !bugs::on(Bug::UnknownOutcomeTakenForFailure) {
         let mut later = setback(error);
         later.retry_after = Some(job.intent.send_before.plus_millis(GRACE_MILLIS));
         unit.finish(End::Failed(later));

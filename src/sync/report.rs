@@ -3,6 +3,7 @@
 use super::Desk;
 use super::fold::key_of;
 use super::unit::{End, Unit};
+use crate::bugs::{self, Bug};
 use crate::mapping::Bound;
 use crate::model::{
     BySide, DeadLetterId, ErrorClass, Failure, Fields, JournalId, LinkState, Problem, RecordKey,
@@ -115,11 +116,16 @@ pub fn judge(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit) {
                 parent,
                 setback,
                 required,
-            } => blocked(desk, claim, parent, setback, *required),
+            } if !bugs::on(Bug::BlockedTakenForDone) => {
+                blocked(desk, claim, parent, setback, *required)
+            }
+            End::BlockedOn { .. } => desk.lane.done(claim),
         };
         if let Verdict::Dead(failure) = &judged.verdict {
             let letter = dead_letter(desk, bound, unit, claim, failure);
-            unit.changes.dead_letters.push(letter);
+            if !bugs::on(Bug::DeadLetterNotWritten) {
+                unit.changes.dead_letters.push(letter);
+            }
         }
         unit.changes.verdicts.push(judged);
     }

@@ -8,6 +8,7 @@ use super::outcome::{CHOSEN, put_hold, set_base};
 use super::report::{Note, journal};
 use super::sets;
 use super::unit::Unit;
+use crate::bugs::{self, Bug};
 use crate::mapping::{Bound, References, Rule};
 use crate::merge::{self, Reason, RuleInput, Settled};
 use crate::model::{
@@ -40,6 +41,11 @@ pub fn settle(
     for intended in &intent.rules {
         let rule = rule_of(bound, intended);
         let finding = Finding::of(bound, rule, intent, intended, evidence);
+        let mut stored = stored.clone();
+        if bugs::on(Bug::OwnWriteBelieved) {
+            stored.extend(intended.after.clone());
+        }
+        let stored = &stored;
         let verdict = judge(bound, intent.side, intended, stored, acknowledged);
         let verdict = finding.amend(verdict, acknowledged);
         applied += usize::from(matches!(verdict, Settled::Applied | Settled::Followed));
@@ -171,6 +177,10 @@ fn close_rule(
             set_base(unit, rule, sides);
             use_choice(unit, rule);
         }
+        Settled::Overtaken if bugs::on(Bug::OvertakenTakenForApplied) => {
+            set_base(unit, rule, sides)
+        }
+        Settled::Altered if bugs::on(Bug::AlteredTakenForApplied) => set_base(unit, rule, sides),
         Settled::Followed => {
             *sides.get_mut(side) = finding.left(rule, side, intended);
             if !is_half(bound, rule, intended, &sides) {
@@ -223,6 +233,9 @@ fn close_restore(
 /// One write of a rule that writes both sides: the other half is only on its way, so nothing is
 /// agreed yet. Once both hold the value, the next plan finds them equal and moves the base.
 fn is_half(bound: &Bound, rule: &Rule, intended: &IntendedRule, sides: &BySide<Fields>) -> bool {
+    if bugs::on(Bug::HalfAUnionAgreed) {
+        return false;
+    }
     if intended.reason != Reason::Union.as_str() && intended.reason != CHOSEN {
         return false;
     }
@@ -322,6 +335,7 @@ pub fn unblock_children(unit: &mut Unit) {
         .link
         .as_ref()
         .filter(|link| link.state == LinkState::Linked)
+        .filter(|_| !bugs::on(Bug::ParentsLinkWakesNobody))
     else {
         return;
     };

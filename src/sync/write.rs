@@ -13,6 +13,7 @@ use super::refused::{adopt_existing, refused};
 use super::replies::{settle_by_reading, settle_replies};
 use super::report;
 use super::unit::{Batch, End};
+use crate::bugs::{self, Bug};
 use crate::crm::{CrmError, ErrorKind, RowResult, WriteRow, Written};
 use crate::mapping::Bound;
 use crate::model::{
@@ -229,7 +230,11 @@ async fn open_intents(
 
 fn intents_of(call: &[Job]) -> Changes {
     Changes {
-        intents: call.iter().map(|job| job.intent.clone()).collect(),
+        intents: call
+            .iter()
+            .filter(|_| !bugs::on(Bug::IntentNotCommitted))
+            .map(|job| job.intent.clone())
+            .collect(),
         intents_closed: call.iter().filter_map(|job| job.replaces.clone()).collect(),
         ..Changes::default()
     }
@@ -301,7 +306,7 @@ async fn one_call(
     match kind {
         IntentKind::Create => {
             desk.crms
-                .create(side, object, bound.key_field(side), rows)
+                .create(side, object, key_field(bound, side), rows)
                 .await
         }
         IntentKind::Update | IntentKind::Associate | IntentKind::Archive => {
@@ -310,9 +315,14 @@ async fn one_call(
     }
 }
 
+fn key_field(bound: &Bound, side: Side) -> Option<&str> {
+    let key = bound.key_field(side);
+    key.filter(|_| !bugs::on(Bug::CreateWithoutKey))
+}
+
 /// A process that was paused too long must not send what it decided before the pause.
 fn call_expired(desk: &Desk<'_>, send_before: Timestamp) -> bool {
-    desk.site.clock.now() > send_before
+    desk.site.clock.now() > send_before && !bugs::on(Bug::ExpiredCallSent)
 }
 
 /// The whole call was refused for good, so one of its rows may be the only culprit. An unknown
@@ -359,7 +369,7 @@ fn row(bound: &Bound, side: Side, job: &Job) -> WriteRow {
         .collect();
     let mut id = None;
     if job.intent.kind == IntentKind::Create {
-        if let Some(key) = bound.key_field(side) {
+        if let Some(key) = key_field(bound, side) {
             fields.insert(key.to_owned(), Raw::text(&job.intent.target));
         }
     } else {
@@ -380,7 +390,8 @@ fn acknowledged(desk: &mut Desk<'_>, batch: &mut Batch, job: &Job, written: &Wri
         IntentKind::Create => {
             desk.tally.creates += 1;
             desk.tally.links += 1;
-            if let Some(link) = unit.link.clone() {
+            let link = unit.link.clone();
+            if let Some(link) = link.filter(|_| !bugs::on(Bug::CreatedRecordNotLinked)) {
                 adopt(unit, link, job.intent.side, written.id.clone());
             }
         }

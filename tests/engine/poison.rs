@@ -11,18 +11,19 @@ const NO_TITLE: &str = r#"{"status":"error","category":"VALIDATION_ERROR",
     "message":"Property \"jobtitle\" does not exist",
     "context":{"propertyName":["jobtitle"]}}]}"#;
 
-struct Switched(Bug);
+/// Planted for this thread until it is dropped.
+struct Planted;
 
-impl Switched {
-    fn on(bug: Bug) -> Self {
-        bugs::switch(bug, true);
-        Self(bug)
+impl Planted {
+    fn new(bug: Bug) -> Self {
+        bugs::plant(Some(bug));
+        Self
     }
 }
 
-impl Drop for Switched {
+impl Drop for Planted {
     fn drop(&mut self) {
-        bugs::switch(self.0, false);
+        bugs::plant(None);
     }
 }
 
@@ -32,7 +33,7 @@ async fn a_record_that_makes_the_planner_panic_costs_itself_and_no_other() {
     let other = [("email", "bo@example.com"), ("lastname", "Bo")];
     let bo = world.add_hubspot("contacts", &other);
     world.settle().await;
-    let _switched = Switched::on(Bug::PanicInPlan);
+    let planted = Planted::new(Bug::PanicInPlan);
     world.edit_hubspot("contacts", &hubspot, &[("jobtitle", "poison")]);
     world.edit_hubspot("contacts", &bo, &[("jobtitle", "Clerk")]);
     world.settle().await;
@@ -55,7 +56,7 @@ async fn a_record_that_makes_the_planner_panic_costs_itself_and_no_other() {
         "untouched"
     );
 
-    bugs::switch(Bug::PanicInPlan, false);
+    drop(planted);
     world.edit_hubspot("contacts", &hubspot, &[("jobtitle", "CEO")]);
     world.settle().await;
     assert_eq!(world.sf("Contact", &salesforce, "Title"), "CEO");

@@ -9,31 +9,33 @@ use super::lexer::Source;
 /// time stamp. A module that is not listed may import nothing: list it with its floor.
 pub const FLOORS: &[(&str, &[&str])] = &[
     ("model", &[]),
+    ("bugs", &[]),
     ("clock", &["model"]),
     ("config", &[]),
-    ("bugs", &[]),
     ("telemetry", &["config"]),
     ("mapping", &["model"]),
     ("merge", &["model"]),
     ("routing", &["model"]),
     ("retry", &["model"]),
-    ("store", &["model", "clock"]),
-    ("crm", &["model", "clock"]),
+    ("store", &["model", "bugs", "clock"]),
+    ("crm", &["model", "bugs", "clock"]),
     ("vault", &["model", "clock", "store", "crm"]),
     (
         "pipeline",
-        &["model", "clock", "mapping", "merge", "retry", "store"],
+        &[
+            "model", "bugs", "clock", "mapping", "merge", "retry", "store",
+        ],
     ),
     (
         "sources",
         &[
-            "model", "clock", "mapping", "retry", "store", "crm", "pipeline",
+            "model", "bugs", "clock", "mapping", "retry", "store", "crm", "pipeline",
         ],
     ),
     (
         "sync",
         &[
-            "model", "clock", "bugs", "mapping", "merge", "retry", "store", "crm", "pipeline",
+            "model", "bugs", "clock", "mapping", "merge", "retry", "store", "crm", "pipeline",
         ],
     ),
     (
@@ -53,6 +55,7 @@ pub const FLOORS: &[(&str, &[&str])] = &[
         "app",
         &[
             "model",
+            "bugs",
             "clock",
             "config",
             "telemetry",

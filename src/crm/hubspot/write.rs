@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::error::ItemError;
 use super::wire::{self, Many, Object};
 use super::{BATCH, HubSpot, Op};
+use crate::bugs::{self, Bug};
 use crate::crm::rows::{all_failed, chunks, prepared};
 use crate::crm::{CrmError, RowResult, Sent, WriteRow, Written};
 use crate::model::RecordId;
@@ -164,8 +165,12 @@ fn sort_out(
     items: Vec<ItemError>,
 ) -> Vec<(String, RowResult)> {
     let mut answers: BTreeMap<&str, RowResult> = BTreeMap::new();
-    for object in results {
-        let Some(row) = rows.iter().find(|row| is_for(kind, row, &object)) else {
+    for (place, object) in results.into_iter().enumerate() {
+        let by_place = rows
+            .get(place)
+            .filter(|_| bugs::on(Bug::ResultsMatchedByPosition));
+        let named = rows.iter().find(|row| is_for(kind, row, &object));
+        let Some(row) = by_place.or(named) else {
             continue;
         };
         let created = match kind {

@@ -1,0 +1,113 @@
+//! What the store has made durable, followed commit by commit.
+
+use std::collections::BTreeMap;
+
+use tandem::model::{Bases, Intent, IntentId, IntentKind, Link, LinkId, RecordId, Side};
+use tandem::store::Deed;
+
+use crate::shots::Place;
+
+/// What is about to become durable.
+#[derive(Default)]
+pub struct Pending {
+    pub epoch: Option<i64>,
+    pub links: Vec<Link>,
+    pub bases: Vec<(LinkId, Bases)>,
+    pub intents: Vec<Intent>,
+    pub closed: Vec<IntentId>,
+    pub conflicts: u64,
+    pub holds: u64,
+    pub letters: u64,
+}
+
+#[derive(Default)]
+pub struct Mirror {
+    pub links: BTreeMap<LinkId, Link>,
+    pub bases: BTreeMap<LinkId, Bases>,
+    pub open: BTreeMap<IntentId, Intent>,
+    /// Every intent so far, so that a late write can be told from a new one.
+    pub intents: Vec<Intent>,
+    pub epoch: i64,
+    /// Commits that made, ended or moved anything about a pair.
+    pub moves: u64,
+    /// The seam at which the step began that decided to delete a record.
+    pub decided: BTreeMap<Place, u32>,
+    pending: Option<Pending>,
+}
+
+impl Pending {
+    pub fn of(deed: Deed<'_>) -> Self {
+        match deed {
+            Deed::Lease { .. } | Deed::Mark => Self::default(),
+            Deed::Renew { epoch } => Self {
+                epoch: Some(epoch),
+                ..Self::default()
+            },
+            Deed::Commit { epoch, changes } => Self {
+                epoch: Some(epoch),
+                links: changes.links.clone(),
+                bases: changes.bases.clone(),
+                intents: changes.intents.clone(),
+                closed: changes.intents_closed.clone(),
+                conflicts: changes.conflicts.len() as u64,
+                holds: changes.holds.len() as u64,
+                letters: changes.dead_letters.len() as u64,
+            },
+        }
+    }
+}
+
+impl Mirror {
+    pub fn announce(&mut self, deed: Deed<'_>) {
+        self.pending = Some(Pending::of(deed));
+    }
+
+    pub fn take_pending(&mut self) -> Option<Pending> {
+        self.pending.take()
+    }
+
+    /// `step_from` is the seam at which the step began that this commit belongs to.
+    pub fn apply(&mut self, pending: Pending, step_from: u32) {
+        self.epoch = self.epoch.max(pending.epoch.unwrap_or(0));
+        let moved = !pending.links.is_empty() || !pending.bases.is_empty() || pending.holds > 0;
+        self.moves += u64::from(moved);
+        for link in pending.links {
+            self.links.insert(link.id.clone(), link);
+        }
+        for (link, bases) in pending.bases {
+            self.bases.insert(link, bases);
+        }
+        for id in pending.closed {
+            self.open.remove(&id);
+        }
+        for intent in pending.intents {
+            if intent.kind == IntentKind::Archive {
+                self.decided
+                    .insert((intent.side, intent.target.clone()), step_from);
+            }
+            self.open.insert(intent.id.clone(), intent.clone());
+            self.intents.push(intent);
+        }
+    }
+
+    /// What a field of a record held when its rule last agreed; `None` when it never did.
+    pub fn agreed(&self, side: Side, id: &str, rule: &str, field: &str) -> Option<String> {
+        let mut links = self.links.values().rev();
+        let link =
+            links.find(|link| link.records.get(side).as_ref().map(RecordId::as_str) == Some(id))?;
+        let halves = self.bases.get(&link.id)?.get(rule)?;
+        let raw = halves.sides.get(side).get(field)?;
+        Some(raw.as_text().unwrap_or_default().to_owned())
+    }
+
+    /// The record a record was ever paired with, the latest first.
+    pub fn partner(&self, side: Side, id: &str) -> Option<String> {
+        let mut links = self.links.values().rev();
+        let link =
+            links.find(|link| link.records.get(side).as_ref().map(RecordId::as_str) == Some(id))?;
+        link.records
+            .get(side.other())
+            .as_ref()
+            .map(|id| id.as_str().to_owned())
+    }
+}
