@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Site, at_rest, caught};
 use crate::mapping::Bound;
 use crate::model::{
-    Cause, Hold, HoldReason, Link, LinkId, LinkState, Presence, Record, RecordId, RecordKey, Side,
-    Task,
+    Cause, ErrorClass, Hold, HoldReason, Link, LinkId, LinkState, Presence, Record, RecordId,
+    RecordKey, Side, Task,
 };
 use crate::store::{
     Changes, DeadLetter, DeadLetterClose, DeadLetterOf, DeadLetterState, Mark, MatchKeys,
@@ -180,13 +180,14 @@ impl Known {
         Ok(letters)
     }
 
-    /// A person has been told of this very record, and nothing in it has changed since: polls read a
-    /// record more than once, and each look is no new reason to try what failed for good.
+    /// The platform refused this very record for good, and nothing in it has changed since: polls
+    /// read a record more than once, and another look is no new reason to try.
     fn given_up(&self, bound: &Bound, cause: Cause, side: Side, record: &Record) -> bool {
         let letters = self.letters.get(&record.id).map_or(&[][..], Vec::as_slice);
         let told_of_it = |letter: &DeadLetter| {
             let then = letter.inputs.get(side);
-            !then.is_empty()
+            letter.class == ErrorClass::Permanent
+                && !then.is_empty()
                 && bound
                     .told_fields(side)
                     .all(|name| record.fields.get(name) == then.get(name))

@@ -255,7 +255,10 @@ async fn call_crm(
         .min()
         .unwrap_or_default();
     if kind == IntentKind::Archive {
-        return archive(desk, bound, side, rows).await;
+        return match call_expired(desk, send_before) {
+            true => late(&rows).into_iter().collect(),
+            false => archive(desk, bound, side, rows).await,
+        };
     }
     let (empty, full): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.fields.is_empty());
     let mut results = Results::new();
@@ -297,11 +300,7 @@ async fn one_call(
 ) -> Vec<(String, RowResult)> {
     let object = bound.object(side);
     if call_expired(desk, send_before) {
-        let late = CrmError::unsent("the lease ran out before the call was made");
-        return rows
-            .iter()
-            .map(|row| (row.trace.clone(), Err(late.clone())))
-            .collect();
+        return late(rows);
     }
     match kind {
         IntentKind::Create => {
@@ -320,8 +319,17 @@ fn key_field(bound: &Bound, side: Side) -> Option<&str> {
     key.filter(|_| !bugs::on(Bug::CreateWithoutKey))
 }
 
+fn late(rows: &[WriteRow]) -> Vec<(String, RowResult)> {
+    let late = |row: &WriteRow| (row.trace.clone(), Err(too_late()));
+    rows.iter().map(late).collect()
+}
+
+pub fn too_late() -> CrmError {
+    CrmError::unsent("the lease ran out before the call was made")
+}
+
 /// A process that was paused too long must not send what it decided before the pause.
-fn call_expired(desk: &Desk<'_>, send_before: Timestamp) -> bool {
+pub fn call_expired(desk: &Desk<'_>, send_before: Timestamp) -> bool {
     desk.site.clock.now() > send_before && !bugs::on(Bug::ExpiredCallSent)
 }
 

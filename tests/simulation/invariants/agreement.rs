@@ -155,11 +155,29 @@ fn fate(stage: &Stage, rest: &Rest, edit: &Edit) -> Found {
         || kept(rest, rule, edit, contested)
     {
         Found::Accounted
-    } else if edit.overtaken {
+    } else if edit.overtaken || told_unknown(rest, rule, edit) {
         Found::Overtaken
     } else {
         Found::Lost
     }
+}
+
+/// The journal says of a write without a reply that nobody can tell whose value stood there after
+/// it. Somebody who types just what that write was to bring cannot be told from it.
+fn told_unknown(rest: &Rest, rule: &Rule, edit: &Edit) -> bool {
+    let (side, id) = (edit.place.0, edit.place.1.as_str());
+    rest.journal.iter().any(|entry| {
+        let link = rest
+            .links
+            .iter()
+            .find(|link| Some(&link.id) == entry.link.as_ref());
+        let wrote = entry.wrote.as_ref().filter(|(to, _)| *to == side);
+        let value = wrote.and_then(|(_, fields)| fields.get(edit.field)?.as_text());
+        entry.rule == rule.name
+            && (entry.decision.as_str(), entry.reason.as_str()) == ("audit", "unknown")
+            && link.is_some_and(|link| holds_record(link, side, id))
+            && value.is_some_and(|value| same(rule.kind, &edit.value, value))
+    })
 }
 
 /// The value is kept where a person finds it. In a conflict only when somebody contested it: who

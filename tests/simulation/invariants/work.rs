@@ -9,8 +9,11 @@ use super::Rest;
 use crate::stage::Stage;
 
 /// Dead letters that are right about what users did.
-const FOR_PEOPLE: [&str; 8] = [
+const FOR_PEOPLE: [&str; 10] = [
     "CONFLICT",
+    // One of two records that went together came back alone.
+    "restored",
+    "guard-unlinks",
     "ambiguous-match",
     "already-linked",
     "guard-deletes",
