@@ -31,7 +31,7 @@ async fn row_08_a_used_up_day_is_not_asked_again_before_time() {
     ada.retitle(Side::Salesforce, "CEO");
     let used_up = Switch::of(Fault::DailyLimit).times(2);
     ada.world.hubspot.set_faults(&[used_up]);
-    for _ in 0..30 {
+    for _ in 0..60 {
         ada.world.settle().await;
         ada.world.pass(60 * 60_000);
     }
