@@ -32,9 +32,10 @@ const NOT_VISIBLE: &str = "not-visible";
 
 pub async fn judge(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), ReadError> {
     let rivals = rivals(desk, bound, batch).await?;
+    let theirs = matching::kept_by_peers(desk, bound, batch).await?;
     for unit in batch.open().filter(|unit| unit.link.is_some()) {
         if unit.link_dirty && unit.link_state() == Some(LinkState::Linked) {
-            matching::verify(desk, bound, unit);
+            matching::verify(desk, bound, unit, &theirs);
         }
         let Some(state) = unit.link_state().filter(|_| unit.open()) else {
             continue;

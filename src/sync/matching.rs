@@ -314,7 +314,7 @@ fn home_of(single: &Unit, homes: &BTreeMap<(Side, RecordId), usize>) -> Option<u
 
 /// The partner was not read when it was chosen. If it has gone or changed its key since the table
 /// was filled, the choice is taken back and made again from what is known now.
-pub fn verify(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit) {
+pub fn verify(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, theirs: &Kept) {
     let (Some(hubspot), Some(salesforce)) = (&unit.read.hubspot, &unit.read.salesforce) else {
         return;
     };
@@ -334,7 +334,7 @@ pub fn verify(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit) {
         return;
     }
     if keyed {
-        let end = names_nobody(desk, bound, unit);
+        let end = names_nobody(desk, bound, unit, theirs);
         unit.link = None;
         unit.link_dirty = false;
         return unit.finish(end);
@@ -356,9 +356,38 @@ pub fn verify(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit) {
     )));
 }
 
+/// Records that the group's other mappings have links for.
+pub type Kept = BTreeSet<(Side, RecordId)>;
+
+/// Of the records that the batch is newly paired with, those that a peer has a link for: a copy of
+/// a Lead carries the Lead's key and is no business of the mapping of Contacts.
+pub async fn kept_by_peers(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    batch: &Batch,
+) -> Result<Kept, StoreError> {
+    let mut kept = Kept::new();
+    for side in Side::BOTH {
+        let ids = batch.ids(side, |unit| unit.link_dirty);
+        if ids.is_empty() {
+            continue;
+        }
+        for peer in desk.site.peers(bound) {
+            let (store, ws) = (&desk.site.store, &desk.site.workspace);
+            let name = &peer.mapping().name;
+            let links = store.links_by_record(ws, name, side, &ids).await?;
+            let records = links
+                .into_iter()
+                .filter_map(|link| link.records.get(side).clone());
+            kept.extend(records.map(|id| (side, id)));
+        }
+    }
+    Ok(kept)
+}
+
 /// The copy of a record that was deleted stays as it is. A key that names no record of this object
 /// was meant otherwise, and its bearer would be left alone without a word.
-fn names_nobody(desk: &Desk<'_>, bound: &Bound, unit: &Unit) -> End {
+fn names_nobody(desk: &Desk<'_>, bound: &Bound, unit: &Unit, theirs: &Kept) -> End {
     let is = |side: Side, presence: &Presence| {
         let record = unit.read.get(side).as_ref();
         record.is_some_and(|record| record.presence == *presence)
@@ -367,7 +396,10 @@ fn names_nobody(desk: &Desk<'_>, bound: &Bound, unit: &Unit) -> End {
         .into_iter()
         .filter(|side| carries_key(desk, bound, unit, *side))
         .find(|side| is(*side, &Presence::Live) && is(side.other(), &Presence::NotVisible));
-    let Some(side) = bearer else {
+    let named = |side: Side| unit.records.get(side.other()).as_ref();
+    let peers =
+        |side: Side| named(side).is_some_and(|id| theirs.contains(&(side.other(), id.clone())));
+    let Some(side) = bearer.filter(|side| !peers(*side)) else {
         return End::Done;
     };
     let field = bound.key_field(side).unwrap_or_default();

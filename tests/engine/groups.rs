@@ -108,3 +108,24 @@ async fn a_lead_typed_for_a_person_who_is_a_linked_contact_makes_no_second_perso
     assert!(!world.letters().await.is_empty(), "a person is told");
     world.assert_quiet().await;
 }
+
+#[tokio::test]
+async fn the_copy_of_a_lead_whose_reply_was_lost_is_no_business_of_the_contacts() {
+    let mut world = World::with(&SHIPPED).await;
+    world.settle().await;
+    let lead = [
+        ("Email", "l@example.com"),
+        ("LastName", "L"),
+        ("Company", "Acme"),
+    ];
+    world.to_hubspot.lose_reply("POST", crate::CREATES);
+    world.add_salesforce("Lead", &lead);
+    // The poll shows the copy to the contacts before the leads have settled their create.
+    world.settle().await;
+    world.settle().await;
+    assert_eq!(world.to_hubspot.waiting(), 0, "the reply was lost");
+    assert_eq!(world.hubspot_ids("contacts").len(), 1);
+    assert_eq!(world.pairs().await.len(), 1);
+    let letters = world.letters().await;
+    assert!(letters.is_empty(), "nobody need be told: {letters:?}");
+}
