@@ -470,19 +470,22 @@ pub fn taken(desk: &Desk<'_>, unit: &Unit, side: Side, partner: &RecordId, link:
             now,
         ));
     }
-    let holder = link
-        .records
-        .get(side)
-        .as_ref()
-        .map_or("a record being created", RecordId::as_str);
-    report::person(
-        "already-linked",
-        format!(
-            "matches {} {partner}, which is linked to {} {holder} already. Merge the two {} \
-             records, or pair them differently with `tandem links`.",
-            side.other().title(),
-            side.title(),
-            side.title(),
-        ),
-    )
+    let held = link.records.get(side).as_ref();
+    let holder = held.map_or("a record being created", RecordId::as_str);
+    let told = format!(
+        "matches {} {partner}, which is linked to {} {holder} already. Merge the two {} \
+         records, or pair them differently with `tandem links`.",
+        side.other().title(),
+        side.title(),
+        side.title(),
+    );
+    match held {
+        Some(_) => report::person("already-linked", told),
+        // What is being created may turn out to be this very record, so that comes first.
+        None => End::Failed(report::setback(
+            ErrorClass::Transient,
+            "already-linked",
+            told,
+        )),
+    }
 }

@@ -1,7 +1,9 @@
 //! Records that are missing on one side.
 
-use crate::PEOPLE;
+use tandem::store::DeadLetterFilter;
+
 use crate::world::{Setup, World};
+use crate::{CREATES, PEOPLE};
 
 const STRICT: &str = r#"
 mapping: contacts
@@ -217,5 +219,26 @@ async fn what_salesforce_fills_in_on_a_create_travels_back_without_another_read(
     let reads = requests[before..].iter();
     let reads = reads.filter(|request| request.path.contains("/contacts/batch/read"));
     assert_eq!(reads.count(), 1, "the record is known already");
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn nobody_is_asked_about_a_match_with_a_record_whose_copy_is_still_being_made() {
+    let mut world = World::with(&[PEOPLE]).await;
+    world.settle().await;
+    let fields = [("Email", "e@example.com"), ("LastName", "E")];
+    let contact = world.add_salesforce("Contact", &fields);
+    world.to_hubspot.lose_request("POST", CREATES);
+    world.until_turns_are_taken().await;
+    let person = world.add_hubspot("contacts", &[("email", "e@example.com"), ("lastname", "E")]);
+    world.settle().await;
+    world.settle().await;
+    assert_eq!(world.pairs().await, [(person, contact)]);
+    let ever = DeadLetterFilter {
+        limit: 10,
+        ..DeadLetterFilter::default()
+    };
+    let ever = world.store.dead_letters(&world.workspace, &ever).await;
+    assert_eq!(ever.unwrap().len(), 0, "closed letters count too");
     world.assert_quiet().await;
 }
