@@ -79,9 +79,13 @@ impl Finding {
             before: &intended.before,
             since: intent.created_at,
         };
-        let told = (whole_value && !intended.after.is_empty())
+        let mut told = (whole_value && !intended.after.is_empty())
             .then(|| told(history, &write, fits))
             .flatten();
+        // An edit that was to be put back is back, whoever did it.
+        if let Some(told) = told.as_mut().filter(|_| intended.reason == RESTORE) {
+            told.typed = false;
+        }
         Self { told, by_another }
     }
 
@@ -89,6 +93,8 @@ impl Finding {
     /// when our value is known to have been there in between.
     pub fn amend(&self, verdict: Settled, acknowledged: bool) -> Settled {
         match (verdict, &self.told) {
+            // An edit of its own, which may meet a later one of the source: the plan compares them.
+            (Settled::Applied, Some(told)) if told.typed => Settled::NotApplied,
             (Settled::Applied, _) => verdict,
             (_, Some(told)) if told.again => Settled::Followed,
             // The old value proves nothing: the write may have been ignored and another field
