@@ -262,6 +262,28 @@ pub fn once_more(unit: &mut Unit, intent: &Intent, intended: &IntendedRule) {
         .push(intended.clone());
 }
 
+/// The record that an edit was to be put back into is gone. Nothing else knows of the edit, so it
+/// is kept like one that lost, for whoever takes the record out of the bin.
+pub fn keep_by_name(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, intent: &Intent) {
+    let side = intent.side;
+    if unit.is_restoring(intent) {
+        unit.restores.remove(&side);
+    }
+    for intended in intent.rules.iter().filter(|rule| rule.reason == RESTORE) {
+        let Some(rule) = bound.mapping().rule(&intended.rule) else {
+            continue;
+        };
+        let mut held = whole(rule, side, &intended.before);
+        held.extend(intended.after.clone());
+        let mut inputs = BySide::<Fields>::default();
+        inputs.get_mut(side).clone_from(&held);
+        inputs.get_mut(side.other()).clone_from(&intended.source);
+        let row = replaced_row(desk, bound, unit, rule, inputs, (side, held));
+        desk.tally.conflicts += u64::from(row.is_some());
+        unit.changes.conflicts.extend(row);
+    }
+}
+
 /// Whether anything speaks for a look at this write.
 pub fn suspects(desk: &Desk<'_>, bound: &Bound, unit: &Unit, job: &Job) -> bool {
     let side = job.intent.side;

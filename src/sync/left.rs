@@ -169,6 +169,10 @@ fn settle_open(
         }
     };
     unit.unsettled |= outcome != After::Settled;
+    let gone = record.is_none_or(|record| record.presence == Presence::Deleted);
+    if gone && over && outcome != After::Settled {
+        audit::keep_by_name(desk, bound, unit, &intent);
+    }
     if unit.is_restoring(&intent) {
         return unit.intents.push(intent);
     }

@@ -58,6 +58,8 @@ pub struct Ledger {
     pub added: BTreeSet<Place>,
     /// Deletes through the API.
     pub archived: BySide<u64>,
+    /// What is gone by such a delete.
+    pub ours: BTreeSet<Place>,
     /// Records with values that the other side refuses.
     pub poisoned: BTreeSet<Place>,
 }

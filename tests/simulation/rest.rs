@@ -125,6 +125,10 @@ pub async fn judge(run: &mut Run<'_>) {
     settle(run).await;
     // Asked before the replay, which would settle what was left open.
     let intents = run.store().open_intents(&run.workspace).await.unwrap();
+    let rivals = open_letters(run).await.into_iter().any(|letter| {
+        let code = letter.code.as_str();
+        code == "ambiguous-match" || code == "already-linked"
+    });
     let moves = run.with(|stage| stage.mirror.moves);
     run.scan().await;
     work(run).await;
@@ -134,6 +138,7 @@ pub async fn judge(run: &mut Run<'_>) {
     settle(run).await;
     let idle_writes = writes(run) - before;
     let mut rest = look_around(run, missed, idle_writes).await;
+    rest.rivals = rivals;
     rest.intents.extend(intents);
     run.with(|stage| {
         if stage.violations.is_empty() {
@@ -180,6 +185,7 @@ async fn look_around(run: &Run<'_>, missed: u64, idle_writes: u64) -> Rest {
         queue,
         links,
         missed,
+        rivals: false,
         idle_writes,
     }
 }

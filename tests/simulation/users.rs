@@ -291,6 +291,9 @@ fn undelete(stage: &mut Stage, side: Side) {
     };
     if done {
         stage.counts.add("records restored", 1);
+        if stage.ledger.ours.remove(&(side, id.clone())) {
+            *stage.ledger.archived.get_mut(side) -= 1;
+        }
         stage
             .trace
             .say(|| format!("    a user restores {side} {id}"));
