@@ -404,8 +404,8 @@ pub fn commit_late(stage: &mut Stage, late: LateCommit) {
             nothing,
             fresh,
             overtaken: false,
-        agreed_since: None,
-        link,
+            agreed_since: None,
+            link,
         });
     }
 }
