@@ -117,6 +117,28 @@ impl Crms {
         }
     }
 
+    /// The same among what was deleted and can still be restored.
+    pub async fn find_deleted(
+        &self,
+        side: Side,
+        object: &str,
+        field: &str,
+        values: &[String],
+        fields: &[String],
+    ) -> Result<Vec<Record>, CrmError> {
+        match side {
+            Side::HubSpot => {
+                self.hubspot
+                    .archived_by(object, field, values, fields)
+                    .await
+            }
+            Side::Salesforce => {
+                let client = &self.salesforce;
+                client.deleted_by(object, field, values, fields).await
+            }
+        }
+    }
+
     /// All live records of an object, a page at a time.
     pub async fn list(
         &self,
