@@ -74,13 +74,15 @@ impl Crms {
         }
     }
 
-    /// What the fields held before, by record; `None` where the side keeps no such memory.
+    /// What the fields held since then, by record, and what the first change of that time replaced;
+    /// `None` where the side keeps no such memory.
     pub async fn history(
         &self,
         side: Side,
         object: &str,
         ids: &[RecordId],
         fields: &[String],
+        since: Timestamp,
     ) -> Result<Option<BTreeMap<RecordId, History>>, CrmError> {
         match side {
             Side::HubSpot => {
@@ -94,7 +96,7 @@ impl Crms {
                 });
                 Ok(Some(records.collect()))
             }
-            Side::Salesforce => Ok(None),
+            Side::Salesforce => self.salesforce.history(object, ids, fields, since).await,
         }
     }
 
