@@ -39,8 +39,8 @@ mod roles;
 mod settling;
 mod sources;
 mod strict;
+mod tracked;
 mod two_sided;
-
 mod undelete;
 mod urgency;
 mod waiting;
