@@ -183,7 +183,8 @@ fn archive_survivor(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side)
         return suspend(bound, unit, survivor, NOT_VISIBLE, "is not readable");
     }
     let keep = !bugs::on(Bug::DeleteBeatsEdit);
-    if keep && !at_rest(bound, survivor, &record.fields, &unit.bases, &unit.holds) {
+    // What waits under a hold has not travelled, so it would go with the record.
+    if keep && !at_rest(bound, survivor, &record.fields, &unit.bases, &[]) {
         let why = Why::DeletedButEdited;
         unit.parting = Some(Parting { side, why });
         return;

@@ -10,12 +10,11 @@ use super::matching::adopt;
 use super::report;
 use super::revisions::Revisions;
 use super::sets;
-use super::settle::{After, judge, settle, unblock_children};
+use super::settle::{After, is_applied, settle, unblock_children};
 use super::unit::{Batch, End, Unit};
 use crate::bugs::{self, Bug};
 use crate::crm::{CrmError, ErrorKind};
 use crate::mapping::Bound;
-use crate::merge::Settled;
 use crate::model::{ErrorClass, Intent, IntentKind, Presence, Record, RecordId, Side};
 use crate::retry::GRACE_MILLIS;
 
@@ -199,6 +198,10 @@ fn settle_open(
         }
     };
     unit.unsettled |= outcome != After::Settled;
+    let gone = record.is_none_or(|record| record.presence == Presence::Deleted);
+    if gone && over && outcome != After::Settled {
+        audit::keep_by_name(desk, bound, unit, &intent);
+    }
     if unit.is_restoring(&intent) {
         return unit.intents.push(intent);
     }
@@ -221,9 +224,8 @@ fn settle_if_applied(
     (record, over): (&Record, bool),
     evidence: &Evidence<'_>,
 ) -> After {
-    let all = intent.rules.iter().all(|intended| {
-        judge(bound, intent.side, intended, &record.fields, false) == Settled::Applied
-    });
+    let arrived = |rule| is_applied(bound, intent, rule, &record.fields, evidence);
+    let all = intent.rules.iter().all(arrived);
     if !all && !over {
         return After::LookAgain;
     }
