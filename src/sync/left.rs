@@ -7,6 +7,7 @@ use super::audit::{self, Evidence, Histories};
 use super::desk::Desk;
 use super::load::ReadError;
 use super::matching::adopt;
+use super::passage;
 use super::report;
 use super::revisions::Revisions;
 use super::sets;
@@ -52,6 +53,7 @@ pub async fn left_open(
             }
         }
     }
+    passage::settle_left(desk, bound, batch).await?;
     super::carry::store_with(desk, bound, batch, crate::store::Changes::default()).await?;
     Ok(())
 }
@@ -208,6 +210,9 @@ fn settle_open(
     if outcome != After::Settled && !over {
         wait_for_grace(unit, &intent);
         return unit.intents.push(intent);
+    }
+    if outcome == After::Settled {
+        passage::note_left(unit, &intent);
     }
     unit.reopened = true;
     unit.news |= outcome == After::LookAgain;

@@ -161,7 +161,7 @@ async fn an_undelete_rejoins_the_pair_with_its_old_base() {
 }
 
 #[tokio::test]
-async fn a_mass_delete_stops_at_the_guard() {
+pub async fn a_mass_delete_stops_at_the_guard() {
     let guarded = format!("{}guard: {{ deletes: 3 }}\n", archiving());
     let mut world = World::new(Setup::with(&[&guarded])).await;
     for nth in 0..8 {
