@@ -204,3 +204,89 @@ async fn a_new_contact_without_a_firm_holds_nothing_when_hubspot_fills_in_its_st
     assert!(holds.is_empty(), "nothing waits: {holds:?}");
     world.assert_quiet().await;
 }
+
+fn optional() -> String {
+    REQUIRED.replace("required: yes", "required: no")
+}
+
+/// A person and a firm, both linked and not tied to each other: their ids on both sides.
+async fn person_and_firm(world: &mut World) -> ([String; 2], [String; 2]) {
+    let person = [("email", "ann@acme.example.com"), ("lastname", "Arc")];
+    let person = world.add_hubspot("contacts", &person);
+    let firm = world.add_hubspot("companies", &ACME);
+    world.settle().await;
+    let contact = world.salesforce_ids("Contact").remove(0);
+    let account = world.salesforce_ids("Account").remove(0);
+    ([person, contact], [firm, account])
+}
+
+#[tokio::test]
+async fn a_person_tied_to_a_firm_that_is_in_the_bin_is_written_all_the_same() {
+    let mut world = World::with(&[FIRMS, &optional()]).await;
+    let ([person, contact], [firm, account]) = person_and_firm(&mut world).await;
+    // Nothing tells of a deletion before the bin is walked, once an hour.
+    world.hubspot.archive("companies", &firm).unwrap();
+    let fields = [("LastName", "Arden"), ("AccountId", account.as_str())];
+    world.edit_salesforce("Contact", &contact, &fields);
+    world.settle().await;
+    assert_eq!(world.hs("contacts", &person, "lastname"), "Arden");
+    assert_eq!(world.letter_codes().await, [""; 0], "nobody need act");
+    let firms = world.links().await;
+    let firms = firms.iter().filter(|link| link.mapping.as_str() == "companies");
+    let states: Vec<_> = firms.map(|link| link.state).collect();
+    assert_eq!(states, [tandem::model::LinkState::Tombstoned], "the deletion was learnt");
+    let holds = world.holds().await;
+    assert_eq!(holds.len(), 1, "{holds:?}");
+    assert_eq!(holds[0].reason, tandem::model::HoldReason::Unresolved);
+    assert!(holds[0].detail.contains(&firm), "{}", holds[0].detail);
+    world.assert_quiet().await;
+    assert_eq!(world.letter_codes().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_firm_that_comes_back_from_the_bin_gets_its_person_after_all() {
+    let mut world = World::with(&[FIRMS, &optional()]).await;
+    let ([person, contact], [firm, account]) = person_and_firm(&mut world).await;
+    world.hubspot.archive("companies", &firm).unwrap();
+    world.edit_salesforce("Contact", &contact, &[("AccountId", &account)]);
+    world.settle().await;
+    assert_eq!(world.holds().await.len(), 1);
+    world.hubspot.restore("companies", &firm).unwrap();
+    world.scan().await;
+    let ties = world.hubspot.associations("contacts", &person, "companies");
+    let tied: Vec<_> = ties.iter().map(|(id, _)| id.clone()).collect();
+    assert_eq!(tied, [firm]);
+    assert!(world.holds().await.is_empty(), "{:?}", world.holds().await);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn one_firm_in_the_bin_keeps_no_other_person_from_hers() {
+    let mut world = World::with(&[FIRMS, &optional()]).await;
+    let ([_, contact], [firm, account]) = person_and_firm(&mut world).await;
+    let other = world.add_hubspot("companies", &[("name", "Other"), ("domain", "other.example")]);
+    let bob = [("email", "bob@other.example"), ("lastname", "Bo")];
+    let bob = world.add_hubspot("contacts", &bob);
+    world.settle().await;
+    let named = |object: &str, field: &str, value: &str| {
+        let mut ids = world.salesforce_ids(object).into_iter();
+        ids.find(|id| world.sf(object, id, field) == value).unwrap()
+    };
+    let (theirs, bobs) = (
+        named("Account", "Name", "Other"),
+        named("Contact", "LastName", "Bo"),
+    );
+    world.hubspot.archive("companies", &firm).unwrap();
+    world.edit_salesforce("Contact", &contact, &[("AccountId", &account)]);
+    world.edit_salesforce("Contact", &bobs, &[("AccountId", &theirs)]);
+    // HubSpot may refuse such a call as a whole and name nobody.
+    let url = "/contacts/companies/batch/create";
+    let body = r#"{"status":"error","category":"OBJECT_NOT_FOUND","message":"not found"}"#;
+    world.to_hubspot.answer("POST", url, 404, body);
+    world.settle().await;
+    let ties = world.hubspot.associations("contacts", &bob, "companies");
+    let tied: Vec<_> = ties.iter().map(|(id, _)| id.clone()).collect();
+    assert_eq!(tied, [other]);
+    assert_eq!(world.letter_codes().await, [""; 0], "nobody need act");
+    world.assert_quiet().await;
+}
