@@ -10,7 +10,7 @@ use super::outcome::put_hold;
 use super::unit::{Batch, End};
 use super::write::{Job, call_expired, too_late};
 use crate::crm::hubspot::AssociationType;
-use crate::crm::{CrmError, ErrorKind, split_ids};
+use crate::crm::{CrmError, ErrorKind, Tied, split_ids};
 use crate::mapping::{Bound, Reference, ReferenceEnd, Rule};
 use crate::model::{
     BySide, Cause, ErrorClass, Fields, HoldReason, IntendedRule, IntentKind, Problem, RecordId,
@@ -38,7 +38,7 @@ pub async fn write(
         }
         let sent = match jobs.iter().map(|(job, _)| job.intent.send_before).min() {
             Some(before) if call_expired(desk, before) => Err(too_late()),
-            Some(_) | None => changes.send(desk, bound, &ends).await,
+            Some(_) | None => changes.send(desk, bound, &batch.tied, &ends).await,
         };
         let mut failed = sent.unwrap_or_else(|error| changes.everything(error));
         for (at, (job, stored)) in jobs.iter_mut().enumerate() {
@@ -188,12 +188,13 @@ impl Changes {
         &self,
         desk: &mut Desk<'_>,
         bound: &Bound,
+        tied: &Tied,
         ends: &Ends,
     ) -> Result<BTreeMap<usize, Failure>, CrmError> {
         let object = bound.object(Side::HubSpot);
         let mut failed = BTreeMap::new();
         if !self.add.is_empty() {
-            let replies = self.tie(desk, object, ends).await?;
+            let replies = self.tie(desk, object, tied, ends).await?;
             note(&mut failed, &self.add, replies);
         }
         if !self.remove.is_empty() {
@@ -215,17 +216,18 @@ impl Changes {
         &self,
         desk: &Desk<'_>,
         object: &str,
+        tied: &Tied,
         ends: &Ends,
     ) -> Result<Vec<Result<(), CrmError>>, CrmError> {
         let hubspot = &desk.crms.hubspot;
         let label = ends.label.as_deref();
         let kind = hubspot.association_type(object, &ends.to, label).await?;
-        let keep = self.labels_to_keep(desk, object, ends).await?;
+        let keep = self.labels_to_keep(desk, object, tied, ends).await?;
         let mut results = Vec::with_capacity(self.add.len());
         let mut waiting = vec![self.add.as_slice()];
         while let Some(part) = waiting.pop() {
-            let tied = |(_, from, to): &Pair| (from.clone(), to.clone(), kind.clone());
-            let mut pairs: Vec<Tie> = part.iter().map(tied).collect();
+            let tie = |(_, from, to): &Pair| (from.clone(), to.clone(), kind.clone());
+            let mut pairs: Vec<Tie> = part.iter().map(tie).collect();
             for (_, from, to) in part {
                 let same = keep.iter().filter(|tie| tie.0 == *from && tie.1 == *to);
                 pairs.extend(same.cloned());
@@ -247,31 +249,31 @@ impl Changes {
         &self,
         desk: &Desk<'_>,
         object: &str,
+        tied: &Tied,
         ends: &Ends,
     ) -> Result<Vec<Tie>, CrmError> {
-        let tied: BTreeSet<RecordId> = self
+        let place = |from: &RecordId| (from.clone(), ends.to.clone());
+        let old = self
             .add
             .iter()
-            .filter(|(at, ..)| !self.created.contains(at))
-            .map(|(_, from, _)| from.clone())
+            .filter(|(at, ..)| !self.created.contains(at));
+        let unread = old.clone().map(|(_, from, _)| from);
+        let unread: BTreeSet<&RecordId> = unread
+            .filter(|from| !tied.contains_key(&place(from)))
             .collect();
-        if tied.is_empty() {
-            return Ok(Vec::new());
+        let mut found = BTreeMap::new();
+        if !unread.is_empty() {
+            let unread: Vec<RecordId> = unread.into_iter().cloned().collect();
+            let hubspot = &desk.crms.hubspot;
+            found = hubspot.associations(object, &ends.to, &unread).await?;
         }
-        let tied: Vec<RecordId> = tied.into_iter().collect();
-        let present = desk
-            .crms
-            .hubspot
-            .associations(object, &ends.to, &tied)
-            .await?;
         let mut keep = Vec::new();
-        for (_, from, to) in &self.add {
-            let ties = present.get(from).map_or(&[][..], Vec::as_slice);
-            let kinds = ties
-                .iter()
-                .filter(|tie| tie.to == *to)
-                .flat_map(|tie| &tie.types);
-            let labelled = kinds.filter(|kind| kind.label.is_some());
+        for (_, from, to) in old {
+            let ties = tied.get(&place(from)).or_else(|| found.get(from));
+            let kinds = ties.into_iter().flatten().filter(|tie| tie.to == *to);
+            let labelled = kinds
+                .flat_map(|tie| &tie.types)
+                .filter(|kind| kind.label.is_some());
             keep.extend(labelled.map(|kind| (from.clone(), to.clone(), kind.clone())));
         }
         Ok(keep)
