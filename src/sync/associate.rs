@@ -84,7 +84,7 @@ fn fail(
         let problem = Problem {
             reason: HoldReason::Unresolved,
             detail: format!(
-                "HubSpot has no record {to} of mapping `{}` to tie it to",
+                "HubSpot cannot tie it to record {to} of mapping `{}`: one of them is not there",
                 reference.mapping
             ),
         };
@@ -321,11 +321,7 @@ fn is_spoilt(reply: &Result<(), CrmError>) -> bool {
     matches!(reply, Err(error) if error.whole_call && blames(error.kind))
 }
 
-fn note(
-    failed: &mut BTreeMap<usize, Failure>,
-    sent: &[Pair],
-    replies: Vec<Result<(), CrmError>>,
-) {
+fn note(failed: &mut BTreeMap<usize, Failure>, sent: &[Pair], replies: Vec<Result<(), CrmError>>) {
     for ((at, _, to), reply) in sent.iter().zip(replies) {
         if let Err(error) = reply {
             let to = Some(to.clone());
