@@ -17,7 +17,7 @@ use crate::mapping::Bound;
 use crate::model::{
     BySide, ErrorClass, Failure, Link, LinkId, LinkState, Presence, RecordId, Side,
 };
-use crate::pipeline::Setback;
+use crate::pipeline::{AMBIGUOUS, Setback};
 use crate::store::StoreError;
 
 type Keys = BTreeMap<(u16, String), BTreeSet<RecordId>>;
@@ -448,7 +448,7 @@ pub fn waiting(code: &str, message: &str, at: crate::model::Timestamp) -> Setbac
 fn ambiguous(side: Side, theirs: &BTreeSet<RecordId>, ours: usize) -> End {
     let names: Vec<&str> = theirs.iter().take(10).map(RecordId::as_str).collect();
     report::person(
-        "ambiguous-match",
+        AMBIGUOUS,
         format!(
             "{ours} {} record(s) match {} {} record(s): {}. Pair the right two with \
              `tandem links pair`, or change the key of the others.",

@@ -60,8 +60,8 @@ pub fn settle(
             after = After::LookAgain;
         }
     }
-    if evidence.suspected && evidence.history.is_none() && applied > 0 {
-        audit::unknown(desk, bound, unit, intent);
+    if evidence.suspected && applied > 0 {
+        audit::unknown(desk, bound, unit, intent, evidence.history);
     }
     if applied == 0 && after == After::LookAgain {
         After::NotApplied

@@ -137,44 +137,6 @@ async fn an_edit_that_a_write_without_a_reply_replaced_is_found_by_the_next_pass
     }
 }
 
-/// The process dies at each request in turn, while an edit is found and put back.
-#[tokio::test]
-async fn a_crash_while_an_edit_is_put_back_does_not_lose_it() {
-    let mut overtaken = 0;
-    for after in 0..12 {
-        for arrives in [false, true] {
-            let (mut world, hubspot, salesforce) = met(&ruled("hubspot")).await;
-            type_first(&world, &hubspot, "VP");
-            world.pass(30_000);
-            world.engine().poll_now().await.unwrap();
-            world
-                .to_hubspot
-                .cut(Some(crate::wire::Cut { after, arrives }));
-            let died = world.to_hubspot.clone();
-            tokio::select! {
-                biased;
-                () = died.died() => {}
-                () = world.look() => {}
-            }
-            world.to_hubspot.cut(None);
-            world.crash().await;
-            for _ in 0..3 {
-                world.settle().await;
-            }
-            if world.to_hubspot.waiting() > 0 {
-                // The write itself was the last request, and nobody typed before it.
-                continue;
-            }
-            overtaken += 1;
-            let place = format!("{after} {arrives}");
-            assert_eq!(titles(&world, &hubspot, &salesforce), both("VP"), "{place}");
-            assert_eq!(world.hs("contacts", &hubspot, "firstname"), "Adele");
-            world.assert_quiet_but_for_repeats().await;
-        }
-    }
-    assert!(overtaken > 15, "{overtaken}");
-}
-
 #[tokio::test]
 async fn an_edit_after_our_write_whose_reply_was_lost_travels_back_and_conflicts_with_nothing() {
     let (mut world, hubspot, salesforce) = linked(PEOPLE).await;

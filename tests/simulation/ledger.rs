@@ -52,8 +52,6 @@ pub struct Ledger {
     standing: BTreeMap<(Place, &'static str), usize>,
     /// Records that users deleted, each with the seam of the latest time.
     pub deleted: BTreeMap<Place, u32>,
-    /// Those of them that were deleted before the create that made them was settled.
-    pub unsettled: BTreeSet<Place>,
     /// Values that were there when a user gave a record its first ones, or that a user put back.
     pub added: BTreeSet<Place>,
     /// Deletes through the API.

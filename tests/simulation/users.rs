@@ -257,9 +257,6 @@ fn delete(stage: &mut Stage, side: Side) {
         stage
             .trace
             .say(|| format!("    a user deletes {side} {id}"));
-        if stage.mirror.partner(side, &id).is_none() {
-            stage.ledger.unsettled.insert((side, id.clone()));
-        }
         stage.ledger.deleted.insert((side, id), stage.seams);
         // What goes along with a company is deleted by the same hand.
         for (place, shot) in &stage.shots().0 {

@@ -68,7 +68,7 @@ pub fn at_commit(stage: &mut Stage, pending: &Pending) {
 /// What must hold of everything that reaches a CRM.
 pub fn at_write(stage: &mut Stage, before: &Shots, after: &Shots, difference: &Difference) {
     if !difference.created.is_empty() {
-        let found = pairs::one_copy(stage, after);
+        let found = pairs::one_copy(after);
         stage.check("I7", found);
         let found = pairs::copies_carry_their_key(after, &difference.created);
         stage.check("I7", found);
