@@ -1,6 +1,6 @@
 //! Reads the records of a batch, in the largest calls, and stops early where nothing moved.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Desk;
 use super::unit::{Batch, End, Unit};
@@ -101,11 +101,14 @@ pub async fn ties(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Resu
             record.presence == Presence::Live
                 && names.iter().any(|name| !record.fields.contains_key(name))
         };
-        let mut records: Vec<Record> = batch
+        // One record may be in a buried pair and in a later one, and is asked about once.
+        let records: BTreeMap<RecordId, Record> = batch
             .open()
             .filter_map(|unit| unit.read.get(side).clone())
             .filter(unread)
+            .map(|record| (record.id.clone(), record))
             .collect();
+        let mut records: Vec<Record> = records.into_values().collect();
         if records.is_empty() {
             continue;
         }
