@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::desk::Desk;
 use super::load::setback;
 use super::unit::{Batch, End};
-use super::write::{Job, call_expired, too_late};
+use super::write::Job;
 use crate::crm::hubspot::AssociationType;
 use crate::crm::{CrmError, split_ids};
 use crate::mapping::{Bound, ReferenceEnd, Rule};
@@ -29,10 +29,10 @@ pub async fn write(
         if changes.is_empty() {
             continue;
         }
-        let sent = match jobs.iter().map(|(job, _)| job.intent.send_before).min() {
-            Some(before) if call_expired(desk, before) => Err(too_late()),
-            Some(_) | None => changes.send(desk, bound, &ends).await,
-        };
+        if let Some(before) = jobs.iter().map(|(job, _)| job.intent.send_before).min() {
+            desk.send_before(before);
+        }
+        let sent = changes.send(desk, bound, &ends).await;
         let failed = sent.unwrap_or_else(|error| changes.everything(error));
         for (at, error) in &failed {
             let unit = jobs[*at].0.unit;

@@ -9,6 +9,7 @@ mod wire;
 mod world;
 
 mod access;
+mod frozen;
 mod limits;
 mod outages;
 mod people;
