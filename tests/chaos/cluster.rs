@@ -4,7 +4,7 @@
 //! commit less than one is switched off.
 
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection};
@@ -23,10 +23,22 @@ const SETTINGS: &[&str] = &[
     "shared_buffers=32MB",
 ];
 
+/// Stops the server when its standard input ends, and leaves the directory for the next one.
+const KEEPER: &str = r#"
+dir=$1; shift
+"$@" >>"$dir/log" 2>&1 &
+server=$!
+read -r _
+kill -INT "$server" 2>/dev/null
+wait "$server"
+"#;
+/// Removes the directory a little after that.
+const REMOVER: &str = r#"read -r _; sleep 5; rm -rf "$1""#;
+
 pub struct Cluster {
     site: Site,
-    /// One for each start; the last one holds the server that runs.
-    keepers: Vec<Child>,
+    keeper: Option<Child>,
+    _remover: Child,
     handle: Handle,
 }
 
@@ -34,9 +46,16 @@ impl Cluster {
     /// `None` when PostgreSQL is not installed.
     pub fn new(handle: &Handle) -> Option<Self> {
         let site = Site::make(find_binaries()?);
+        let remover = Command::new("/bin/sh")
+            .args(["-c", REMOVER, "remover"])
+            .arg(site.dir())
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("a shell can be started");
         let mut cluster = Self {
             site,
-            keepers: Vec::new(),
+            keeper: None,
+            _remover: remover,
             handle: handle.clone(),
         };
         cluster.start();
@@ -60,7 +79,7 @@ impl Cluster {
 
     /// Starts the server, or starts it again, and waits until it takes callers.
     pub fn start(&mut self) {
-        self.keepers.push(self.site.keep_running(SETTINGS));
+        self.keeper = Some(self.site.keep_running(KEEPER, SETTINGS));
         let url = self.url("postgres");
         let began = Instant::now();
         while self
@@ -87,6 +106,11 @@ impl Cluster {
         while children.iter().any(|child| is_there(*child)) {
             assert!(began.elapsed() < PATIENCE, "its children stay");
             std::thread::sleep(Duration::from_millis(10));
+        }
+        // Its parent has to take note of its death, or the next server takes it for alive.
+        if let Some(mut keeper) = self.keeper.take() {
+            drop(keeper.stdin.take());
+            keeper.wait().expect("the keeper ends");
         }
     }
 

@@ -15,7 +15,7 @@ use crate::people::People;
 use crate::tally::{Counts, Tally};
 
 /// A moment that does not come is not waited for any longer: the lease of a dead owner and a poll.
-const MOMENT: Duration = Duration::from_secs(50);
+pub const MOMENT: Duration = Duration::from_secs(50);
 /// More patience than the limit, so that what is late is measured.
 const LATE: Duration = Duration::from_secs(120);
 pub const FREEZE: Duration = Duration::from_secs(60);
@@ -31,6 +31,8 @@ pub struct Plan {
     pub kills: u32,
     pub server_kills: u32,
     pub freezes: u32,
+    /// How long a moment to strike is waited for.
+    pub moment: Duration,
     /// Waits for the fate of writes as long as it takes, instead of moving the store's clock.
     pub patient: bool,
 }
@@ -61,7 +63,7 @@ impl Moment {
     }
 
     /// Waits for it; false when the run ended before.
-    fn comes(&self, arena: &Arena, run: &mut Run) -> bool {
+    fn comes(&self, arena: &Arena, run: &mut Run, longest: Duration) -> bool {
         let began = Instant::now();
         let (calls, writes) = (arena.calls(), arena.writes());
         loop {
@@ -79,7 +81,7 @@ impl Moment {
                 }
                 return true;
             }
-            if began.elapsed() > MOMENT {
+            if began.elapsed() > longest {
                 return true;
             }
             sleep(Duration::from_micros(200));
@@ -90,8 +92,8 @@ impl Moment {
 /// One arena from its first sync to its verdict.
 pub fn play(arena: &Arena, cluster: Option<&mut Cluster>, plan: &Plan, tally: &Tally) {
     let mut dice = Rng::with_seed(plan.seed);
-    let killed = first_sync(arena, plan.kills / 5, &mut dice, tally);
-    if !plan.patient {
+    let killed = first_sync(arena, plan, &mut dice, tally);
+    if killed > 0 && !plan.patient {
         arena.minutes_pass();
     }
     rest(arena);
@@ -113,9 +115,9 @@ pub fn play(arena: &Arena, cluster: Option<&mut Cluster>, plan: &Plan, tally: &T
 
 /// Kills a first sync over and over, so often as it can be done. Every record must be made once all
 /// the same.
-fn first_sync(arena: &Arena, kills: u32, dice: &mut Rng, tally: &Tally) -> u32 {
+fn first_sync(arena: &Arena, plan: &Plan, dice: &mut Rng, tally: &Tally) -> u32 {
     let mut killed = 0;
-    for _ in 0..kills {
+    for _ in 0..plan.kills / 5 {
         let mut run = arena.program.start(How::Once);
         tally.with(|counts| counts.starts += 1);
         let moment = match dice.bool() {
@@ -123,7 +125,7 @@ fn first_sync(arena: &Arena, kills: u32, dice: &mut Rng, tally: &Tally) -> u32 {
             false => Moment::Calls(20 + dice.u64(0..60)),
         };
         let began = Instant::now();
-        while !moment.comes(arena, &mut run) && began.elapsed() < MOMENT {
+        while !moment.comes(arena, &mut run, plan.moment) && began.elapsed() < MOMENT {
             // The lane of a process that died is not free yet, or all is done.
             sleep(Duration::from_millis(500));
             run = arena.program.start(How::Once);
@@ -278,7 +280,7 @@ impl Fire<'_> {
         }
         let moment = Moment::draw(&mut self.dice);
         let began = Instant::now();
-        while !moment.comes(self.arena(), &mut run) && began.elapsed() < MOMENT {
+        while !moment.comes(self.arena(), &mut run, self.plan.moment) && began.elapsed() < MOMENT {
             sleep(Duration::from_millis(500));
             run = self.start(How::Once).0;
             let some = self.some();
@@ -301,7 +303,7 @@ impl Fire<'_> {
         let mut run = self.working(How::Staying);
         let some = self.some();
         self.people.type_some(some);
-        Moment::draw(&mut self.dice).comes(self.arena(), &mut run);
+        Moment::draw(&mut self.dice).comes(self.arena(), &mut run, self.plan.moment);
         let down = Duration::from_millis(self.dice.u64(0..4_000));
         let Some(cluster) = self.cluster.as_deref_mut() else {
             return;
@@ -330,7 +332,7 @@ impl Fire<'_> {
             true => Moment::Write(Duration::from_micros(self.dice.u64(0..4_000))),
             false => Moment::Calls(self.dice.u64(1..12)),
         };
-        moment.comes(self.arena(), &mut run);
+        moment.comes(self.arena(), &mut run, self.plan.moment);
         run.freeze();
         let frozen = Instant::now();
         self.people.compete(3);
@@ -395,7 +397,7 @@ impl Fire<'_> {
             Some(run) => run,
             None => self.start(How::Staying).0,
         };
-        Moment::draw(&mut self.dice).comes(self.arena(), &mut run);
+        Moment::draw(&mut self.dice).comes(self.arena(), &mut run, self.plan.moment);
         let (took, code) = run.stop();
         self.tally
             .with(|counts| counts.stops.push(took.as_secs_f64()));

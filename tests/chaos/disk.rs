@@ -84,10 +84,14 @@ pub fn play(handle: &Handle, plan: &Plan, times: u32, tally: &Tally) {
     let meaning = Meaning::read(&arena.salesforce, &first.links);
     let partners = Partners::new(&first.links);
     let mut people = People::new(&arena, &first, (&meaning, &partners), plan.seed);
+    people.type_some(6);
+    let began = Instant::now();
     let mut run = arena.program.start(How::Staying);
+    let took = people.first_arrival(&mut run, began, LATE);
+    tally.arrival(&plan.name, took, |counts| &mut counts.sqlite);
     for nth in 0..times {
         people.type_some(6);
-        people.watch(Duration::from_millis(700 * u64::from(nth)));
+        people.watch(Duration::from_millis(1_300 * u64::from(nth)));
         tight.fill();
         people.type_some(6);
         people.watch(FULL);

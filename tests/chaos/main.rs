@@ -17,6 +17,7 @@ mod postgres;
 mod tally;
 
 use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::{Handle, Runtime};
 
@@ -28,6 +29,8 @@ use tally::Tally;
 /// Records of each kind in a CRM.
 const RECORDS: usize = 40;
 const FEW_RECORDS: usize = 10;
+/// In a short run nobody waits for the next poll.
+const BRIEFLY: Duration = Duration::from_millis(800);
 
 /// What a long run is asked to do.
 struct Asked {
@@ -85,6 +88,7 @@ impl Asked {
                     kills: part(self.kills, all, place),
                     server_kills,
                     freezes: part(self.freezes, all, place),
+                    moment: course::MOMENT,
                     patient: true,
                 };
                 plans.push((postgres, plan));
@@ -135,6 +139,7 @@ fn a_long_run() {
                 kills: 0,
                 server_kills: 0,
                 freezes: 0,
+                moment: course::MOMENT,
                 patient: true,
             };
             scope.spawn(move || disk::play(handle, &plan, asked.full_disks, tally));
@@ -165,6 +170,7 @@ fn a_few_kills_lose_nothing_and_make_nothing_twice() {
         kills: 5,
         server_kills: 0,
         freezes: 0,
+        moment: BRIEFLY,
         patient: false,
     };
     a_short_run(false, &plan);
@@ -179,6 +185,7 @@ fn a_run_that_stays_outlives_a_postgresql_that_is_killed() {
         kills: 0,
         server_kills: 1,
         freezes: 0,
+        moment: BRIEFLY,
         patient: false,
     };
     a_short_run(true, &plan);

@@ -63,19 +63,20 @@ fn a_run_that_stays_carries_edits_until_it_is_told_to_stop() {
     let sim = Sim::start(&["--records", "6"]);
     let here = folder();
     let mappings = mapping(here.path());
+    let once = ["sync", "--once", "--json", "--mappings", &mappings];
     let arguments = ["sync", "--json", "--mappings", &mappings];
+    assert_eq!(sim.tandem(here.path(), &once).code, 0);
     retitle(&sim, "Chief of Robots");
     let mut run = start(&sim.variables(), here.path(), &arguments);
-    until(&mut run, "the first sync", || {
+    until(&mut run, "its first edit arrived", || {
         hers(&sim) == "Chief of Robots"
     });
     retitle(&sim, "Chief of Gears");
-    until(&mut run, "the edit arrived", || {
+    until(&mut run, "its second edit arrived", || {
         hers(&sim) == "Chief of Gears"
     });
     let told = told_to_stop(run).json();
     assert!(told["writes"].as_u64().unwrap() >= 2, "{told}");
-    let once = ["sync", "--once", "--json", "--mappings", &mappings];
     let next = sim.tandem(here.path(), &once);
     assert_eq!(next.code, 0, "{}{}", next.stdout, next.stderr);
     assert_eq!(next.json()["writes"], 0);
@@ -92,9 +93,11 @@ async fn a_second_run_that_stays_stands_by_until_the_first_is_gone() {
         let here = folder();
         let mappings = mapping(here.path());
         let arguments = ["sync", "--json", "--data", &url, "--mappings", &mappings];
+        let once = [&arguments[..], &["--once"]].concat();
+        assert_eq!(sim.tandem(here.path(), &once).code, 0);
         retitle(&sim, "Chief of Robots");
         let mut first = start(&sim.variables(), here.path(), &arguments);
-        until(&mut first, "the first sync", || {
+        until(&mut first, "its first edit arrived", || {
             hers(&sim) == "Chief of Robots"
         });
         let before = sim.calls();
@@ -104,7 +107,7 @@ async fn a_second_run_that_stays_stands_by_until_the_first_is_gone() {
         });
         told_to_stop(first);
         retitle(&sim, "Chief of Gears");
-        until(&mut second, "the edit arrived", || {
+        until(&mut second, "its second edit arrived", || {
             hers(&sim) == "Chief of Gears"
         });
         told_to_stop(second);

@@ -170,7 +170,7 @@ fn as_user(program: &Path, user: Option<(u32, u32)>, home: &Path) -> Command {
 
 fn start_cluster(binaries: PathBuf) -> Server {
     let site = Site::make(binaries);
-    let keeper = site.keep_running(QUICK);
+    let keeper = site.keep_running(KEEPER, QUICK);
     await_socket(&site);
     Server {
         before: "postgres://tandem@localhost/".to_owned(),
@@ -222,6 +222,10 @@ impl Site {
         site
     }
 
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     pub fn data(&self) -> PathBuf {
         self.dir.join("data")
     }
@@ -235,11 +239,11 @@ impl Site {
         std::fs::read_to_string(self.dir.join("log")).unwrap_or_default()
     }
 
-    /// Starts the server under a keeper, which removes the directory when all is over.
-    pub fn keep_running(&self, settings: &[&str]) -> Child {
+    /// Starts the server under a keeper, a script that stops it when its standard input ends.
+    pub fn keep_running(&self, keeper: &str, settings: &[&str]) -> Child {
         as_user(Path::new("/bin/sh"), self.user, Path::new("/"))
             .process_group(0)
-            .args(["-c", KEEPER, "keeper"])
+            .args(["-c", keeper, "keeper"])
             .arg(&self.dir)
             .arg(self.binaries.join("postgres"))
             .arg("-D")
