@@ -306,6 +306,7 @@ impl Engine {
                     });
                 }
                 seen = produced.seen;
+                tracing::debug!(seen, marked = produced.marked, "page");
                 if produced.marked == 0 && matches!(claimed.task, Task::Poll { .. }) {
                     let after =
                         self.crms.hubspot.calls().total + self.crms.salesforce.calls().total;

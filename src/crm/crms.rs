@@ -51,6 +51,9 @@ pub struct Span {
     pub after: Option<(Timestamp, RecordId)>,
 }
 
+/// What records are tied to, by record and the other end's object; empty where nothing is.
+pub type Tied = BTreeMap<(RecordId, String), Vec<Association>>;
+
 impl Crms {
     /// Writes from now on leave before this moment or not at all, whatever a client has to do first.
     pub fn send_before(&self, until: Timestamp) {
@@ -263,23 +266,27 @@ impl Crms {
         }
     }
 
-    /// Adds what the records are tied to, as fields; Salesforce lookups are fields already.
+    /// Adds what the records are tied to, as fields; Salesforce lookups are fields already. The
+    /// associations themselves say more than a field can hold: their other labels.
     pub async fn add_ties(
         &self,
         side: Side,
         object: &str,
         ties: &Ties,
         records: &mut [Record],
-    ) -> Result<(), CrmError> {
+    ) -> Result<Tied, CrmError> {
         if records.is_empty() {
-            return Ok(());
+            return Ok(Tied::new());
         }
         match side {
             Side::HubSpot => {
                 self.add_associations(object, &ties.associations, records)
                     .await
             }
-            Side::Salesforce => self.add_roles(&ties.roles, records).await,
+            Side::Salesforce => {
+                self.add_roles(&ties.roles, records).await?;
+                Ok(Tied::new())
+            }
         }
     }
 
@@ -309,22 +316,23 @@ impl Crms {
         object: &str,
         wanted: &[AssociationRead],
         records: &mut [Record],
-    ) -> Result<(), CrmError> {
+    ) -> Result<Tied, CrmError> {
+        let mut tied = Tied::new();
         let ids: Vec<RecordId> = records.iter().map(|record| record.id.clone()).collect();
         let objects: BTreeSet<&str> = wanted.iter().map(|read| read.to.as_str()).collect();
         for to in objects {
-            let found = self.hubspot.associations(object, to, &ids).await?;
+            let mut found = self.hubspot.associations(object, to, &ids).await?;
             for record in records.iter_mut() {
-                let theirs = found.get(&record.id).map_or(&[][..], Vec::as_slice);
+                let theirs = found.remove(&record.id).unwrap_or_default();
                 for read in wanted.iter().filter(|read| read.to == to) {
                     let name = association_field(to, read.label.as_deref());
-                    record
-                        .fields
-                        .insert(name, joined(labelled(theirs, read.label.as_deref())));
+                    let ids = labelled(&theirs, read.label.as_deref());
+                    record.fields.insert(name, joined(ids));
                 }
+                tied.insert((record.id.clone(), to.to_owned()), theirs);
             }
         }
-        Ok(())
+        Ok(tied)
     }
 }
 

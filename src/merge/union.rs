@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::seen::{Movement, Outcome, Seen, same};
+use super::seen::{Movement, Outcome, Seen};
 use super::{Agreement, Decision, Reason};
 use crate::model::{BySide, LinkId, Side, Value};
 
@@ -19,17 +19,18 @@ pub(super) fn decide(seen: &Seen<'_>) -> Outcome {
             Err(_) => return seen.send(destination.other(), Reason::Union),
         };
         let now = *seen.now.get(*destination);
-        let Some(merged) = merge(now, carried, agreed(seen, *destination)) else {
-            let detail = "`conflict: union` needs values that are sets, and these are not; \
-                          change the rule's `conflict`.";
-            return (
-                seen.hold_for_person(detail),
-                seen.named(Reason::ConflictAsked),
-            );
+        let merged = match merge(now, carried, agreed(seen, *destination)) {
+            Merged::AsItIs => continue,
+            Merged::Changed(merged) => merged,
+            Merged::NotSets => {
+                let detail = "`conflict: union` needs values that are sets, and these are not; \
+                              change the rule's `conflict`.";
+                return (
+                    seen.hold_for_person(detail),
+                    seen.named(Reason::ConflictAsked),
+                );
+            }
         };
-        if same(&merged, now) {
-            continue;
-        }
         match seen.barred_value(*destination, &merged) {
             Some(why) => barred = Some(why),
             None => *values.get_mut(*destination) = Some(merged),
@@ -70,35 +71,48 @@ fn agreed<'a>(seen: &Seen<'a>, side: Side) -> Option<[&'a Value; 2]> {
     Some([base, carried.map_or(base, |halves| halves.get(side))])
 }
 
-/// `None`: not sets.
-fn merge(mine: &Value, theirs: &Value, agreed: Option<[&Value; 2]>) -> Option<Value> {
-    if let Some(merged) = merge_as(texts, mine, theirs, agreed) {
-        return Some(blank_if_empty(merged, Value::Set));
-    }
-    merge_as(links, mine, theirs, agreed).map(|merged| blank_if_empty(merged, Value::Links))
+/// What merging makes of the destination's set.
+enum Merged {
+    AsItIs,
+    Changed(Value),
+    NotSets,
+}
+
+fn merge(mine: &Value, theirs: &Value, agreed: Option<[&Value; 2]>) -> Merged {
+    merge_as(texts, Value::Set, mine, theirs, agreed)
+        .or_else(|| merge_as(links, Value::Links, mine, theirs, agreed))
+        .unwrap_or(Merged::NotSets)
 }
 
 /// What either side holds now, less what one of them removed. Only an element that both halves held
 /// can have been removed: one that stands in a single half has no counterpart, or came with another
-/// revision of the rule.
+/// revision of the rule. `None`: other elements than these.
 fn merge_as<T: Ord + Clone>(
     elements: fn(&Value) -> Option<&BTreeSet<T>>,
+    value: fn(BTreeSet<T>) -> Value,
     mine: &Value,
     theirs: &Value,
     agreed: Option<[&Value; 2]>,
-) -> Option<BTreeSet<T>> {
+) -> Option<Merged> {
     let (mine, theirs) = (elements(mine)?, elements(theirs)?);
     let agreed = match agreed {
         Some([one, other]) => Some((elements(one)?, elements(other)?)),
         None => None,
     };
-    let was_agreed = |element: &T| {
-        agreed.is_some_and(|(one, other)| one.contains(element) && other.contains(element))
+    let was_agreed = |element: &&T| {
+        agreed.is_some_and(|(one, other)| one.contains(*element) && other.contains(*element))
     };
-    let stays = |element: &&T| {
-        !was_agreed(element) || (mine.contains(*element) && theirs.contains(*element))
-    };
-    Some(mine.union(theirs).filter(stays).cloned().collect())
+    let added: Vec<&T> = theirs.difference(mine).filter(|e| !was_agreed(e)).collect();
+    let removed: Vec<&T> = mine.difference(theirs).filter(was_agreed).collect();
+    if added.is_empty() && removed.is_empty() {
+        return Some(Merged::AsItIs);
+    }
+    let mut merged = mine.clone();
+    for element in removed {
+        merged.remove(element);
+    }
+    merged.extend(added.into_iter().cloned());
+    Some(Merged::Changed(blank_if_empty(merged, value)))
 }
 
 fn texts(value: &Value) -> Option<&BTreeSet<String>> {

@@ -7,7 +7,7 @@ use super::load::setback;
 use super::unit::{Batch, End};
 use super::write::Job;
 use crate::crm::hubspot::AssociationType;
-use crate::crm::{CrmError, split_ids};
+use crate::crm::{CrmError, Tied, split_ids};
 use crate::mapping::{Bound, ReferenceEnd, Rule};
 use crate::model::{Fields, IntentKind, RecordId, Side};
 
@@ -32,7 +32,7 @@ pub async fn write(
         if let Some(before) = jobs.iter().map(|(job, _)| job.intent.send_before).min() {
             desk.send_before(before);
         }
-        let sent = changes.send(desk, bound, &ends).await;
+        let sent = changes.send(desk, bound, &batch.tied, &ends).await;
         let failed = sent.unwrap_or_else(|error| changes.everything(error));
         for (at, error) in &failed {
             let unit = jobs[*at].0.unit;
@@ -131,6 +131,7 @@ impl Changes {
         &self,
         desk: &mut Desk<'_>,
         bound: &Bound,
+        tied: &Tied,
         ends: &Ends,
     ) -> Result<BTreeMap<usize, CrmError>, CrmError> {
         let object = bound.object(Side::HubSpot);
@@ -144,7 +145,7 @@ impl Changes {
                 .iter()
                 .map(|(_, from, to)| (from.clone(), to.clone(), kind.clone()))
                 .collect();
-            pairs.extend(self.labels_to_keep(desk, object, ends).await?);
+            pairs.extend(self.labels_to_keep(desk, object, tied, ends).await?);
             let replies = hubspot.associate(object, &ends.to, &pairs).await;
             note(&mut failed, &self.add, replies);
         }
@@ -160,31 +161,31 @@ impl Changes {
         &self,
         desk: &Desk<'_>,
         object: &str,
+        tied: &Tied,
         ends: &Ends,
     ) -> Result<Vec<(RecordId, RecordId, AssociationType)>, CrmError> {
-        let tied: BTreeSet<RecordId> = self
+        let place = |from: &RecordId| (from.clone(), ends.to.clone());
+        let old = self
             .add
             .iter()
-            .filter(|(at, ..)| !self.created.contains(at))
-            .map(|(_, from, _)| from.clone())
+            .filter(|(at, ..)| !self.created.contains(at));
+        let unread = old.clone().map(|(_, from, _)| from);
+        let unread: BTreeSet<&RecordId> = unread
+            .filter(|from| !tied.contains_key(&place(from)))
             .collect();
-        if tied.is_empty() {
-            return Ok(Vec::new());
+        let mut found = BTreeMap::new();
+        if !unread.is_empty() {
+            let unread: Vec<RecordId> = unread.into_iter().cloned().collect();
+            let hubspot = &desk.crms.hubspot;
+            found = hubspot.associations(object, &ends.to, &unread).await?;
         }
-        let tied: Vec<RecordId> = tied.into_iter().collect();
-        let present = desk
-            .crms
-            .hubspot
-            .associations(object, &ends.to, &tied)
-            .await?;
         let mut keep = Vec::new();
-        for (_, from, to) in &self.add {
-            let ties = present.get(from).map_or(&[][..], Vec::as_slice);
-            let kinds = ties
-                .iter()
-                .filter(|tie| tie.to == *to)
-                .flat_map(|tie| &tie.types);
-            let labelled = kinds.filter(|kind| kind.label.is_some());
+        for (_, from, to) in old {
+            let ties = tied.get(&place(from)).or_else(|| found.get(from));
+            let kinds = ties.into_iter().flatten().filter(|tie| tie.to == *to);
+            let labelled = kinds
+                .flat_map(|tie| &tie.types)
+                .filter(|kind| kind.label.is_some());
             keep.extend(labelled.map(|kind| (from.clone(), to.clone(), kind.clone())));
         }
         Ok(keep)

@@ -305,6 +305,7 @@ pub async fn histories<'i>(
     }
     let ids: Vec<RecordId> = ids.into_iter().collect();
     let names: Vec<String> = names.into_iter().collect();
+    tracing::debug!(side = side.as_str(), records = ids.len(), "history is asked for");
     match desk
         .crms
         .history(side, bound.object(side), &ids, &names)

@@ -37,7 +37,10 @@ pub async fn fold(
             }
         }
     }
-    let mut batch = Batch { units };
+    let mut batch = Batch {
+        units,
+        ..Batch::default()
+    };
     load_state(desk, &mut batch).await?;
     Ok(batch)
 }

@@ -106,9 +106,11 @@ pub async fn ties(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Resu
             continue;
         }
         desk.lane.keep().await?;
-        desk.crms
+        let tied = desk
+            .crms
             .add_ties(side, bound.object(side), &ties, &mut records)
             .await?;
+        batch.tied.extend(tied);
         batch.place(side, records);
     }
     Ok(())

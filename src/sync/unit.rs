@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::guard::Kind;
+use crate::crm::Tied;
 use crate::model::{
     ApprovalId, Bases, BySide, Cause, Fields, Hold, IntendedRule, Intent, IntentId, IntentKind,
     Link, LinkState, Record, RecordId, RecordKey, Side, Task,
@@ -202,6 +203,8 @@ impl Unit {
 #[derive(Debug, Default)]
 pub struct Batch {
     pub units: Vec<Unit>,
+    /// The associations that were read in this attempt, with all their labels.
+    pub tied: Tied,
 }
 
 impl Batch {
