@@ -114,7 +114,10 @@ pub async fn adopt_existing(
         Ok(makers) => makers,
         Err(error) => {
             let end = error.ends()?;
-            let waiting = batch.units.iter_mut().filter(|unit| unit.existing.is_some());
+            let waiting = batch
+                .units
+                .iter_mut()
+                .filter(|unit| unit.existing.is_some());
             for unit in waiting {
                 unit.existing = None;
                 unit.finish(end.clone());
@@ -156,7 +159,10 @@ async fn makers(
         return Ok(BTreeMap::new());
     };
     let fields = [key.to_owned()];
-    let records = desk.crms.read(side, bound.object(side), ids, &fields).await?;
+    let records = desk
+        .crms
+        .read(side, bound.object(side), ids, &fields)
+        .await?;
     let from = side.other();
     let named = records.into_iter().filter_map(|record| {
         let key = record.fields.get(key)?.as_text()?.to_owned();

@@ -5,9 +5,9 @@ use axum::http::Request;
 use tandem::model::{Raw, Side};
 use tower::ServiceExt;
 
-use crate::{WRITES, add_ada};
 use crate::crowd::{PEOPLE, linked};
 use crate::world::{Setup, World};
+use crate::{WRITES, add_ada};
 
 fn newest(tie: &str) -> String {
     PEOPLE.replace(

@@ -104,13 +104,7 @@ impl Ledger {
     }
 
     /// A request was carried out: notes what it sent to each record that took it.
-    pub fn took(
-        &mut self,
-        cast: &Cast,
-        body: &str,
-        after: &Shots,
-        intents: &[Intent],
-    ) {
+    pub fn took(&mut self, cast: &Cast, body: &str, after: &Shots, intents: &[Intent]) {
         for intent in intents.iter().filter(|one| body.contains(&one.target)) {
             let holds = |(place, shot): &(&Place, &Shot)| {
                 place.0 == intent.side && (place.1 == intent.target || shot.key == intent.target)
@@ -146,7 +140,8 @@ impl Ledger {
     /// value, nobody can tell them from what the write left or was decided from.
     pub fn settled(&mut self, mirror: &Mirror, pending: &Pending) {
         for intent in pending.closed.iter().filter_map(|id| mirror.open.get(id)) {
-            let Some((_, bases)) = pending.bases.iter().find(|(link, _)| *link == intent.link) else {
+            let Some((_, bases)) = pending.bases.iter().find(|(link, _)| *link == intent.link)
+            else {
                 continue;
             };
             let now = pending.links.iter().find(|link| link.id == intent.link);
@@ -162,7 +157,8 @@ impl Ledger {
                 let written = intent.rules.iter().any(|rule| rule.rule == edit.rule);
                 let halves = bases.get(edit.rule).filter(|_| written);
                 let half = halves.and_then(|halves| halves.sides.get(edit.place.0).get(edit.field));
-                let agreed = half.is_some_and(|raw| raw.as_text().unwrap_or_default() == edit.value);
+                let agreed =
+                    half.is_some_and(|raw| raw.as_text().unwrap_or_default() == edit.value);
                 if agreed && of(&edit.place) {
                     edit.agreed_since = Some(since);
                 }
@@ -178,13 +174,16 @@ impl Ledger {
                 continue;
             };
             let text = |raw: &Raw| raw.as_text().unwrap_or_default().to_lowercase();
-            let mut latest = intents.iter().rev().filter(|intent| {
-                intent.side == place.0 && intent.target == place.1
-            });
+            let mut latest = intents
+                .iter()
+                .rev()
+                .filter(|intent| intent.side == place.0 && intent.target == place.1);
             let known = latest
                 .find_map(|intent| {
                     let of = |rule: &&IntendedRule| {
-                        rule.after.get(*field).is_some_and(|raw| text(raw) == now.to_lowercase())
+                        rule.after
+                            .get(*field)
+                            .is_some_and(|raw| text(raw) == now.to_lowercase())
                     };
                     intent.rules.iter().find(of)
                 })

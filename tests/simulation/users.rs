@@ -401,8 +401,8 @@ pub fn commit_late(stage: &mut Stage, late: LateCommit) {
             nothing,
             fresh,
             overtaken: false,
-        agreed_since: None,
-        link,
+            agreed_since: None,
+            link,
         });
     }
 }

@@ -73,7 +73,8 @@ pub fn nothing_is_written_in_vain(stage: &mut Stage, pending: &Pending) -> Resul
             };
             let vain = !intended.after.is_empty()
                 && intended.after.keys().all(|name| {
-                    let (before, after) = (text(&intended.before, name), text(&intended.after, name));
+                    let (before, after) =
+                        (text(&intended.before, name), text(&intended.after, name));
                     match rule.kind {
                         // Another letter case is an edit: it is carried, for who may keep it.
                         Kind::Shouted => before == after,
@@ -146,8 +147,7 @@ fn fate(stage: &Stage, rest: &Rest, edit: &Edit) -> Found {
         .filter(|link| holds_record(link, side, id))
         .count();
     let competes = |partner: &Place| stage.ledger.competes(edit, partner);
-    let contested =
-        edit.fresh || links > 1 || partners.is_empty() || partners.iter().any(competes);
+    let contested = edit.fresh || links > 1 || partners.is_empty() || partners.iter().any(competes);
     // A blank is an edit to the pair that had agreed on something else, and none to a later pair.
     let now = stage.mirror.link_of(side, id).map(|link| &link.id);
     let parted = edit.value.is_empty() && edit.link.as_ref() != now;
