@@ -141,6 +141,7 @@ impl Session {
         let outcome = claims::read(&site.store, &site.workspace).await?;
         Ok(Outcome {
             idle_polls: self.engine.idle_calls(),
+            unknown_overwrites: self.engine.tally().unknown,
             ..outcome
         })
     }
