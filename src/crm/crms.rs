@@ -55,7 +55,7 @@ pub struct Span {
 pub type Tied = BTreeMap<(RecordId, String), Vec<Association>>;
 
 impl Crms {
-    /// Writes from now on leave before this moment or not at all, whatever a client has to do first.
+    /// Writes from now on leave before this moment or not at all, whatever is to be done first.
     pub fn send_before(&self, until: Timestamp) {
         self.hubspot.line().send_before(until);
         self.salesforce.line().send_before(until);

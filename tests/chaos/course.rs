@@ -149,8 +149,8 @@ fn count_kill(arena: &Arena, how: How, tally: &Tally) {
     });
 }
 
-/// Lets runs end by themselves until none has anything left to do. A lane that a killed process took
-/// with it has to run out first.
+/// Lets runs end by themselves until none has anything left to do. The lease of a process that was
+/// killed has to run out first.
 pub fn rest(arena: &Arena) {
     let began = Instant::now();
     while arena.program.once().0 != 0 && began.elapsed() < LATE {

@@ -137,8 +137,8 @@ impl Tally {
         let counts = self.lock();
         let mut text = format!(
             "seed {seed}, {} s: {} kills of the process ({} on SQLite, {} on PostgreSQL; {} of \
-             `sync --once`), {} kills of PostgreSQL, {} freezes, {} full disks; {} starts, {} waits \
-             for a store, {} edits, {} seen to arrive, {} calls, {} records written, {} conflicts",
+             `sync --once`), {} kills of PostgreSQL, {} freezes, {} full disks; {} starts, \
+             {} waits for a store, {} edits, {} seen to arrive, {} calls, {} records written, {} conflicts",
             self.began.elapsed().as_secs(),
             counts.kills_sqlite + counts.kills_postgres,
             counts.kills_sqlite,
@@ -157,8 +157,8 @@ impl Tally {
         );
         write!(
             text,
-            "\n{} lost edits, {} duplicate creates, {} pointless writes, {} differences, {} questions \
-             without a cause",
+            "\n{} lost edits, {} duplicate creates, {} pointless writes, {} differences, \
+             {} questions without a cause",
             counts.lost, counts.duplicates, counts.pointless, counts.mismatches, counts.unexpected,
         )
         .unwrap_or_default();

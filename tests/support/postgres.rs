@@ -173,9 +173,8 @@ fn start_cluster(binaries: PathBuf) -> Server {
     let keeper = site.keep_running(KEEPER, QUICK);
     await_socket(&site);
     Server {
-        before: "postgres://tandem@localhost/".to_owned(),
-        after: format!("?host={}", site.dir.display()),
         _keeper: Some(keeper),
+        ..given(&site.url(""))
     }
 }
 
@@ -261,7 +260,7 @@ impl Site {
 
 fn await_socket(site: &Site) {
     let start = Instant::now();
-    while !site.dir.join(SOCKET).exists() {
+    while !site.dir().join(SOCKET).exists() {
         assert!(
             start.elapsed() < PATIENCE,
             "PostgreSQL did not start: {}",
