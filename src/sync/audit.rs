@@ -316,7 +316,11 @@ pub async fn histories<'i>(
     }
     let ids: Vec<RecordId> = ids.into_iter().collect();
     let names: Vec<String> = names.into_iter().collect();
-    tracing::debug!(side = side.as_str(), records = ids.len(), "history is asked for");
+    tracing::debug!(
+        side = side.as_str(),
+        records = ids.len(),
+        "history is asked for"
+    );
     match desk
         .crms
         .history(
