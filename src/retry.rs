@@ -13,6 +13,9 @@ pub const GRACE_MILLIS: i64 = 120_000;
 /// How long after its intent was stored a write may still be sent: one lease minus a margin.
 pub const SEND_WITHIN_MILLIS: i64 = 20_000;
 
+/// The longest that the schedule itself waits between two attempts that count.
+pub const LONGEST_WAIT_MILLIS: i64 = 15 * MINUTE;
+
 /// How long work waits for a parent before it is given up.
 pub const BLOCKED_MILLIS: i64 = DAY;
 
@@ -50,7 +53,7 @@ struct Backoff {
 
 const TRANSIENT: Backoff = Backoff {
     base: 2 * SECOND,
-    cap: 15 * MINUTE,
+    cap: LONGEST_WAIT_MILLIS,
     attempts: 12,
     lifetime: DAY,
 };

@@ -119,6 +119,7 @@ impl RunReport {
             "archives": self.tally.archives,
             "conflicts": self.tally.conflicts,
             "conflicts_open": self.open_conflicts(),
+            "unknown_overwrites": self.tally.unknown,
             "links": self.links(),
             "holds": self.holds(),
             "holds_by_reason": holds,
@@ -148,6 +149,10 @@ impl RunReport {
             "conflicts",
             format_args!("{} decided by rule", self.tally.conflicts),
         );
+        if self.tally.unknown > 0 {
+            let what = "writes may have replaced an edit; no history tells";
+            page.line("not known", format_args!("{} {what}", self.tally.unknown));
+        }
         let (hubspot, salesforce) = (&self.calls["hubspot"], &self.calls["salesforce"]);
         page.line(
             "calls",

@@ -1,5 +1,6 @@
 //! Which changes by a destination on save a rule accepts as agreement.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
@@ -33,10 +34,7 @@ pub fn within(tolerances: &[Tolerance], sent: &Value, stored: &Value) -> bool {
                 && second(sent.micros()) == second(stored.micros())
         }
         (Value::Set(sent), Value::Set(stored)) => {
-            let folded = |set: &BTreeSet<String>| -> BTreeSet<String> {
-                set.iter().map(|text| folded(tolerances, text)).collect()
-            };
-            folded(sent) == folded(stored)
+            covers(tolerances, stored, sent) && covers(tolerances, sent, stored)
         }
         (Value::Several(sent), Value::Several(stored)) => {
             sent.len() == stored.len()
@@ -60,6 +58,16 @@ pub fn within(tolerances: &[Tolerance], sent: &Value, stored: &Value) -> bool {
             _,
         ) => false,
     }
+}
+
+/// Whether every element of `part` is one of `whole`'s under the tolerances.
+fn covers(tolerances: &[Tolerance], whole: &BTreeSet<String>, part: &BTreeSet<String>) -> bool {
+    let mut others = part.difference(whole).peekable();
+    if others.peek().is_none() {
+        return true;
+    }
+    let forgiven: BTreeSet<_> = whole.iter().map(|text| folded(tolerances, text)).collect();
+    others.all(|text| forgiven.contains(&folded(tolerances, text)))
 }
 
 /// Half up, half even and cut off are all accepted: platforms differ in how they round.
@@ -104,19 +112,25 @@ fn text_within(tolerances: &[Tolerance], sent: &str, stored: &str) -> bool {
 
 /// The text without what the tolerances forgive. Mark-up goes first, since a phone number or
 /// outer spaces may stand inside it.
-fn folded(tolerances: &[Tolerance], text: &str) -> String {
-    let mut text = text.to_owned();
+fn folded<'a>(tolerances: &[Tolerance], text: &'a str) -> Cow<'a, str> {
+    let mut text = Cow::Borrowed(text);
     if tolerances.contains(&Tolerance::Html) {
-        text = without_markup(&text);
+        text = Cow::Owned(without_markup(&text));
     }
-    if tolerances.contains(&Tolerance::Phone) {
-        text = digits(&text).unwrap_or(text);
+    if tolerances.contains(&Tolerance::Phone)
+        && let Some(digits) = digits(&text)
+    {
+        text = Cow::Owned(digits);
     }
-    if tolerances.contains(&Tolerance::Trim) {
-        text = text.trim().to_owned();
+    if tolerances.contains(&Tolerance::Trim) && text.trim().len() < text.len() {
+        text = Cow::Owned(text.trim().to_owned());
     }
-    if tolerances.contains(&Tolerance::Case) {
-        text = text.to_lowercase();
+    let small = |text: &str| {
+        text.bytes()
+            .all(|b| b.is_ascii() && !b.is_ascii_uppercase())
+    };
+    if tolerances.contains(&Tolerance::Case) && !small(&text) {
+        text = Cow::Owned(text.to_lowercase());
     }
     text
 }

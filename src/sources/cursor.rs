@@ -12,8 +12,8 @@ use crate::model::{RecordId, Timestamp};
 /// index usually takes seconds, up to about half a minute (hubspot.md 5.1).
 pub const OVERLAP_MILLIS: i64 = 30_000;
 
-/// In a busy stretch the overlap holds many pages, and a short pass leaves it out. No stretch is
-/// left unread a second time for longer than this.
+/// In a busy stretch the overlap holds many pages, and a pass leaves it out, so that news need not
+/// queue behind what was seen before. A pass of its own reads it again when it is this old.
 const SHORT_FOR_MILLIS: i64 = 60_000;
 
 /// What the fast pass could not see yet, because an index lagged or a transaction committed late,
@@ -55,6 +55,9 @@ pub struct PollCursor {
     /// A pass over the changes has ended since the last page of the bin was read.
     #[serde(default)]
     pub bin_turn: bool,
+    /// A pass over the changes has ended since a busy stretch was read again.
+    #[serde(default)]
+    pub again_turn: bool,
     /// A pass that is under way.
     pub window: Option<Window>,
 }
@@ -66,10 +69,8 @@ pub struct Window {
     pub to: Option<i64>,
     /// The last row of the page before.
     pub after: Option<Place>,
-    pub late: bool,
-    /// Reads one page of the recycle bin instead of the changes.
     #[serde(default)]
-    pub bin: bool,
+    pub pass: Pass,
     /// Records this pass has marked.
     pub marked: u64,
     /// Our time when the pass began, and the pages it has read.
@@ -77,6 +78,21 @@ pub struct Window {
     pub begun: i64,
     #[serde(default)]
     pub pages: u32,
+}
+
+/// What a pass is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pass {
+    /// What has changed since the last one.
+    #[default]
+    Fast,
+    /// A busy stretch, once more, when the index has had time to show all of it.
+    Again,
+    /// What the fast passes of ten minutes ago could not see yet.
+    Late,
+    /// One page of the recycle bin instead of the changes.
+    Bin,
 }
 
 /// A row in the order of the pass: by id for HubSpot, by stamp and id for Salesforce.
@@ -151,22 +167,33 @@ impl PollCursor {
                     .plus_millis(-OVERLAP_MILLIS)
                     .micros(),
                 to: Some(late),
-                late: true,
+                pass: Pass::Late,
                 ..Window::default()
             };
         }
         if self.wants_bin(now, has_bin) {
             return Window {
-                bin: true,
+                pass: Pass::Bin,
                 ..Window::default()
             };
         }
-        let unsure = self.high - self.sure;
-        let short = self.busy && unsure < SHORT_FOR_MILLIS * 1_000;
+        if self.wants_again() {
+            return Window {
+                from: self.sure,
+                to: Some(self.high),
+                pass: Pass::Again,
+                ..Window::default()
+            };
+        }
         Window {
-            from: if short { self.high } else { self.sure },
+            from: if self.busy { self.high } else { self.sure },
             ..Window::default()
         }
+    }
+
+    /// Whether a busy stretch is due to be read again. What is new since goes first.
+    pub fn wants_again(&self) -> bool {
+        self.busy && self.again_turn && self.high - self.sure >= SHORT_FOR_MILLIS * 1_000
     }
 
     /// The highest stamp that a fast pass reached at least [`LATE_MILLIS`] ago.
@@ -193,13 +220,14 @@ impl PollCursor {
     /// Notes that the window's last page is stored.
     pub fn finish(&mut self, window: &Window, reached: Timestamp, now: Timestamp) {
         self.window = None;
-        if window.late {
+        if window.pass == Pass::Late {
             self.late_high = window.to.unwrap_or(self.late_high);
             let late_high = self.late_high;
             self.passed.retain(|(_, high)| *high > late_high);
             return;
         }
         self.bin_turn = true;
+        self.again_turn = window.pass == Pass::Fast;
         let reached = reached.min(now.plus_millis(AHEAD_MILLIS));
         self.high = self.high.max(reached.micros());
         if window.from <= self.sure {
@@ -267,7 +295,7 @@ mod tests {
     fn a_window_under_way_is_resumed_before_anything_else() {
         let window = Window {
             from: 5,
-            late: true,
+            pass: Pass::Late,
             ..Window::default()
         };
         let cursor = PollCursor {
@@ -281,19 +309,21 @@ mod tests {
     fn what_a_fast_pass_reached_is_read_once_more_ten_minutes_later() {
         let mut cursor = PollCursor::joining(at(10_000), at(10_000));
         let fast = cursor.next_window(at(10_000), false);
-        assert!(!fast.late);
+        assert_ne!(fast.pass, Pass::Late);
         cursor.finish(&fast, at(10_000), at(10_000));
-        assert!(
-            !cursor.next_window(at(10_599), false).late,
+        assert_ne!(
+            cursor.next_window(at(10_599), false).pass,
+            Pass::Late,
             "nine minutes and 59 seconds"
         );
 
         let late = cursor.next_window(at(10_600), false);
-        assert!(late.late);
+        assert_eq!(late.pass, Pass::Late);
         assert_eq!(late.to, Some(at(10_000).micros()));
         cursor.finish(&late, at(10_000), at(10_600));
-        assert!(
-            !cursor.next_window(at(10_601), false).late,
+        assert_ne!(
+            cursor.next_window(at(10_601), false).pass,
+            Pass::Late,
             "the late pass is not repeated"
         );
     }
@@ -329,13 +359,14 @@ mod tests {
             "nor while that is young"
         );
         pass(&mut cursor, 10_040, 0);
+        let again = cursor.next_window(at(10_040), false);
         assert_eq!(
-            from(&cursor, 10_050),
-            at(9_980).micros(),
-            "what the first busy pass may have missed is read after a minute"
+            (again.pass, again.from, again.to),
+            (Pass::Again, at(9_980).micros(), Some(at(10_040).micros())),
+            "what the first busy pass may have missed is read after a minute, behind the news"
         );
-        pass(&mut cursor, 10_050, 0);
-        assert_eq!(from(&cursor, 10_060), at(10_020).micros(), "quiet again");
+        cursor.finish(&again, at(10_040), at(10_041));
+        assert_eq!(from(&cursor, 10_050), at(10_010).micros(), "quiet again");
     }
 
     #[test]
@@ -362,7 +393,7 @@ mod tests {
         );
         cursor.finish(&fast, at(10_060), next);
         let window = cursor.next_window(late, false);
-        assert!(window.late);
+        assert_eq!(window.pass, Pass::Late);
         assert!(window.from <= at(10_000).micros());
         assert!(
             window.to >= Some(at(10_300).micros()),
@@ -374,14 +405,15 @@ mod tests {
     fn the_bin_is_walked_once_an_hour_and_takes_turns_with_the_changes() {
         let mut cursor = PollCursor::joining(at(10_000), at(10_000));
         let fast = cursor.next_window(at(13_700), true);
-        assert!(!fast.bin, "the changes come first");
+        assert_ne!(fast.pass, Pass::Bin, "the changes come first");
         cursor.finish(&fast, at(13_700), at(13_700));
-        assert!(
-            !cursor.next_window(at(13_700), false).bin,
+        assert_ne!(
+            cursor.next_window(at(13_700), false).pass,
+            Pass::Bin,
             "this side has no bin"
         );
 
-        assert!(cursor.next_window(at(13_700), true).bin);
+        assert_eq!(cursor.next_window(at(13_700), true).pass, Pass::Bin);
         cursor.finish_bin(Some("100".to_owned()), at(13_700));
         assert_eq!(
             cursor.high,
@@ -389,15 +421,20 @@ mod tests {
             "the bin says nothing about changes"
         );
         let fast = cursor.next_window(at(13_760), true);
-        assert!(!fast.bin, "one page, then the changes again");
+        assert_ne!(fast.pass, Pass::Bin, "one page, then the changes again");
         cursor.finish(&fast, at(13_760), at(13_760));
 
-        assert!(cursor.next_window(at(13_760), true).bin, "the walk goes on");
+        assert_eq!(
+            cursor.next_window(at(13_760), true).pass,
+            Pass::Bin,
+            "the walk goes on"
+        );
         cursor.finish_bin(None, at(13_760));
         let fast = cursor.next_window(at(13_820), true);
         cursor.finish(&fast, at(13_820), at(13_820));
-        assert!(
-            !cursor.next_window(at(13_820), true).bin,
+        assert_ne!(
+            cursor.next_window(at(13_820), true).pass,
+            Pass::Bin,
             "not again within the hour"
         );
     }

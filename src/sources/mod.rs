@@ -11,7 +11,7 @@ use crate::model::{BySide, Cause, MappingName, Side, Task, Timestamp};
 use crate::pipeline::{BACKFILL, BackfillCursor, LANE, Setback, Site, is_filled};
 use crate::store::{Changes, CursorPut, Mark, StoreError};
 
-pub use cursor::{PollCursor, ScanCursor};
+pub use cursor::{Pass, PollCursor, ScanCursor};
 
 /// What one piece of a source's work came to.
 pub struct Produced {

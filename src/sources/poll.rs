@@ -1,6 +1,6 @@
 //! Asks one side for what changed. One page a step; the cursor moves with the marks.
 
-use super::cursor::{Place, PollCursor, Window};
+use super::cursor::{Pass, Place, PollCursor, Window};
 use super::{Pace, Produced, SourceError, put_cursor, read_cursor};
 use crate::crm::{Changed, Crms, Span};
 use crate::mapping::{Bound, Poll};
@@ -119,19 +119,21 @@ fn advance(
     reached: Timestamp,
     now: Timestamp,
 ) -> Turn {
-    if window.bin {
+    if window.pass == Pass::Bin {
         cursor.finish_bin(page.resume, now);
         return Turn::Over;
     }
     if page.complete {
         cursor.finish(&window, reached, now);
-        let more = window.late || cursor.wants_bin(now, side == Side::HubSpot);
+        let more = window.pass == Pass::Late
+            || cursor.wants_again()
+            || cursor.wants_bin(now, side == Side::HubSpot);
         return if more { Turn::Next(now) } else { Turn::Over };
     }
     window.after = page.records.last().map(place);
     window.pages += 1;
     // Ahead of what it marks, so that batches fill; a very long pass takes turns with them.
-    let ahead = window.pages < PAGES_AHEAD;
+    let ahead = window.pass == Pass::Fast && window.pages < PAGES_AHEAD;
     let next = if ahead {
         Timestamp::from_micros(window.begun)
     } else {
@@ -162,7 +164,7 @@ async fn read(
     window: &Window,
     bin_after: Option<&str>,
 ) -> Result<Changed, SourceError> {
-    if window.bin {
+    if window.pass == Pass::Bin {
         return bin_page(site, crms, bound, bin_after).await;
     }
     let span = Span {

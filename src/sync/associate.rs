@@ -1,15 +1,22 @@
 //! Writes HubSpot associations, which are not properties and have calls of their own.
+//!
+//! A record that cannot be tied is written all the same: what failed is the rule's matter alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::desk::Desk;
 use super::load::setback;
+use super::outcome::put_hold;
 use super::unit::{Batch, End};
 use super::write::{Job, call_expired, too_late};
 use crate::crm::hubspot::AssociationType;
-use crate::crm::{CrmError, Tied, split_ids};
-use crate::mapping::{Bound, ReferenceEnd, Rule};
-use crate::model::{Fields, IntentKind, RecordId, Side};
+use crate::crm::{CrmError, ErrorKind, Tied, split_ids};
+use crate::mapping::{Bound, Reference, ReferenceEnd, Rule};
+use crate::model::{
+    BySide, Cause, ErrorClass, Fields, HoldReason, IntendedRule, IntentKind, Problem, RecordId,
+    RecordKey, Side, Task,
+};
+use crate::store::Mark;
 
 /// Adds and removes the associations that the jobs' rules ask for, one call per rule and kind.
 ///
@@ -33,25 +40,70 @@ pub async fn write(
             Some(before) if call_expired(desk, before) => Err(too_late()),
             Some(_) | None => changes.send(desk, bound, &batch.tied, &ends).await,
         };
-        let failed = sent.unwrap_or_else(|error| changes.everything(error));
-        for (at, error) in &failed {
-            let unit = jobs[*at].0.unit;
-            batch.units[unit].finish(End::Failed(setback(error)));
-        }
+        let mut failed = sent.unwrap_or_else(|error| changes.everything(error));
         for (at, (job, stored)) in jobs.iter_mut().enumerate() {
-            if failed.contains_key(&at) {
-                job.intent
-                    .rules
-                    .retain(|intended| intended.rule != rule.name);
-            } else if let Some(intended) = job
-                .intent
-                .rules
-                .iter()
-                .find(|intended| intended.rule == rule.name)
-            {
-                stored.extend(intended.after.clone());
+            let rules = &mut job.intent.rules;
+            let Some(place) = rules.iter().position(|one| one.rule == rule.name) else {
+                continue;
+            };
+            match failed.remove(&at) {
+                None => stored.extend(rules[place].after.clone()),
+                Some(failure) => {
+                    let intended = rules.remove(place);
+                    fail(desk, bound, batch, (job.unit, rule), intended, failure);
+                }
             }
         }
+    }
+}
+
+/// Why one pair was not tied or untied.
+#[derive(Clone, Debug)]
+struct Failure {
+    /// The record it was about; `None` when nothing was sent for any pair.
+    to: Option<RecordId>,
+    error: CrmError,
+}
+
+/// A record that is not there is not the fault of the one that was to be tied to it: its rule is
+/// held, and the other record is looked at at once. When it is found to be gone, the rule waits for
+/// it like for any parent.
+fn fail(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+    (at, rule): (usize, &Rule),
+    intended: IntendedRule,
+    failure: Failure,
+) {
+    let unit = &mut batch.units[at];
+    let Failure { to, error } = failure;
+    let mut again = setback(&error);
+    if let (ErrorKind::NotFound, Some(to), Some(reference)) = (error.kind, to, rule.reference()) {
+        again.failure.class = ErrorClass::Transient;
+        let problem = Problem {
+            reason: HoldReason::Unresolved,
+            detail: format!(
+                "HubSpot cannot tie it to record {to} of mapping `{}`: one of them is not there",
+                reference.mapping
+            ),
+        };
+        let sides = BySide::new(intended.before, intended.source);
+        put_hold(desk, bound, unit, rule, sides, &problem);
+        unit.changes.marks.push(look_at(desk, reference, to));
+    }
+    unit.finish(End::Failed(again));
+}
+
+fn look_at(desk: &Desk<'_>, reference: &Reference, id: RecordId) -> Mark {
+    Mark {
+        task: Task::Record(RecordKey {
+            mapping: reference.mapping.clone(),
+            side: Side::HubSpot,
+            id,
+        }),
+        cause: Cause::Follow,
+        not_before: desk.site.clock.now(),
     }
 }
 
@@ -82,11 +134,16 @@ impl Ends {
     }
 }
 
-/// Pairs to tie and to untie, each with the job it is for.
+/// The job that wants it, and the two records.
+type Pair = (usize, RecordId, RecordId);
+
+type Tie = (RecordId, RecordId, AssociationType);
+
+/// Pairs to tie and to untie.
 #[derive(Default)]
 struct Changes {
-    add: Vec<(usize, RecordId, RecordId)>,
-    remove: Vec<(usize, RecordId, RecordId)>,
+    add: Vec<Pair>,
+    remove: Vec<Pair>,
     /// Jobs whose record was created just now, so that it has no ties yet.
     created: BTreeSet<usize>,
 }
@@ -133,27 +190,58 @@ impl Changes {
         bound: &Bound,
         tied: &Tied,
         ends: &Ends,
-    ) -> Result<BTreeMap<usize, CrmError>, CrmError> {
+    ) -> Result<BTreeMap<usize, Failure>, CrmError> {
         let object = bound.object(Side::HubSpot);
-        let hubspot = &desk.crms.hubspot;
         let mut failed = BTreeMap::new();
         if !self.add.is_empty() {
-            let label = ends.label.as_deref();
-            let kind = hubspot.association_type(object, &ends.to, label).await?;
-            let mut pairs: Vec<_> = self
-                .add
-                .iter()
-                .map(|(_, from, to)| (from.clone(), to.clone(), kind.clone()))
-                .collect();
-            pairs.extend(self.labels_to_keep(desk, object, tied, ends).await?);
-            let replies = hubspot.associate(object, &ends.to, &pairs).await;
+            let replies = self.tie(desk, object, tied, ends).await?;
             note(&mut failed, &self.add, replies);
         }
         if !self.remove.is_empty() {
-            let replies = self.untie(desk, object, ends).await?;
+            let mut replies = self.untie(desk, object, ends).await?;
+            // What is not there is tied to nothing, as it should be.
+            for reply in &mut replies {
+                if matches!(reply, Err(error) if error.kind == ErrorKind::NotFound) {
+                    *reply = Ok(());
+                }
+            }
             note(&mut failed, &self.remove, replies);
         }
         Ok(failed)
+    }
+
+    /// One answer for each pair. A call that is refused as a whole is halved until the pair at
+    /// fault stands alone.
+    async fn tie(
+        &self,
+        desk: &Desk<'_>,
+        object: &str,
+        tied: &Tied,
+        ends: &Ends,
+    ) -> Result<Vec<Result<(), CrmError>>, CrmError> {
+        let hubspot = &desk.crms.hubspot;
+        let label = ends.label.as_deref();
+        let kind = hubspot.association_type(object, &ends.to, label).await?;
+        let keep = self.labels_to_keep(desk, object, tied, ends).await?;
+        let mut results = Vec::with_capacity(self.add.len());
+        let mut waiting = vec![self.add.as_slice()];
+        while let Some(part) = waiting.pop() {
+            let tie = |(_, from, to): &Pair| (from.clone(), to.clone(), kind.clone());
+            let mut pairs: Vec<Tie> = part.iter().map(tie).collect();
+            for (_, from, to) in part {
+                let same = keep.iter().filter(|tie| tie.0 == *from && tie.1 == *to);
+                pairs.extend(same.cloned());
+            }
+            let mut replies = hubspot.associate(object, &ends.to, &pairs).await;
+            replies.truncate(part.len());
+            if part.len() > 1 && replies.iter().any(is_spoilt) {
+                let (left, right) = part.split_at(part.len() / 2);
+                waiting.extend([right, left]);
+            } else {
+                results.extend(replies);
+            }
+        }
+        Ok(results)
     }
 
     /// A labelled tie replaces the labels its pair has (hubspot.md 7.1), and those are people's.
@@ -163,7 +251,7 @@ impl Changes {
         object: &str,
         tied: &Tied,
         ends: &Ends,
-    ) -> Result<Vec<(RecordId, RecordId, AssociationType)>, CrmError> {
+    ) -> Result<Vec<Tie>, CrmError> {
         let place = |from: &RecordId| (from.clone(), ends.to.clone());
         let old = self
             .add
@@ -214,20 +302,30 @@ impl Changes {
         Ok(hubspot.unlabel(object, &ends.to, &pairs).await)
     }
 
-    fn everything(&self, error: CrmError) -> BTreeMap<usize, CrmError> {
+    fn everything(&self, error: CrmError) -> BTreeMap<usize, Failure> {
+        let failure = Failure { to: None, error };
         let all = self.add.iter().chain(&self.remove);
-        all.map(|(at, _, _)| (*at, error.clone())).collect()
+        all.map(|(at, ..)| (*at, failure.clone())).collect()
     }
 }
 
-fn note(
-    failed: &mut BTreeMap<usize, CrmError>,
-    sent: &[(usize, RecordId, RecordId)],
-    replies: Vec<Result<(), CrmError>>,
-) {
-    for ((at, _, _), reply) in sent.iter().zip(replies) {
+/// The platform blames a call that names many pairs; one of them may be the only culprit. Ties can
+/// be made twice without harm.
+fn is_spoilt(reply: &Result<(), CrmError>) -> bool {
+    let blames = |kind| {
+        matches!(
+            kind,
+            ErrorKind::NotFound | ErrorKind::Rejected | ErrorKind::BadRequest
+        )
+    };
+    matches!(reply, Err(error) if error.whole_call && blames(error.kind))
+}
+
+fn note(failed: &mut BTreeMap<usize, Failure>, sent: &[Pair], replies: Vec<Result<(), CrmError>>) {
+    for ((at, _, to), reply) in sent.iter().zip(replies) {
         if let Err(error) = reply {
-            failed.entry(*at).or_insert(error);
+            let to = Some(to.clone());
+            failed.entry(*at).or_insert(Failure { to, error });
         }
     }
 }

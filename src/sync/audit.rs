@@ -83,9 +83,13 @@ impl Finding {
             before: &intended.before,
             since: intent.created_at,
         };
-        let told = (whole_value && !intended.after.is_empty())
+        let mut told = (whole_value && !intended.after.is_empty())
             .then(|| told(history, &write, fits))
             .flatten();
+        // An edit that was to be put back is back, whoever did it.
+        if let Some(told) = told.as_mut().filter(|_| intended.reason == RESTORE) {
+            told.typed = false;
+        }
         Self { told, by_another }
     }
 
@@ -93,6 +97,8 @@ impl Finding {
     /// when our value is known to have been there in between.
     pub fn amend(&self, verdict: Settled, acknowledged: bool) -> Settled {
         match (verdict, &self.told) {
+            // An edit of its own, which may meet a later one of the source: the plan compares them.
+            (Settled::Applied, Some(told)) if told.typed => Settled::NotApplied,
             (Settled::Applied, _) => verdict,
             (_, Some(told)) if told.again => Settled::Followed,
             // The old value proves nothing: the write may have been ignored and another field
@@ -258,6 +264,28 @@ pub fn once_more(unit: &mut Unit, intent: &Intent, intended: &IntendedRule) {
         })
         .rules
         .push(intended.clone());
+}
+
+/// The record that an edit was to be put back into is gone. Nothing else knows of the edit, so it
+/// is kept like one that lost, for whoever takes the record out of the bin.
+pub fn keep_by_name(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, intent: &Intent) {
+    let side = intent.side;
+    if unit.is_restoring(intent) {
+        unit.restores.remove(&side);
+    }
+    for intended in intent.rules.iter().filter(|rule| rule.reason == RESTORE) {
+        let Some(rule) = bound.mapping().rule(&intended.rule) else {
+            continue;
+        };
+        let mut held = whole(rule, side, &intended.before);
+        held.extend(intended.after.clone());
+        let mut inputs = BySide::<Fields>::default();
+        inputs.get_mut(side).clone_from(&held);
+        inputs.get_mut(side.other()).clone_from(&intended.source);
+        let row = replaced_row(desk, bound, unit, rule, inputs, (side, held));
+        desk.tally.conflicts += u64::from(row.is_some());
+        unit.changes.conflicts.extend(row);
+    }
 }
 
 /// Whether anything speaks for a look at this write.

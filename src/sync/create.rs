@@ -6,7 +6,7 @@
 
 use super::desk::Desk;
 use super::matching::{creation_key, new_link};
-use super::outcome::{parent_of, put_hold, sendable};
+use super::outcome::{parent_of, put_hold, release, sendable};
 use super::report;
 use super::unit::{End, Unit, Write};
 use crate::mapping::{Bound, References, Rule};
@@ -136,6 +136,10 @@ fn add_rule(
         .and_then(|value| sendable(bound, rule, on, &value, &Fields::new(), references));
     match sent {
         Ok(after) => {
+            // An earlier attempt may have had to leave it out.
+            if parted.is_none() {
+                release(desk, unit, rule);
+            }
             write.rules.push(IntendedRule {
                 rule: rule.name.clone(),
                 rule_hash: rule.hash.clone(),

@@ -7,15 +7,15 @@ use super::audit::{self, Evidence, Histories};
 use super::desk::Desk;
 use super::load::ReadError;
 use super::matching::adopt;
+use super::passage;
 use super::report;
 use super::revisions::Revisions;
 use super::sets;
-use super::settle::{After, judge, settle, unblock_children};
+use super::settle::{After, is_applied, settle, unblock_children};
 use super::unit::{Batch, End, Unit};
 use crate::bugs::{self, Bug};
 use crate::crm::{CrmError, ErrorKind};
 use crate::mapping::Bound;
-use crate::merge::Settled;
 use crate::model::{ErrorClass, Intent, IntentKind, Presence, Record, RecordId, Side};
 use crate::retry::GRACE_MILLIS;
 
@@ -53,6 +53,7 @@ pub async fn left_open(
             }
         }
     }
+    passage::settle_left(desk, bound, batch).await?;
     super::carry::store_with(desk, bound, batch, crate::store::Changes::default()).await?;
     Ok(())
 }
@@ -199,12 +200,19 @@ fn settle_open(
         }
     };
     unit.unsettled |= outcome != After::Settled;
+    let gone = record.is_none_or(|record| record.presence == Presence::Deleted);
+    if gone && over && outcome != After::Settled {
+        audit::keep_by_name(desk, bound, unit, &intent);
+    }
     if unit.is_restoring(&intent) {
         return unit.intents.push(intent);
     }
     if outcome != After::Settled && !over {
         wait_for_grace(unit, &intent);
         return unit.intents.push(intent);
+    }
+    if outcome == After::Settled {
+        passage::note_left(unit, &intent);
     }
     unit.reopened = true;
     unit.news |= outcome == After::LookAgain;
@@ -221,9 +229,8 @@ fn settle_if_applied(
     (record, over): (&Record, bool),
     evidence: &Evidence<'_>,
 ) -> After {
-    let all = intent.rules.iter().all(|intended| {
-        judge(bound, intent.side, intended, &record.fields, false) == Settled::Applied
-    });
+    let arrived = |rule| is_applied(bound, intent, rule, &record.fields, evidence);
+    let all = intent.rules.iter().all(arrived);
     if !all && !over {
         return After::LookAgain;
     }

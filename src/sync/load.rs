@@ -1,10 +1,14 @@
 //! Reads the records of a batch, in the largest calls, and stops early where nothing moved.
 
+use std::collections::BTreeSet;
+
 use super::Desk;
 use super::unit::{Batch, End, Unit};
-use crate::crm::{CrmError, ErrorKind};
+use crate::crm::{CrmError, Crms, ErrorKind};
 use crate::mapping::{Bound, Rule};
-use crate::model::{Cause, HoldReason, Link, LinkState, Presence, Record, Side};
+use crate::model::{
+    Cause, ErrorClass, HoldReason, Link, LinkState, Presence, Record, RecordId, Side,
+};
 use crate::pipeline::{Setback, at_rest, caught, keys_of};
 use crate::store::{Changes, StoreError};
 
@@ -116,23 +120,46 @@ pub async fn ties(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Resu
     Ok(())
 }
 
+/// A call that fails costs the records it asked for and no others. When a second one fails, the
+/// platform is taken to be down and the rest is not asked for.
 async fn read(
     desk: &mut Desk<'_>,
     bound: &Bound,
     batch: &mut Batch,
     side: Side,
-    ids: &[crate::model::RecordId],
+    ids: &[RecordId],
 ) -> Result<(), ReadError> {
-    if ids.is_empty() {
-        return Ok(());
+    let most = match side {
+        Side::HubSpot => Crms::batch(side),
+        Side::Salesforce => ids.len().max(1),
+    };
+    let (object, fields) = (bound.object(side), bound.read_fields(side));
+    let mut failed = false;
+    for call in ids.chunks(most) {
+        desk.lane.keep().await?;
+        match desk.crms.read(side, object, call, fields).await {
+            Ok(records) => batch.place(side, records),
+            Err(error) => {
+                let passing = error.class() == ErrorClass::Transient;
+                if failed || !passing || call.len() == ids.len() {
+                    return Err(error.into());
+                }
+                failed = true;
+                fail(batch, side, call, &error);
+            }
+        }
     }
-    desk.lane.keep().await?;
-    let records = desk
-        .crms
-        .read(side, bound.object(side), ids, bound.read_fields(side))
-        .await?;
-    batch.place(side, records);
     Ok(())
+}
+
+fn fail(batch: &mut Batch, side: Side, asked: &[RecordId], error: &CrmError) {
+    let asked: BTreeSet<&RecordId> = asked.iter().collect();
+    for unit in batch.open().filter(|unit| unit.read.get(side).is_none()) {
+        let id = unit.records.get(side).as_ref();
+        if id.is_some_and(|id| asked.contains(id)) {
+            unit.finish(End::Failed(setback(error)));
+        }
+    }
 }
 
 fn resting(bound: &Bound, unit: &Unit) -> bool {

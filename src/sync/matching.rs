@@ -92,7 +92,7 @@ async fn by_key(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result
 }
 
 /// The record a key names, when it belongs to the account we are connected to.
-fn named_by(desk: &Desk<'_>, side: Side, key: &str) -> Option<RecordId> {
+pub fn named_by(desk: &Desk<'_>, side: Side, key: &str) -> Option<RecordId> {
     let rest = key.strip_prefix(side.as_str())?.strip_prefix(':')?;
     let (account, id) = rest.split_once(':')?;
     let ours = account == desk.site.accounts.get(side);

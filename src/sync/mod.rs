@@ -25,6 +25,7 @@ mod lookup;
 mod matching;
 mod oscillation;
 mod outcome;
+mod passage;
 mod plan;
 mod refused;
 mod replies;

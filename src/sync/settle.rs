@@ -70,6 +70,19 @@ pub fn settle(
     }
 }
 
+/// Whether a write without an answer arrived and is still what its record holds.
+pub fn is_applied(
+    bound: &Bound,
+    intent: &Intent,
+    intended: &IntendedRule,
+    stored: &Fields,
+    evidence: &Evidence<'_>,
+) -> bool {
+    let finding = Finding::of(bound, rule_of(bound, intended), intent, intended, evidence);
+    let verdict = judge(bound, intent.side, intended, stored, false);
+    finding.amend(verdict, false) == Settled::Applied
+}
+
 pub fn judge(
     bound: &Bound,
     side: Side,

@@ -91,6 +91,45 @@ async fn an_edit_beats_a_delete() {
     world.assert_quiet().await;
 }
 
+/// Salesforce takes no title of that length, so it stands in HubSpot alone.
+#[tokio::test]
+async fn a_value_that_waits_under_a_hold_is_an_edit_that_beats_a_delete() {
+    let (mut world, hubspot, salesforce) = linked(&archiving()).await;
+    let title = "x".repeat(140);
+    world.edit_hubspot("contacts", &hubspot, &[("jobtitle", &title)]);
+    world.settle().await;
+    assert_eq!(world.holds().await.len(), 1);
+    world.salesforce.delete("Contact", &salesforce).unwrap();
+    world.settle().await;
+    assert_eq!(world.hubspot_ids("contacts"), [hubspot]);
+    let reasons = world.conflicts().await.into_iter().map(|row| row.reason);
+    assert_eq!(reasons.collect::<Vec<_>>(), ["delete-vs-edit"]);
+    world.assert_quiet().await;
+}
+
+/// One attempt works on two pairs of the same record: the one that is buried and the one that is.
+#[tokio::test]
+async fn a_delete_travels_although_an_earlier_partner_comes_back_at_the_same_time() {
+    let (mut world, hubspot, first) = linked(&archiving()).await;
+    world.salesforce.delete("Contact", &first).unwrap();
+    world.edit_hubspot("contacts", &hubspot, &[("jobtitle", "CEO")]);
+    world.settle().await;
+    let ada = [
+        ("Email", "ada@example.com"),
+        ("FirstName", "Ada"),
+        ("LastName", "Lind"),
+        ("Title", "CEO"),
+    ];
+    let second = world.add_salesforce("Contact", &ada);
+    world.settle().await;
+    let pairs = world.pairs().await;
+    assert!(pairs.contains(&(hubspot, second.clone())), "{pairs:?}");
+    world.salesforce.undelete("Contact", &first).unwrap();
+    world.salesforce.delete("Contact", &second).unwrap();
+    world.settle().await;
+    assert!(world.hubspot_ids("contacts").is_empty());
+}
+
 #[tokio::test]
 async fn an_edit_between_our_read_and_our_delete_is_told() {
     let (mut world, hubspot, salesforce) = linked(&archiving()).await;
@@ -122,7 +161,7 @@ async fn an_undelete_rejoins_the_pair_with_its_old_base() {
 }
 
 #[tokio::test]
-async fn a_mass_delete_stops_at_the_guard() {
+pub async fn a_mass_delete_stops_at_the_guard() {
     let guarded = format!("{}guard: {{ deletes: 3 }}\n", archiving());
     let mut world = World::new(Setup::with(&[&guarded])).await;
     for nth in 0..8 {

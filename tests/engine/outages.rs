@@ -66,6 +66,26 @@ async fn waiting(world: &World) -> Vec<tandem::store::Claimed> {
 }
 
 #[tokio::test]
+async fn a_read_that_fails_costs_only_the_records_it_asked_for() {
+    let mut world = crowd(150).await;
+    promote_in_salesforce(&world, "CEO");
+    world
+        .to_hubspot
+        .answer("POST", "/contacts/batch/read", 503, "");
+    world.until_turns_are_taken().await;
+    let promoted = |world: &World| {
+        let ids = world.hubspot_ids("contacts").into_iter();
+        ids.filter(|id| world.hs("contacts", id, "jobtitle") == "CEO")
+            .count()
+    };
+    let others = promoted(&world);
+    assert!((50..=100).contains(&others), "{others} of 150");
+    world.settle().await;
+    assert_eq!(promoted(&world), 150);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
 async fn a_crm_that_is_down_for_an_hour_is_hardly_asked_and_costs_no_record() {
     let mut world = crowd(150).await;
     promote_in_hubspot(&world, "CEO");
@@ -256,7 +276,7 @@ async fn a_write_whose_reply_is_lost_in_any_way_is_not_sent_again() {
 
 /// Row 3: what has not arrived may still arrive, for as long as HubSpot works on a request.
 #[tokio::test]
-async fn a_write_that_may_still_land_is_neither_judged_nor_repeated_before_it_cannot_any_more() {
+pub async fn a_write_that_may_still_land_is_neither_judged_nor_repeated() {
     let (mut world, hubspot, salesforce) = linked(PEOPLE).await;
     world.edit_salesforce("Contact", &salesforce, &[("Title", "CEO")]);
     world.to_hubspot.answer("POST", UPDATES, 524, "");

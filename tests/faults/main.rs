@@ -3,6 +3,8 @@
 //!
 //! A test's name begins with the number of its row. Modules are the families of faults.
 
+#[path = "../support/seams.rs"]
+mod seams;
 #[path = "../support/wire.rs"]
 mod wire;
 #[path = "../support/world.rs"]

@@ -3,7 +3,7 @@
 
 use tandem::crm::{Crms, Span};
 use tandem::model::{RecordId, Side, Timestamp};
-use tandem::sources::{PollCursor, ScanCursor};
+use tandem::sources::{Pass, PollCursor, ScanCursor};
 
 use crate::mutate::Shape;
 use crate::replies::{Exchange, START, names, tame, wait};
@@ -72,7 +72,7 @@ fn poll(mut cursor: PollCursor, side: Side, crms: &Crms) -> Result<(), String> {
         if let Err(error) = wait(crms.changed(side, object, &span, &names(&["x"]))) {
             tame(&error)?;
         }
-        if window.bin {
+        if window.pass == Pass::Bin {
             cursor.finish_bin(None, now);
         } else {
             cursor.finish(&window, now, now);

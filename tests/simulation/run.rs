@@ -11,7 +11,7 @@ use tandem::model::{BySide, Side, Timestamp, WorkspaceId};
 use tandem::sim::SimClock;
 use tandem::sim::hubspot::{HubSpotOptions, HubSpotSim};
 use tandem::sim::salesforce::{SalesforceOptions, SalesforceSim};
-use tandem::store::{Store, Watch};
+use tandem::store::{Reply, Store, Watch};
 
 use crate::cast::{CASTS, Cast};
 use crate::counts::Counts;
@@ -45,7 +45,10 @@ impl Rig {
         let watch = Watch::new(move |seam| {
             let fate = asked.at_commit(seam);
             let hub = asked.clone();
-            Box::pin(async move { hub.meet(fate).await })
+            Box::pin(async move {
+                hub.meet(fate).await;
+                Reply::Heard
+            })
         });
         Self {
             store: Arc::new(store.watched(watch)),

@@ -143,6 +143,7 @@ impl Session {
         let links = self.links().await?;
         let mut outcome = Outcome {
             idle_polls: self.engine.idle_calls(),
+            unknown_overwrites: self.engine.tally().unknown,
             ..Outcome::default()
         };
         for link in links.values().filter(|link| link.state.is_open()) {

@@ -93,4 +93,6 @@ pub struct Outcome {
     pub conflicts: Vec<ConflictSeen>,
     /// API calls of polls that found nothing changed.
     pub idle_polls: u64,
+    /// Writes that may have replaced an edit where no history tells whether they did.
+    pub unknown_overwrites: u64,
 }

@@ -105,6 +105,7 @@ impl Report {
             "duplicate_creates": findings.duplicates.len(),
             "noop_writes": self.last.noop_writes,
             "lost_edits": findings.lost.len(),
+            "unknown_overwrites": self.outcome.unknown_overwrites,
             "details": {
                 "mismatches": mismatches,
                 "lost_edits": lost,

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::model::{BySide, Side, Timestamp};
+use crate::retry::LONGEST_WAIT_MILLIS;
 use crate::sim::seed::{self, Seeded};
 
 use super::super::memory::max_rss_bytes;
@@ -35,15 +36,18 @@ pub const SEARCH_LAG_MS: i64 = 500;
 /// Edits come in this many waves, with the engine at work between them.
 const WAVES: usize = 5;
 
-/// The demo gives up when nothing has moved for this long. With faults, work may rightly wait: a
-/// write whose answer was lost is looked at when it can no longer land, after some two minutes.
+/// The demo gives up when nothing has moved for this long. With faults, work may rightly wait, and
+/// as long as the retry schedule has it.
 const PATIENCE_MS: i64 = 120_000;
-const PATIENCE_WITH_FAULTS_MS: i64 = 400_000;
+const PATIENCE_WITH_FAULTS_MS: i64 = LAST_HORIZON_MS + 2 * 60_000;
 
 /// Work that is due later than this does not keep the demo from resting.
 const HORIZON_MS: i64 = 3 * 60_000;
-/// With faults people type on while work waits for longer than this. At the end it is waited for.
+/// With faults people type on while work waits for longer than this.
 const SHORT_HORIZON_MS: i64 = 3_000;
+/// At the end all of it is waited for: a record that met many failures in a row is looked at again
+/// after a quarter of an hour at most, and a tenth is added so that not all come at once.
+const LAST_HORIZON_MS: i64 = LONGEST_WAIT_MILLIS + LONGEST_WAIT_MILLIS / 10;
 /// How often a demo with faults looks again at the end, at most.
 const MOST_LAST_LOOKS: usize = 10;
 
@@ -278,7 +282,7 @@ impl<'a> Run<'a> {
         let (ledger, partners) = (&mut learned.ledger, &learned.partners);
         for look in 1..=MOST_LAST_LOOKS {
             let mut watch = |now| ledger.observe(view, partners, now);
-            let quiet = self.until_quiet(session, HORIZON_MS, None, &mut watch);
+            let quiet = self.until_quiet(session, LAST_HORIZON_MS, None, &mut watch);
             learned.quiet = quiet.await?;
             let over = look > LAST_LOOKS && !self.trouble.is_pending();
             if over || self.stop.is_cancelled() {

@@ -106,6 +106,11 @@ fn figures(page: &mut String, report: &Report) {
     row(page, "records written", report.last.writes);
     row(page, "conflicts decided", outcome.conflicts.len());
     row(page, "lost edits", report.findings.lost.len());
+    if outcome.unknown_overwrites > 0 {
+        let what = "writes may have replaced an edit; no history tells";
+        let told = format!("{} {what}", outcome.unknown_overwrites);
+        row(page, "not known", told);
+    }
     row(page, "duplicates made", report.findings.duplicates.len());
     row(page, "pointless writes", report.last.noop_writes);
     if report.faults.total() > 0 {

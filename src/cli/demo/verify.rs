@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::Side;
+use crate::sim::faults::TYPED;
 use crate::sim::seed::{Fate, Seeded};
 
 use super::canon::agree;
@@ -342,7 +343,10 @@ impl Judge<'_> {
                 // Whoever types back what both sides agreed on has changed nothing that a
                 // comparison with the base could see, so an edit of the other side travels.
                 let typed_back = agreed.as_ref() == Some(meaning);
-                let kept = visible || replaced || typed_back || self.is_kept(edit, partner);
+                // A fault of the simulators: the edit had arrived when somebody typed over it.
+                let typed_over = here.as_deref() == Some(TYPED) && here == there;
+                let told = visible || replaced || typed_back || typed_over;
+                let kept = told || self.is_kept(edit, partner);
                 (!kept).then(|| {
                     let shown = |value: Option<String>| value.unwrap_or("(gone)".to_owned());
                     format!("here now {:?}, there {:?}", shown(here), shown(there))

@@ -70,6 +70,9 @@ macro_rules! crms {
     };
 }
 
+/// What people type when a switch does not say.
+pub const TYPED: &str = "Typed by somebody else";
+
 /// Faults of one sort; counters are told by family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -213,7 +216,7 @@ impl Fault {
         matches!(
             self.family(),
             Family::Refusal | Family::Value | Family::Row | Family::Access
-        ) || matches!(self, Self::BinEmptied)
+        ) || matches!(self, Self::EditAfter | Self::BinEmptied)
     }
 
     /// How long this lasts or waits unless its switch says so.

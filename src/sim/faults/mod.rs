@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-pub use kind::{Crm, Family, Fault, Point};
+pub use kind::{Crm, Family, Fault, Point, TYPED};
 pub use plan::FaultPlan;
 
 /// Records that met a fault are remembered up to this many.

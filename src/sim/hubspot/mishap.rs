@@ -12,10 +12,7 @@ use super::record::Source;
 use super::state::State;
 use super::value::Invalid;
 use super::write::Draft;
-use crate::sim::faults::{At, Fault, Point, Strike};
-
-/// What people and automations type when a switch does not say.
-const TYPED: &str = "Typed by somebody else";
+use crate::sim::faults::{At, Fault, Point, Strike, TYPED};
 
 /// Names the record that a new one is made from.
 const KEY: &str = "tandem_link_id";

@@ -25,6 +25,8 @@ pub struct Rest {
     pub intents: Vec<Intent>,
     /// Commits about pairs that the last full scan led to although polls had looked.
     pub missed: u64,
+    /// Before that scan a record waited for a person because of another one that it met.
+    pub rivals: bool,
     /// Writes that followed when every record was asked for once more.
     pub idle_writes: u64,
 }

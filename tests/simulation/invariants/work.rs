@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use tandem::model::{LinkState, Side, Task};
-use tandem::store::DeadLetter;
 
 use super::Rest;
 use crate::stage::Stage;
@@ -25,14 +24,10 @@ const FOR_PEOPLE: [&str; 10] = [
 
 /// I8. Otherwise an edit that was made at the wrong moment waits for the next full scan.
 pub fn polls_miss_nothing(stage: &mut Stage, rest: &Rest) -> Result<(), String> {
-    // Association changes move no stamp, and a delete or a restore changes who matches whom:
-    // there a scan finds what no change event could have told.
-    let scan_only = stage.cast.references
-        || !stage.ledger.deleted.is_empty()
-        || rest
-            .letters
-            .iter()
-            .any(|letter| letter.code == "ambiguous-match");
+    // Association changes move no stamp, and a delete, a restore or another key of a rival changes
+    // who matches whom: there a scan finds what no change event could have told.
+    let scan_only =
+        stage.cast.references || !stage.ledger.deleted.is_empty() || rest.rivals;
     if rest.missed == 0 || scan_only {
         return Ok(());
     }
@@ -66,10 +61,11 @@ pub fn nobody_is_left_out(stage: &mut Stage, rest: &Rest) -> Result<(), String> 
 }
 
 /// I11. Otherwise one bad record stops the work of its neighbours.
-pub fn only_the_one_at_fault_waits(stage: &mut Stage, rest: &Rest) -> Result<(), String> {
-    let strange = rest.letters.iter().find(|letter| {
-        !FOR_PEOPLE.contains(&letter.code.as_str()) && !tied_to_the_gone(stage, letter)
-    });
+pub fn only_the_one_at_fault_waits(_: &mut Stage, rest: &Rest) -> Result<(), String> {
+    let strange = rest
+        .letters
+        .iter()
+        .find(|letter| !FOR_PEOPLE.contains(&letter.code.as_str()));
     match strange {
         Some(letter) => Err(format!(
             "{} {} is given up: {} ({})",
@@ -82,20 +78,9 @@ pub fn only_the_one_at_fault_waits(stage: &mut Stage, rest: &Rest) -> Result<(),
     }
 }
 
-/// A known gap: a person cannot be tied to a company that HubSpot has deleted and that is not known
-/// to be gone before the recycle bin is walked. The whole record is given up, and its dead letter
-/// stays open while the record waits for the parent.
-fn tied_to_the_gone(stage: &Stage, letter: &DeadLetter) -> bool {
-    stage.cast.references && !stage.ledger.deleted.is_empty() && letter.code == "OBJECT_NOT_FOUND"
-}
-
 /// I12. Otherwise a record is worked while a person believes that it waits for them.
-pub fn one_place_at_a_time(stage: &mut Stage, rest: &Rest) -> Result<(), String> {
-    let letters = rest
-        .letters
-        .iter()
-        .filter(|letter| !tied_to_the_gone(stage, letter));
-    let given_up: BTreeSet<&Task> = letters.map(|letter| &letter.task).collect();
+pub fn one_place_at_a_time(_: &mut Stage, rest: &Rest) -> Result<(), String> {
+    let given_up: BTreeSet<&Task> = rest.letters.iter().map(|letter| &letter.task).collect();
     let both = rest
         .queue
         .iter()

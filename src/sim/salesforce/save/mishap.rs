@@ -7,15 +7,12 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::{Refusals, Writer, duplicate};
-use crate::sim::faults::{At, Fault, Point, Strike, stored};
+use crate::sim::faults::{At, Fault, Point, Strike, TYPED, stored};
 use crate::sim::salesforce::error::Refusal;
 use crate::sim::salesforce::org::{Later, Org};
 use crate::sim::salesforce::schema::{Kind, SYSTEM_FIELDS};
 use crate::sim::salesforce::table::Row;
 use crate::sim::salesforce::value;
-
-/// What people type when a switch does not say.
-const TYPED: &str = "Typed by somebody else";
 
 /// Names the record that a new one is made from.
 const KEY: &str = "Tandem_Link_Id__c";
