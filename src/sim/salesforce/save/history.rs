@@ -32,6 +32,7 @@ pub(in crate::sim::salesforce) fn track(
             .filter(|at| *at >= SYSTEM_FIELDS && !own.field(*at).kind.is_compound());
         places.push(at.ok_or_else(|| format!("INVALID_FIELD: {name} cannot be tracked"))?);
     }
+    org.define();
     org.tracked.retain(|(of, _)| *of != object);
     org.tracked
         .extend(places.into_iter().map(|at| (object, at)));
