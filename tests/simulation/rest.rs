@@ -125,10 +125,8 @@ pub async fn judge(run: &mut Run<'_>) {
     settle(run).await;
     // Asked before the replay, which would settle what was left open.
     let intents = run.store().open_intents(&run.workspace).await.unwrap();
-    let rivals = open_letters(run).await.into_iter().any(|letter| {
-        let code = letter.code.as_str();
-        code == "ambiguous-match" || code == "already-linked"
-    });
+    let letters = open_letters(run).await;
+    let rivals = letters.iter().any(|letter| letter.code == "already-linked");
     let moves = run.with(|stage| stage.mirror.moves);
     run.scan().await;
     work(run).await;
