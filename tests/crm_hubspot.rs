@@ -231,6 +231,27 @@ async fn merged_archived_and_unknown_records_come_back_as_such() {
 }
 
 #[tokio::test]
+async fn a_deleted_record_is_found_by_its_key_in_the_bin_alone() {
+    let portal = prompt();
+    let [a, b] = ["a@x.test", "b@x.test"].map(|email| portal.contact(email));
+    portal
+        .client
+        .archive("contacts", std::slice::from_ref(&a))
+        .await;
+    let values = names(&["a@x.test", "b@x.test"]);
+    let wanted = names(&["firstname"]);
+    let client = &portal.client;
+    let gone = client.archived_by("contacts", "email", &values, &wanted);
+    let gone = gone.await.unwrap();
+    assert_eq!(gone.len(), 1);
+    assert_eq!((&gone[0].id, &gone[0].presence), (&a, &Presence::Deleted));
+    assert!(gone[0].fields.contains_key("firstname"));
+    let live = client.batch_read_by("contacts", "email", &values, &wanted);
+    let live = live.await.unwrap();
+    assert_eq!((live.len(), &live[0].id), (1, &b));
+}
+
+#[tokio::test]
 async fn lists_page_to_the_end_and_keep_the_bin_apart() {
     let portal = prompt();
     let ids: Vec<RecordId> = (0..250)

@@ -89,6 +89,7 @@ impl Simulators {
         let salesforce_client = (options.client_id.clone(), options.client_secret.clone());
         let username = options.username.clone();
         let salesforce = SalesforceSim::new(clock, options);
+        salesforce.track_usual_history();
         let first = listen("HubSpot", hubspot.router(), start.hubspot_port).await?;
         let second = listen("Salesforce", salesforce.router(), start.salesforce_port).await?;
         Ok(Self {

@@ -55,6 +55,17 @@ pub struct Span {
 pub type Tied = BTreeMap<(RecordId, String), Vec<Association>>;
 
 impl Crms {
+    /// Writes from now on leave before this moment or not at all, whatever is to be done first.
+    pub fn send_before(&self, until: Timestamp) {
+        self.hubspot.line().send_before(until);
+        self.salesforce.line().send_before(until);
+    }
+
+    /// Time that went by while calls were under way.
+    pub fn busy_millis(&self) -> i64 {
+        self.hubspot.line().busy_millis() + self.salesforce.line().busy_millis()
+    }
+
     /// Records that one write call takes.
     pub const fn batch(side: Side) -> usize {
         match side {
@@ -77,13 +88,15 @@ impl Crms {
         }
     }
 
-    /// What the fields held before, by record; `None` where the side keeps no such memory.
+    /// What the fields held since then, by record, and what the first change of that time replaced;
+    /// `None` where the side keeps no such memory.
     pub async fn history(
         &self,
         side: Side,
         object: &str,
         ids: &[RecordId],
         fields: &[String],
+        since: Timestamp,
     ) -> Result<Option<BTreeMap<RecordId, History>>, CrmError> {
         match side {
             Side::HubSpot => {
@@ -97,7 +110,7 @@ impl Crms {
                 });
                 Ok(Some(records.collect()))
             }
-            Side::Salesforce => Ok(None),
+            Side::Salesforce => self.salesforce.history(object, ids, fields, since).await,
         }
     }
 
@@ -117,6 +130,28 @@ impl Crms {
                     .await
             }
             Side::Salesforce => self.salesforce.find_by(object, field, values, fields).await,
+        }
+    }
+
+    /// The same among what was deleted and can still be restored.
+    pub async fn find_deleted(
+        &self,
+        side: Side,
+        object: &str,
+        field: &str,
+        values: &[String],
+        fields: &[String],
+    ) -> Result<Vec<Record>, CrmError> {
+        match side {
+            Side::HubSpot => {
+                self.hubspot
+                    .archived_by(object, field, values, fields)
+                    .await
+            }
+            Side::Salesforce => {
+                let client = &self.salesforce;
+                client.deleted_by(object, field, values, fields).await
+            }
         }
     }
 

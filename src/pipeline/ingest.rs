@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Site, at_rest, caught};
+use super::{Site, at_rest, caught, rivals};
 use crate::mapping::Bound;
 use crate::model::{
     Cause, ErrorClass, Hold, HoldReason, Link, LinkId, LinkState, Presence, Record, RecordId,
@@ -47,9 +47,14 @@ pub async fn take(
     if cause == Cause::Backfill {
         due = due.plus_millis(-HEAD_START_MILLIS * site.height(&bound.mapping().name));
     }
+    let keys: Vec<MatchKeys> = records.iter().map(|of| keys_of(bound, side, of)).collect();
+    if cause == Cause::Poll {
+        let woken = rivals::woken(site, bound, side, &keys).await?;
+        changes.marks.extend(woken);
+    }
+    changes.match_keys.extend(keys);
     for record in records {
         let link = known.links.get(&record.id);
-        changes.match_keys.push(keys_of(bound, side, record));
         let key = RecordKey {
             mapping: bound.mapping().name.clone(),
             side,

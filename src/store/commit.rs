@@ -45,9 +45,12 @@ impl Store {
         };
         self.seam(Seam::Before(deed)).await;
         let steps = Steps::of(lease, self.clock.now()).all(changes);
-        let rows = again(|| self.apply(lease, &fence, &steps)).await?;
+        let rows = again(|| async {
+            let rows = self.apply(lease, &fence, &steps).await?;
+            self.heard().await.map(|()| rows)
+        })
+        .await?;
         self.survey_after(rows).await;
-        self.seam(Seam::After).await;
         Ok(())
     }
 

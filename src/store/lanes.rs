@@ -172,11 +172,10 @@ impl Store {
             let mut tx = self.db.begin().await?;
             tx.run(&sql::LANE_TOUCH, &touch).await?;
             tx.run(&sql::MARKS_PUT, &put).await?;
-            tx.commit().await
+            tx.commit().await?;
+            self.heard().await
         })
-        .await?;
-        self.seam(Seam::After).await;
-        Ok(())
+        .await
     }
 
     /// The most urgent work due: up to `limit` records of one mapping, or a single chore.

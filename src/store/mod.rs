@@ -34,7 +34,7 @@ pub use review::{
     DeadLetterClose, DeadLetterFilter, DeadLetterOf, DeadLetterState, JournalEntry, JournalFilter,
     RuleScope, RunRow, Summary,
 };
-pub use seam::{Deed, Seam, Watch};
+pub use seam::{Deed, Reply, Seam, Watch};
 pub use setup::{Connection, RevisionText};
 
 use crate::clock::Clock;

@@ -1,6 +1,6 @@
 //! Single records: match keys, cursors, aliases, tombstones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{LinkId, MappingName, RecordId, RecordKey, Side, Timestamp, WorkspaceId};
 
@@ -89,6 +89,30 @@ impl Store {
         }
         keys.values_mut().for_each(|of| of.sort());
         Ok(keys)
+    }
+
+    /// The records of one side that have any of these keys, given as the store keeps them.
+    pub async fn match_holders(
+        &self,
+        ws: &WorkspaceId,
+        mapping: &MappingName,
+        side: Side,
+        keys: &[(u16, String)],
+    ) -> Result<BTreeSet<RecordId>> {
+        let wanted = keys.iter().map(|(rule, hash)| HashRow {
+            match_rule: i64::from(*rule),
+            hash: hash.clone(),
+        });
+        let wanted: Vec<HashRow> = wanted.collect();
+        let args = args![
+            ws.as_str(),
+            mapping.as_str(),
+            side.as_str(),
+            doc::rows(&wanted)
+        ];
+        let found = self.db.fetch::<MatchDb>(&sql::MATCH_LOOKUP, &args).await?;
+        let holders = found.into_iter().map(|row| RecordId::new(row.record_id));
+        Ok(holders.collect())
     }
 
     pub async fn cursor(

@@ -7,6 +7,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use super::error::{Result, StoreError};
 use super::{Changes, Store};
 
 /// What a seam shows of the store's next or last commit.
@@ -33,7 +34,15 @@ pub enum Deed<'a> {
     Mark,
 }
 
-type Pause = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Whether the store hears that what it did is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    Heard,
+    /// As when the connection breaks in a commit: a repeatable deed is done again.
+    Lost,
+}
+
+type Pause = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 /// Asked at every seam. The store goes on when the answer is ready, which may be never.
 #[derive(Clone)]
@@ -60,10 +69,21 @@ impl Store {
         }
     }
 
-    pub(super) async fn seam(&self, seam: Seam<'_>) {
-        let pause = self.watch.as_ref().map(|watch| (watch.0)(seam));
-        if let Some(pause) = pause {
-            pause.await;
+    pub(super) async fn seam(&self, seam: Seam<'_>) -> Reply {
+        match self.watch.as_ref().map(|watch| (watch.0)(seam)) {
+            Some(pause) => pause.await,
+            None => Reply::Heard,
+        }
+    }
+
+    /// The seam after a deed that is done again when nobody heard of it.
+    pub(super) async fn heard(&self) -> Result<()> {
+        match self.seam(Seam::After).await {
+            Reply::Heard => Ok(()),
+            Reply::Lost => Err(StoreError::Busy {
+                place: self.db.place.clone(),
+                why: "the connection broke".to_owned(),
+            }),
         }
     }
 }

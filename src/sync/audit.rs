@@ -21,13 +21,17 @@ use super::write::Job;
 use crate::crm::{CrmError, History};
 use crate::mapping::{Bound, References, Rule};
 use crate::merge::{self, Decision, Settled};
-use crate::model::{BySide, Cause, ErrorClass, Fields, IntendedRule, Intent, Raw, RecordId, Side};
+use crate::model::{
+    BySide, Cause, ErrorClass, Fields, IntendedRule, Intent, IntentKind, Raw, RecordId, Side,
+};
 
 /// Why a write was made that puts an edit back.
 pub const RESTORE: &str = "restore";
 
 /// A read older than this leaves much room for somebody's edit.
 const STALE_MILLIS: i64 = 30_000;
+/// How much earlier than the first of the writes a history is asked for, as clocks differ.
+const LOOK_BACK: i64 = 60_000;
 /// One attempt in so many is looked at although nothing speaks for it.
 const SAMPLE: u64 = 100;
 
@@ -79,9 +83,13 @@ impl Finding {
             before: &intended.before,
             since: intent.created_at,
         };
-        let told = (whole_value && !intended.after.is_empty())
+        let mut told = (whole_value && !intended.after.is_empty())
             .then(|| told(history, &write, fits))
             .flatten();
+        // An edit that was to be put back is back, whoever did it.
+        if let Some(told) = told.as_mut().filter(|_| intended.reason == RESTORE) {
+            told.typed = false;
+        }
         Self { told, by_another }
     }
 
@@ -89,6 +97,8 @@ impl Finding {
     /// when our value is known to have been there in between.
     pub fn amend(&self, verdict: Settled, acknowledged: bool) -> Settled {
         match (verdict, &self.told) {
+            // An edit of its own, which may meet a later one of the source: the plan compares them.
+            (Settled::Applied, Some(told)) if told.typed => Settled::NotApplied,
             (Settled::Applied, _) => verdict,
             (_, Some(told)) if told.again => Settled::Followed,
             // The old value proves nothing: the write may have been ignored and another field
@@ -256,11 +266,34 @@ pub fn once_more(unit: &mut Unit, intent: &Intent, intended: &IntendedRule) {
         .push(intended.clone());
 }
 
+/// The record that an edit was to be put back into is gone. Nothing else knows of the edit, so it
+/// is kept like one that lost, for whoever takes the record out of the bin.
+pub fn keep_by_name(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, intent: &Intent) {
+    let side = intent.side;
+    if unit.is_restoring(intent) {
+        unit.restores.remove(&side);
+    }
+    for intended in intent.rules.iter().filter(|rule| rule.reason == RESTORE) {
+        let Some(rule) = bound.mapping().rule(&intended.rule) else {
+            continue;
+        };
+        let mut held = whole(rule, side, &intended.before);
+        held.extend(intended.after.clone());
+        let mut inputs = BySide::<Fields>::default();
+        inputs.get_mut(side).clone_from(&held);
+        inputs.get_mut(side.other()).clone_from(&intended.source);
+        let row = replaced_row(desk, bound, unit, rule, inputs, (side, held));
+        desk.tally.conflicts += u64::from(row.is_some());
+        unit.changes.conflicts.extend(row);
+    }
+}
+
 /// Whether anything speaks for a look at this write.
 pub fn suspects(desk: &Desk<'_>, bound: &Bound, unit: &Unit, job: &Job) -> bool {
     let side = job.intent.side;
-    if side == Side::HubSpot && bound.mapping().guard.strict {
-        // HubSpot refuses no write for coming late, so a guarded one is looked at afterwards.
+    if bound.mapping().guard.strict {
+        // HubSpot refuses no write for coming late, and Salesforce none within the second of the
+        // edit, so a guarded one is looked at afterwards.
         return true;
     }
     let shown = unit
@@ -292,7 +325,13 @@ pub async fn histories<'i>(
     writes: impl Iterator<Item = (&'i RecordId, &'i Intent)>,
 ) -> Result<Histories, CrmError> {
     let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
+    let mut since = desk.site.clock.now();
     for (id, intent) in writes {
+        // A record that did not exist had no value that could have been replaced.
+        if side == Side::Salesforce && intent.kind == IntentKind::Create {
+            continue;
+        }
+        since = since.min(intent.created_at);
         let sent = intent.rules.iter().flat_map(|rule| rule.after.keys());
         let real: Vec<String> = sent.filter(|name| !name.contains('/')).cloned().collect();
         if !real.is_empty() {
@@ -312,7 +351,13 @@ pub async fn histories<'i>(
     );
     match desk
         .crms
-        .history(side, bound.object(side), &ids, &names)
+        .history(
+            side,
+            bound.object(side),
+            &ids,
+            &names,
+            since.plus_millis(-LOOK_BACK),
+        )
         .await
     {
         Ok(found) => Ok(found.unwrap_or_default()),
@@ -325,8 +370,21 @@ pub async fn histories<'i>(
 }
 
 /// A write that something spoke against and whose history nobody keeps: counted, not guessed.
-pub fn unknown(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, intent: &Intent) {
-    for intended in intent.rules.iter().filter(|rule| !rule.after.is_empty()) {
+pub fn unknown(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    intent: &Intent,
+    history: Option<&History>,
+) {
+    if intent.side == Side::Salesforce && bound.mapping().guard.strict {
+        // It would have been refused, but for an edit within the very same second.
+        return;
+    }
+    let untold = |rule: &&IntendedRule| untold(intent.side, rule, history);
+    let untold: Vec<_> = intent.rules.iter().filter(untold).collect();
+    desk.tally.unknown += u64::from(!untold.is_empty());
+    for intended in untold {
         let mut note = Note::new(&intended.rule, "audit", "unknown");
         note.wrote = Some((intent.side, intended.after.clone()));
         note.detail = format!(
@@ -335,5 +393,13 @@ pub fn unknown(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, intent: &Int
         );
         journal(desk, bound, unit, note);
     }
-    desk.tally.unknown += 1;
+}
+
+/// HubSpot keeps the history of every property, Salesforce that of the fields it was told to track.
+fn untold(side: Side, rule: &IntendedRule, history: Option<&History>) -> bool {
+    let unkept = |history: &History| {
+        let mut fields = rule.after.keys().filter(|name| !name.contains('/'));
+        side == Side::Salesforce && fields.any(|name| !history.contains_key(name))
+    };
+    !rule.after.is_empty() && history.is_none_or(unkept)
 }

@@ -1,8 +1,8 @@
 //! Carries a planned batch out: commit what needs no call, then write, then store the verdicts.
 
 use super::desk::{Desk, Mode, PlannedWrite};
-use super::guard;
 use super::load;
+use super::passage;
 use super::plan;
 use super::report;
 use super::settle::unblock_children;
@@ -37,7 +37,7 @@ pub async fn carry_out(
         write::write_all(desk, bound, &mut batch).await?;
         end_or_plan_on(&mut batch);
     }
-    guard::settle(desk, bound, &mut batch).await?;
+    passage::settle(desk, bound, &mut batch).await?;
     commit_units(desk, bound, &mut batch).await
 }
 

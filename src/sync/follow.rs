@@ -170,11 +170,12 @@ async fn merged(
     }
     let trails = trails(desk, bound, side, &from).await?;
     let mut kin = Kin::load(desk, bound, side, trails.values()).await?;
+    let mut moved = false;
     for (at, id) in wanted {
         let unit = &mut batch.units[at];
         match trails.get(&id) {
             Some(trail) if trail.leads_somewhere() => {
-                inherit(desk, bound, unit, side, trail, &mut kin);
+                moved |= inherit(desk, bound, unit, side, trail, &mut kin);
             }
             // Nothing is deleted over a merge, even if the survivor was.
             Some(trail) if trail.end.presence == Presence::Deleted => {
@@ -189,9 +190,11 @@ async fn merged(
     }
     let ends = trails.values().map(|trail| trail.end.id.clone()).collect();
     let mut marks = survivor::children(desk, bound, side, &ends).await?;
-    // The survivor has a link now, so it no longer leads to the others that it swallowed.
-    let others = kin.siblings().filter(|key| !from.contains_key(&key.id));
-    marks.extend(others.map(|key| mark(desk, key)));
+    if moved {
+        // The survivor has a link now, so it no longer leads to the others that it swallowed.
+        let others = kin.siblings().filter(|key| !from.contains_key(&key.id));
+        marks.extend(others.map(|key| mark(desk, key)));
+    }
     batch.note(Changes {
         marks,
         ..Changes::default()
@@ -212,6 +215,7 @@ pub fn leave_to_person(bound: &Bound, unit: &mut Unit, side: Side, code: &str, w
     gone::suspend(bound, unit, side, code, what);
 }
 
+/// Whether the link has moved to the survivor.
 fn inherit(
     desk: &Desk<'_>,
     bound: &Bound,
@@ -219,9 +223,9 @@ fn inherit(
     side: Side,
     trail: &Trail,
     kin: &mut Kin,
-) {
+) -> bool {
     let Some(link) = unit.link.clone() else {
-        return;
+        return false;
     };
     let survivor = &trail.end.id;
     match claim(&link, &unit.bases, side, trail, kin) {
@@ -230,6 +234,7 @@ fn inherit(
             move_to(desk, bound, unit, side, trail);
             kin.take(survivor, unit.link.as_ref());
             kin.reunite(unit, survivor);
+            return true;
         }
         Claim::Yield(to) => {
             let what = format!("was merged into {survivor}");
@@ -248,6 +253,7 @@ fn inherit(
             leave_to_person(bound, unit, side, MERGED, &what);
         }
     }
+    false
 }
 
 /// A create for the survivor is under way and has to end first.

@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 
 use super::desk::Desk;
 use super::fold::key_of;
+use super::follow::mark;
 use super::guard::{self, Kind, Proposed};
 use super::load::ReadError;
 use super::matching;
+use super::passage;
 use super::report::{self, Note, journal};
 use super::unit::{Batch, End, Guarded, Parting, Unit, Why, Write};
 use crate::bugs::{self, Bug};
@@ -183,7 +185,8 @@ fn archive_survivor(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side)
         return suspend(bound, unit, survivor, NOT_VISIBLE, "is not readable");
     }
     let keep = !bugs::on(Bug::DeleteBeatsEdit);
-    if keep && !at_rest(bound, survivor, &record.fields, &unit.bases, &unit.holds) {
+    // What waits under a hold has not travelled, so it would go with the record.
+    if keep && !at_rest(bound, survivor, &record.fields, &unit.bases, &[]) {
         let why = Why::DeletedButEdited;
         unit.parting = Some(Parting { side, why });
         return;
@@ -354,6 +357,11 @@ fn revive(
         .into_iter()
         .filter_map(|side| key_of(bound, unit, side));
     let keys: Vec<RecordKey> = keys.collect();
+    // What changed while the pair was apart has no mark any more. Should the process end before it
+    // has travelled, this one says that both are to be looked at.
+    let unmarked = keys.iter().filter(|key| !unit.is_marked(key.side));
+    let marks: Vec<_> = unmarked.map(|key| mark(desk, key.clone())).collect();
+    unit.changes.marks.extend(marks);
     unit.changes.tombstones_lifted.extend(keys);
     unit.set_state(LinkState::Linked, "");
 }
@@ -465,7 +473,7 @@ async fn guard(
 /// How many went through within the last day; what we deleted is told by its tombstones.
 async fn done(desk: &Desk<'_>, bound: &Bound, side: Side, kind: Kind) -> Result<u64, ReadError> {
     if kind != Kind::Deletes {
-        return Ok(guard::passed(desk, bound, kind, side).await?);
+        return Ok(passage::within_a_day(desk, bound, kind, side).await?);
     }
     let (store, ws) = (&desk.site.store, &desk.site.workspace);
     let since = desk.site.clock.now().plus_millis(-DAY_MILLIS);

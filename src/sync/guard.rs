@@ -7,9 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::desk::{Desk, Mode};
+use super::desk::Desk;
 use super::outcome::put_hold;
-use super::unit::{Batch, End, Guarded, Unit};
+use super::passage;
+use super::unit::{Batch, Guarded, Unit};
 use crate::bugs::{self, Bug};
 use crate::mapping::{Bound, Guard, Limit};
 use crate::merge::Reason;
@@ -17,10 +18,10 @@ use crate::model::{
     ApprovalId, BySide, Fields, HoldReason, IntendedRule, IntentKind, MappingName, Problem,
     RecordId, Side, Timestamp,
 };
-use crate::store::{Approval, ApprovalState, Changes, CursorPut, StoreError, match_hash};
+use crate::store::{Approval, ApprovalState, Changes, StoreError, match_hash};
 
-const HOUR_MILLIS: i64 = 3_600_000;
-const DAY_HOURS: i64 = 24;
+pub(super) const HOUR_MILLIS: i64 = 3_600_000;
+pub(super) const DAY_HOURS: i64 = 24;
 
 /// What kind of mass change is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +37,7 @@ pub enum Kind {
 
 impl Kind {
     /// Those that stop single rules.
-    const OF_RULES: [Self; 2] = [Self::Blanks, Self::Changes];
+    pub(super) const OF_RULES: [Self; 2] = [Self::Blanks, Self::Changes];
 
     /// The word in approvals and on the command line.
     pub const fn as_str(self) -> &'static str {
@@ -86,7 +87,7 @@ impl Kind {
         }
     }
 
-    fn concerns(self, rule: &IntendedRule, followed: bool) -> bool {
+    pub(super) fn concerns(self, rule: &IntendedRule, followed: bool) -> bool {
         match self {
             Self::Deletes | Self::Unlinks => false,
             Self::Blanks => rule.reason != super::outcome::CHOSEN && blanks(rule),
@@ -232,16 +233,19 @@ impl Asked {
 }
 
 /// Names an exact set of records; they come sorted.
-fn set_hash(records: &[RecordId]) -> String {
+pub(super) fn set_hash(records: &[RecordId]) -> String {
     let ids: Vec<&str> = records.iter().map(RecordId::as_str).collect();
     match_hash(&ids.join("\n"))
 }
 
-fn in_force(approval: &Approval, now: Timestamp) -> bool {
+pub(super) fn in_force(approval: &Approval, now: Timestamp) -> bool {
     approval.state == ApprovalState::Granted && approval.expires_at.is_some_and(|at| at > now)
 }
 
-async fn of_mapping(desk: &Desk<'_>, bound: &Bound) -> Result<Vec<Approval>, StoreError> {
+pub(super) async fn of_mapping(
+    desk: &Desk<'_>,
+    bound: &Bound,
+) -> Result<Vec<Approval>, StoreError> {
     let mut approvals = desk.site.store.approvals(&desk.site.workspace).await?;
     approvals.retain(|approval| approval.mapping == bound.mapping().name);
     Ok(approvals)
@@ -308,7 +312,7 @@ pub async fn rules(
             if records.is_empty() {
                 continue;
             }
-            let done = passed(desk, bound, kind, side).await?;
+            let done = passage::within_a_day(desk, bound, kind, side).await?;
             let proposed = Proposed {
                 kind,
                 side,
@@ -386,108 +390,4 @@ fn withdraw(
         };
         put_hold(desk, bound, unit, rule, sides, &problem);
     }
-}
-
-/// Counts what went through and uses up the grants it went through by, record by record.
-pub async fn settle(desk: &Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result<(), StoreError> {
-    let mut counts: BTreeMap<(Kind, Side), u64> = BTreeMap::new();
-    let mut spent: BTreeMap<ApprovalId, BTreeSet<RecordId>> = BTreeMap::new();
-    for unit in &mut batch.units {
-        let guarded = std::mem::take(&mut unit.guarded);
-        match unit.end {
-            Some(End::Done | End::BlockedOn { .. }) if desk.mode == Mode::Write => {}
-            Some(_) | None => continue,
-        }
-        // What was released and is planned now stands here twice.
-        let once: BTreeMap<_, _> = guarded
-            .into_iter()
-            .map(|one| ((one.kind, one.side), one))
-            .collect();
-        for one in once.into_values() {
-            if one.kind != Kind::Deletes {
-                *counts.entry((one.kind, one.side)).or_default() += 1;
-            }
-            if let (Some(grant), Some(id)) = (one.grant, unit.records.get(one.side)) {
-                spent.entry(grant).or_default().insert(id.clone());
-            }
-        }
-    }
-    let mut changes = Changes::default();
-    for ((kind, side), count) in counts {
-        let mut hours = tally(desk, bound, kind, side).await?;
-        let now = hour(desk);
-        hours.retain(|at, _| *at > now - DAY_HOURS);
-        *hours.entry(now).or_default() += count;
-        changes.cursors.push(CursorPut {
-            mapping: bound.mapping().name.clone(),
-            side,
-            kind: kind.code().to_owned(),
-            value: serde_json::to_string(&hours).unwrap_or_default(),
-        });
-    }
-    if !spent.is_empty() {
-        spend(desk, of_mapping(desk, bound).await?, &spent, &mut changes);
-    }
-    batch.note(changes);
-    Ok(())
-}
-
-/// A grant lets each of its records through once: what is left of it is a grant of its own.
-fn spend(
-    desk: &Desk<'_>,
-    approvals: Vec<Approval>,
-    spent: &BTreeMap<ApprovalId, BTreeSet<RecordId>>,
-    changes: &mut Changes,
-) {
-    for mut approval in approvals {
-        let Some(gone) = spent.get(&approval.id) else {
-            continue;
-        };
-        changes.approvals_used.push(approval.id.clone());
-        approval.records.retain(|id| !gone.contains(id));
-        if !approval.records.is_empty() {
-            approval.id = ApprovalId::from_uuid(&desk.site.ids.next());
-            approval.set_hash = set_hash(&approval.records);
-            approval.items = approval.records.len() as u64;
-            changes.approvals.push(approval);
-        }
-    }
-}
-
-/// Records that went through, by hour.
-type Hours = BTreeMap<i64, u64>;
-
-async fn tally(
-    desk: &Desk<'_>,
-    bound: &Bound,
-    kind: Kind,
-    side: Side,
-) -> Result<Hours, StoreError> {
-    let (store, ws) = (&desk.site.store, &desk.site.workspace);
-    let name = &bound.mapping().name;
-    let text = store.cursor(ws, name, side, kind.code()).await?;
-    let hours = text.and_then(|text| serde_json::from_str(&text).ok());
-    Ok(hours.unwrap_or_default())
-}
-
-/// How many records of a side the last day let through.
-pub async fn passed(
-    desk: &Desk<'_>,
-    bound: &Bound,
-    kind: Kind,
-    side: Side,
-) -> Result<u64, StoreError> {
-    Ok(recent(&tally(desk, bound, kind, side).await?, desk))
-}
-
-fn hour(desk: &Desk<'_>) -> i64 {
-    desk.site.clock.now().millis().div_euclid(HOUR_MILLIS)
-}
-
-fn recent(hours: &Hours, desk: &Desk<'_>) -> u64 {
-    let now = hour(desk);
-    hours
-        .range(now - DAY_HOURS + 1..)
-        .map(|(_, count)| count)
-        .sum()
 }

@@ -7,14 +7,15 @@ use super::audit::{self, Evidence, Histories};
 use super::desk::Desk;
 use super::load::ReadError;
 use super::matching::adopt;
+use super::passage;
 use super::report;
 use super::revisions::Revisions;
 use super::sets;
-use super::settle::{After, judge, settle, unblock_children};
+use super::settle::{After, is_applied, settle, unblock_children};
 use super::unit::{Batch, End, Unit};
 use crate::bugs::{self, Bug};
+use crate::crm::{CrmError, ErrorKind};
 use crate::mapping::Bound;
-use crate::merge::Settled;
 use crate::model::{ErrorClass, Intent, IntentKind, Presence, Record, RecordId, Side};
 use crate::retry::GRACE_MILLIS;
 
@@ -52,6 +53,7 @@ pub async fn left_open(
             }
         }
     }
+    passage::settle_left(desk, bound, batch).await?;
     super::carry::store_with(desk, bound, batch, crate::store::Changes::default()).await?;
     Ok(())
 }
@@ -94,16 +96,44 @@ async fn read_targets(
         desk.crms
             .add_ties(side, object, &ties, &mut records)
             .await?;
-        for record in records {
-            let named = record
-                .fields
-                .get(key)
-                .and_then(|raw| raw.as_text())
-                .map(str::to_owned);
-            found.extend(named.map(|named| (named, record)));
+        found.extend(by_key(key, records));
+        keys.retain(|key| !found.contains_key(key));
+        if !keys.is_empty() {
+            found.extend(by_key(
+                key,
+                in_bin(desk, side, object, (key, &keys), fields).await?,
+            ));
         }
     }
     Ok(found)
+}
+
+fn by_key(field: &str, records: Vec<Record>) -> impl Iterator<Item = (String, Record)> {
+    records.into_iter().filter_map(move |record| {
+        let named = record.fields.get(field)?.as_text()?.to_owned();
+        Some((named, record))
+    })
+}
+
+/// Created records that somebody deleted before we looked for them.
+async fn in_bin(
+    desk: &Desk<'_>,
+    side: Side,
+    object: &str,
+    (key, values): (&str, &[String]),
+    fields: &[String],
+) -> Result<Vec<Record>, CrmError> {
+    let read = desk
+        .crms
+        .find_deleted(side, object, key, values, fields)
+        .await;
+    match read {
+        Err(error) if matches!(error.kind, ErrorKind::Rejected | ErrorKind::BadRequest) => {
+            tracing::warn!(%error, field = key, "the recycle bin cannot be asked by this field");
+            Ok(Vec::new())
+        }
+        other => other,
+    }
 }
 
 /// Where the record of an open intent is among those that were read.
@@ -170,12 +200,19 @@ fn settle_open(
         }
     };
     unit.unsettled |= outcome != After::Settled;
+    let gone = record.is_none_or(|record| record.presence == Presence::Deleted);
+    if gone && over && outcome != After::Settled {
+        audit::keep_by_name(desk, bound, unit, &intent);
+    }
     if unit.is_restoring(&intent) {
         return unit.intents.push(intent);
     }
     if outcome != After::Settled && !over {
         wait_for_grace(unit, &intent);
         return unit.intents.push(intent);
+    }
+    if outcome == After::Settled {
+        passage::note_left(unit, &intent);
     }
     unit.reopened = true;
     unit.news |= outcome == After::LookAgain;
@@ -192,9 +229,8 @@ fn settle_if_applied(
     (record, over): (&Record, bool),
     evidence: &Evidence<'_>,
 ) -> After {
-    let all = intent.rules.iter().all(|intended| {
-        judge(bound, intent.side, intended, &record.fields, false) == Settled::Applied
-    });
+    let arrived = |rule| is_applied(bound, intent, rule, &record.fields, evidence);
+    let all = intent.rules.iter().all(arrived);
     if !all && !over {
         return After::LookAgain;
     }
@@ -214,8 +250,18 @@ fn found_created(
         return After::NotApplied;
     };
     adopt(unit, link, intent.side, record.id.clone());
-    unblock_children(unit);
     desk.tally.links += 1;
+    if record.presence != Presence::Live {
+        // Whoever deleted it had seen what we made; the pair is judged like any other that lost
+        // one of its records.
+        if tells(intent, record) {
+            let (stored, nothing) = ((&record.fields, false), Evidence::default());
+            settle(desk, bound, unit, intent, stored, &nothing);
+        }
+        unit.news = true;
+        return After::Settled;
+    }
+    unblock_children(unit);
     if !over && sets::rows_may_follow(bound, intent, &record.fields) {
         return After::LookAgain;
     }
@@ -223,6 +269,12 @@ fn found_created(
     // the platform had altered our value.
     settle(desk, bound, unit, intent, (&record.fields, false), evidence);
     After::Settled
+}
+
+/// Whether what was written can still be read. Of a record in the bin that is not sure.
+fn tells(intent: &Intent, record: &Record) -> bool {
+    let mut written = intent.rules.iter().flat_map(|rule| rule.after.keys());
+    written.all(|name| record.fields.contains_key(name))
 }
 
 fn wait_for_grace(unit: &mut Unit, intent: &Intent) {

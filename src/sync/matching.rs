@@ -17,7 +17,7 @@ use crate::mapping::Bound;
 use crate::model::{
     BySide, ErrorClass, Failure, Link, LinkId, LinkState, Presence, RecordId, Side,
 };
-use crate::pipeline::Setback;
+use crate::pipeline::{AMBIGUOUS, Setback};
 use crate::store::StoreError;
 
 type Keys = BTreeMap<(u16, String), BTreeSet<RecordId>>;
@@ -92,7 +92,7 @@ async fn by_key(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result
 }
 
 /// The record a key names, when it belongs to the account we are connected to.
-fn named_by(desk: &Desk<'_>, side: Side, key: &str) -> Option<RecordId> {
+pub fn named_by(desk: &Desk<'_>, side: Side, key: &str) -> Option<RecordId> {
     let rest = key.strip_prefix(side.as_str())?.strip_prefix(':')?;
     let (account, id) = rest.split_once(':')?;
     let ours = account == desk.site.accounts.get(side);
@@ -448,7 +448,7 @@ pub fn waiting(code: &str, message: &str, at: crate::model::Timestamp) -> Setbac
 fn ambiguous(side: Side, theirs: &BTreeSet<RecordId>, ours: usize) -> End {
     let names: Vec<&str> = theirs.iter().take(10).map(RecordId::as_str).collect();
     report::person(
-        "ambiguous-match",
+        AMBIGUOUS,
         format!(
             "{ours} {} record(s) match {} {} record(s): {}. Pair the right two with \
              `tandem links pair`, or change the key of the others.",

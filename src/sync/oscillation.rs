@@ -13,8 +13,8 @@ use super::settle::{self, whole};
 use super::unit::{Batch, Unit};
 use crate::mapping::{Bound, Rule};
 use crate::model::{
-    BySide, Cause, Fields, Hold, HoldReason, IntendedRule, LinkId, Problem, Side, Task, Timestamp,
-    Value,
+    BySide, Cause, Fields, Hold, HoldReason, IntendedRule, IntentKind, LinkId, Problem, Side, Task,
+    Timestamp, Value,
 };
 use crate::store::{JournalEntry, Mark, StoreError};
 
@@ -125,7 +125,9 @@ pub async fn stop(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Resu
             let Some(past) = entries.get(&(link.clone(), rule.name.clone())) else {
                 continue;
             };
-            let planned = unit.writes.iter().find_map(|write| {
+            // What is made for the first time does not go back and forth.
+            let mut updates = unit.writes.iter().filter(|w| w.kind == IntentKind::Update);
+            let planned = updates.find_map(|write| {
                 let of = write.rules.iter().find(|of| of.rule == rule.name)?;
                 Some((write.side, of.clone()))
             });

@@ -2,10 +2,12 @@
 //!
 //! Decides from the class and the kind of the error alone; sending again is `write`'s.
 
+use std::collections::BTreeMap;
+
 use super::audit::RESTORE;
 use super::desk::Desk;
-use super::load::setback;
-use super::matching::{adopt, open_links, taken};
+use super::load::{ReadError, setback};
+use super::matching::{adopt, named_by, open_links, taken};
 use super::outcome::put_hold;
 use super::unit::{Batch, End, Unit};
 use super::write::{Job, look_again};
@@ -13,7 +15,8 @@ use crate::bugs::{self, Bug};
 use crate::crm::{CrmError, ErrorKind};
 use crate::mapping::Bound;
 use crate::model::{
-    BySide, ErrorClass, Fields, HoldReason, IntentId, IntentKind, Problem, RecordId, Side,
+    BySide, ErrorClass, Fields, HoldReason, IntentId, IntentKind, Link, LinkState, Problem,
+    RecordId, Side,
 };
 use crate::retry::GRACE_MILLIS;
 use crate::store::StoreError;
@@ -107,6 +110,24 @@ pub async fn adopt_existing(
         return Ok(());
     }
     let mut links = open_links(desk, bound, side, &named).await?;
+    let makers = match makers(desk, bound, side, &named).await {
+        Ok(makers) => makers,
+        Err(error) => {
+            let end = error.ends()?;
+            let waiting = batch
+                .units
+                .iter_mut()
+                .filter(|unit| unit.existing.is_some());
+            for unit in waiting {
+                unit.existing = None;
+                unit.finish(end.clone());
+            }
+            return Ok(());
+        }
+    };
+    for (id, maker) in makers {
+        links.entry(id).or_insert(maker);
+    }
     for unit in &mut batch.units {
         let (Some(existing), Some(link)) = (unit.existing.take(), unit.link.clone()) else {
             continue;
@@ -124,6 +145,37 @@ pub async fn adopt_existing(
         }
     }
     Ok(())
+}
+
+/// Records that are the copies of others, whose creates have had no answer yet: by the key they
+/// carry. Whose create is settled first must not decide whose copy it is.
+async fn makers(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    side: Side,
+    ids: &[RecordId],
+) -> Result<BTreeMap<RecordId, Link>, ReadError> {
+    let Some(key) = bound.key_field(side) else {
+        return Ok(BTreeMap::new());
+    };
+    let fields = [key.to_owned()];
+    let records = desk
+        .crms
+        .read(side, bound.object(side), ids, &fields)
+        .await?;
+    let from = side.other();
+    let named = records.into_iter().filter_map(|record| {
+        let key = record.fields.get(key)?.as_text()?.to_owned();
+        Some((record.id, named_by(desk, from, &key)?))
+    });
+    let named: BTreeMap<RecordId, RecordId> = named.collect();
+    let sources: Vec<RecordId> = named.values().cloned().collect();
+    let links = open_links(desk, bound, from, &sources).await?;
+    let made = named.into_iter().filter_map(|(copy, source)| {
+        let link = links.get(&source)?;
+        (link.state == LinkState::Creating(side)).then(|| (copy, link.clone()))
+    });
+    Ok(made.collect())
 }
 
 /// The rules that own the refused fields are held; the rest of the record goes on without them.

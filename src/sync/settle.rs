@@ -60,14 +60,27 @@ pub fn settle(
             after = After::LookAgain;
         }
     }
-    if evidence.suspected && evidence.history.is_none() && applied > 0 {
-        audit::unknown(desk, bound, unit, intent);
+    if evidence.suspected && applied > 0 {
+        audit::unknown(desk, bound, unit, intent, evidence.history);
     }
     if applied == 0 && after == After::LookAgain {
         After::NotApplied
     } else {
         after
     }
+}
+
+/// Whether a write without an answer arrived and is still what its record holds.
+pub fn is_applied(
+    bound: &Bound,
+    intent: &Intent,
+    intended: &IntendedRule,
+    stored: &Fields,
+    evidence: &Evidence<'_>,
+) -> bool {
+    let finding = Finding::of(bound, rule_of(bound, intended), intent, intended, evidence);
+    let verdict = judge(bound, intent.side, intended, stored, false);
+    finding.amend(verdict, false) == Settled::Applied
 }
 
 pub fn judge(

@@ -15,6 +15,8 @@ pub struct Told {
     pub replaced: Fields,
     /// Somebody has written one of them since.
     pub again: bool,
+    /// Somebody typed the very value that was sent, and no entry is of our write.
+    pub typed: bool,
 }
 
 /// One write as its intent describes it.
@@ -46,6 +48,7 @@ pub fn told(history: &History, sent: &Sent<'_>, fits: impl Fn(&str, &Raw) -> boo
             // Somebody typed the very same: then a write changes nothing and leaves no entry.
             None => {
                 let newest = entries.first().filter(|entry| fits(name, &entry.value))?;
+                told.typed |= !newest.by_machine;
                 (&newest.value, newest.value.clone())
             }
         };
@@ -105,6 +108,7 @@ mod tests {
     fn an_edit_right_before_our_entry_was_replaced() {
         let clean = [edit("new", 101, US), edit("old", 50, None)];
         assert_eq!(replaced(&clean), Some((Raw::text("old"), false)));
+        assert!(ask(&clean).is_some_and(|told| !told.typed));
         let overtaken = [
             edit("new", 102, US),
             edit("theirs", 101, None),
@@ -134,6 +138,7 @@ mod tests {
     fn somebody_who_typed_the_same_lost_nothing() {
         let typed = [edit("new", 101, None), edit("old", 50, None)];
         assert_eq!(replaced(&typed), Some((Raw::text("new"), false)));
+        assert!(ask(&typed).is_some_and(|told| told.typed));
     }
 
     #[test]

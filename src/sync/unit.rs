@@ -225,9 +225,10 @@ impl Batch {
         ids
     }
 
-    /// Hands out what was read, by id.
+    /// Hands out what was read, by id: to a buried pair as well as to the one that its record has
+    /// been in since.
     pub fn place(&mut self, side: Side, records: Vec<Record>) {
-        let mut by_id: BTreeMap<RecordId, Record> = records
+        let by_id: BTreeMap<RecordId, Record> = records
             .into_iter()
             .map(|record| (record.id.clone(), record))
             .collect();
@@ -235,8 +236,8 @@ impl Batch {
             let Some(id) = unit.records.get(side).clone() else {
                 continue;
             };
-            if let Some(record) = by_id.remove(&id) {
-                *unit.read.get_mut(side) = Some(record);
+            if let Some(record) = by_id.get(&id) {
+                *unit.read.get_mut(side) = Some(record.clone());
             }
         }
     }

@@ -10,8 +10,13 @@ fn asking() -> String {
     PEOPLE.replace("jobtitle: Title", "jobtitle: { to: Title, conflict: ask }")
 }
 
-/// As `tandem conflicts take` stores it.
 pub async fn take(world: &mut World, choice: Choice) {
+    choose(world, choice).await;
+    world.settle().await;
+}
+
+/// As `tandem conflicts take` stores it.
+pub async fn choose(world: &mut World, choice: Choice) {
     let conflicts = world.conflicts().await;
     let conflict = conflicts.last().expect("a conflict is there").clone();
     let link = world.link().await;
@@ -44,7 +49,6 @@ pub async fn take(world: &mut World, choice: Choice) {
         ..Changes::default()
     };
     world.by_command(changes).await;
-    world.settle().await;
 }
 
 pub async fn met() -> (World, String, String) {

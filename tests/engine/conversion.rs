@@ -5,13 +5,12 @@ use std::slice::from_ref;
 use serde_json::Value;
 use tandem::model::{LinkState, Side};
 
-use crate::wire::Cut;
 use crate::world::{SHIPPED, Setup, World};
 
 const LEADS: &str = include_str!("../../mappings/leads.yaml");
 
 /// Lea, a HubSpot contact with a Lead: both ids.
-async fn lea() -> (World, String, String) {
+pub async fn lea() -> (World, String, String) {
     let mut world = World::new(Setup::with(&SHIPPED)).await;
     let properties = [
         ("email", "lea@example.com"),
@@ -288,46 +287,4 @@ async fn a_write_to_a_lead_that_is_converted_meanwhile_reaches_the_contact() {
         world.letters().await
     );
     world.assert_quiet().await;
-}
-
-#[tokio::test]
-async fn a_process_that_dies_at_any_request_of_a_conversion_makes_nobody_twice() {
-    for arrives in [false, true] {
-        for after in 0..90 {
-            let (mut world, hubspot, lead) = lea().await;
-            let became = world
-                .salesforce
-                .convert_lead(&lead, None, None, false)
-                .unwrap();
-            world.edit_hubspot("contacts", &hubspot, &[("jobtitle", "CEO")]);
-            let wire = world.to_hubspot.clone();
-            wire.cut(Some(Cut { after, arrives }));
-            let is_dead = tokio::select! {
-                () = wire.died() => true,
-                () = world.settle() => false,
-            };
-            wire.cut(None);
-            if !is_dead {
-                assert!(after > 10, "the pass has more requests than {after}");
-                break;
-            }
-            world.crash().await;
-            world.settle().await;
-            let cut = format!("cut {after}, {arrives}");
-            let pair = (hubspot.clone(), became.contact.clone());
-            assert!(world.pairs().await.contains(&pair), "{cut}");
-            assert_eq!(world.hubspot_ids("contacts").len(), 1, "{cut}");
-            assert_eq!(world.salesforce_ids("Contact").len(), 1, "{cut}");
-            assert_eq!(world.hubspot_ids("companies").len(), 1, "{cut}");
-            assert_eq!(
-                world.sf("Contact", &became.contact, "Title"),
-                "CEO",
-                "{cut}"
-            );
-            assert!(world.letters().await.is_empty(), "{cut}");
-            assert!(world.conflicts().await.is_empty(), "{cut}");
-            assert_eq!(world.noop_writes(), 0, "{cut}");
-            world.assert_nothing_open().await;
-        }
-    }
 }

@@ -8,7 +8,7 @@ use crate::world::World;
 
 const DAY_MILLIS: i64 = 24 * 3_600_000;
 
-async fn questions(world: &World) -> Vec<Approval> {
+pub async fn questions(world: &World) -> Vec<Approval> {
     let mut approvals = world.store.approvals(&world.workspace).await.unwrap();
     approvals.retain(|approval| approval.state == ApprovalState::Asked);
     approvals
@@ -19,7 +19,7 @@ fn ids(approval: &Approval) -> Vec<&str> {
 }
 
 /// What `tandem approve` does.
-async fn approve(world: &World, approval: &Approval) {
+pub async fn approve(world: &World, approval: &Approval) {
     let expires = world.clock.now().plus_millis(DAY_MILLIS);
     let granted = world
         .store
@@ -210,6 +210,52 @@ async fn a_grant_that_ran_out_releases_nothing() {
     world.work().await;
     assert_eq!(world.salesforce_ids("Contact").len(), 4);
     assert_eq!(questions(&world).await.len(), 1, "it is asked again");
+}
+
+#[tokio::test]
+async fn values_emptied_by_a_write_without_a_reply_count_all_the_same() {
+    let (mut world, pairs) = linked(PEOPLE, 6).await;
+    for (hubspot, _) in &pairs[..2] {
+        world.edit_hubspot("contacts", hubspot, &[("jobtitle", "")]);
+    }
+    world.to_salesforce.lose_reply("PATCH", crate::WRITES);
+    world.settle().await;
+    assert_eq!(world.sf("Contact", &pairs[0].1, "Title"), "");
+    world.edit_hubspot("contacts", &pairs[2].0, &[("jobtitle", "")]);
+    world.settle().await;
+    let third = world.sf("Contact", &pairs[2].1, "Title");
+    assert_eq!(
+        third, "Engineer",
+        "the third within a day, and two may pass"
+    );
+    assert_eq!(questions(&world).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_yes_to_deletes_whose_reply_is_lost_is_used_up_all_the_same() {
+    let (mut world, pairs) = linked(PEOPLE, 6).await;
+    for _ in 0..2 {
+        for (_, salesforce) in &pairs[..3] {
+            world.salesforce.delete("Contact", salesforce).unwrap();
+        }
+        world.settle().await;
+        assert_eq!(world.hubspot_ids("contacts").len(), 6, "asked each time");
+        let asked = questions(&world).await;
+        assert_eq!(asked.len(), 1);
+        approve(&world, &asked[0]).await;
+        world
+            .to_hubspot
+            .lose_reply("POST", "/contacts/batch/archive");
+        world.work().await;
+        assert_eq!(world.hubspot_ids("contacts").len(), 3);
+        for (hubspot, salesforce) in &pairs[..3] {
+            world.hubspot.restore("contacts", hubspot).unwrap();
+            world.salesforce.undelete("Contact", salesforce).unwrap();
+        }
+        world.settle().await;
+        world.scan().await;
+        assert_eq!(linked_count(&world).await, 6, "all are back");
+    }
 }
 
 /// Nothing is archived over a delete here; pairs are only taken apart.

@@ -92,7 +92,7 @@ async fn an_option_without_a_counterpart_is_held_with_its_name() {
 }
 
 #[tokio::test]
-async fn a_value_that_a_flow_rewrites_is_held_altered_and_not_fought_over() {
+pub async fn a_value_that_a_flow_rewrites_is_held_altered_and_not_fought_over() {
     let (mut world, hubspot, salesforce) = linked(PEOPLE).await;
     world.salesforce.set_trigger(
         "Contact",

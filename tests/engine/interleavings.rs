@@ -1,6 +1,9 @@
 //! Users and lost replies at the worst moments of one write.
 
-use crate::world::World;
+use tandem::model::{Cause, MappingName, RecordId, RecordKey, Side, Task};
+use tandem::store::Mark;
+
+use crate::world::{LANE, World};
 use crate::{CREATES, KEYED, PEOPLE, UPDATES, WRITES, linked};
 
 #[tokio::test]
@@ -108,7 +111,7 @@ async fn a_create_whose_reply_was_lost_is_found_by_the_poll_and_not_repeated_in_
 }
 
 #[tokio::test]
-async fn a_create_whose_reply_was_lost_is_found_by_the_poll_and_not_repeated_in_hubspot() {
+pub async fn a_create_whose_reply_was_lost_is_found_by_the_poll_and_not_repeated_in_hubspot() {
     let mut world = World::with(&[PEOPLE]).await;
     world.settle().await;
     let fields = [("Email", "bo@example.com"), ("LastName", "Berg")];
@@ -229,5 +232,50 @@ async fn a_lane_stolen_between_check_and_commit_stores_nothing_and_writes_nothin
     assert_eq!(world.salesforce.counters().records_updated, 1);
     assert_eq!(world.pairs().await.len(), 2);
     assert!(world.letters().await.is_empty());
+    world.assert_quiet().await;
+}
+
+/// Ada's contact is changed by a long transaction, whose stamp no poll looks at any more, right
+/// after it was read for a look at her HubSpot record; and somebody asks for it.
+#[tokio::test]
+pub async fn a_record_that_is_asked_for_right_after_it_was_read_is_looked_at_again() {
+    let (mut world, hubspot, salesforce) = linked(PEOPLE).await;
+    let fields = [("FirstName", "Adele".into())];
+    let org = world.salesforce.clone();
+    let late = org.begin_late_commit("Contact", &salesforce, &fields);
+    for _ in 0..3 {
+        world.settle().await;
+    }
+    // Too long for Salesforce, so nothing is written there that a poll would show.
+    let long = "x".repeat(200);
+    world.edit_hubspot("contacts", &hubspot, &[("jobtitle", &long)]);
+    let (store, ws, clock) = (
+        world.store.clone(),
+        world.workspace.clone(),
+        world.clock.clone(),
+    );
+    let reads = "/contacts/batch/read";
+    world
+        .to_hubspot
+        .before_async("POST", reads, move || async move {
+            org.commit(late.unwrap()).unwrap();
+            let key = RecordKey {
+                mapping: MappingName::new("contacts"),
+                side: Side::Salesforce,
+                id: RecordId::new(salesforce),
+            };
+            let mark = Mark {
+                task: Task::Record(key),
+                cause: Cause::Person,
+                not_before: clock.now(),
+            };
+            store.mark(&ws, LANE, &[mark]).await.unwrap();
+        });
+    world.settle().await;
+    assert_eq!(
+        world.hs("contacts", &hubspot, "firstname"),
+        "Adele",
+        "the question was answered with what had been read before it"
+    );
     world.assert_quiet().await;
 }

@@ -45,7 +45,7 @@ async fn a_value_refused_by_a_validation_rule_and_taken_back_is_held_no_longer()
 const PRIMARY: u32 = 1;
 const BILLING: u32 = 931;
 
-async fn employee() -> (World, String, String) {
+pub async fn employee() -> (World, String, String) {
     let mut world = World::new(Setup::with(&SHIPPED)).await;
     let firm = [("name", "Acme"), ("domain", "acme.example.com")];
     let firm = world.add_hubspot("companies", &firm);

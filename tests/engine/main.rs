@@ -2,6 +2,8 @@
 //!
 //! Each module is one kind of trouble. No test opens a socket or sleeps; time is moved by hand.
 
+#[path = "../support/seams.rs"]
+mod seams;
 #[path = "../support/wire.rs"]
 mod wire;
 #[path = "../support/world.rs"]
@@ -9,6 +11,7 @@ mod world;
 
 mod conflicts;
 mod conversion;
+mod crashes;
 mod creates;
 mod crowd;
 mod deletes;
@@ -32,6 +35,7 @@ mod overtaken;
 mod patience;
 mod poison;
 mod policies;
+mod power;
 mod references;
 mod restarts;
 mod revisions;
@@ -39,8 +43,8 @@ mod roles;
 mod settling;
 mod sources;
 mod strict;
+mod tracked;
 mod two_sided;
-
 mod undelete;
 mod urgency;
 mod waiting;

@@ -300,3 +300,44 @@ async fn a_copy_that_tandem_made_counts_as_a_match() {
     assert_eq!(world.letter_codes().await, ["already-linked"]);
     world.assert_quiet().await;
 }
+
+#[tokio::test]
+async fn a_rival_that_goes_away_or_changes_its_key_lets_the_others_be_paired_at_once() {
+    for deleted in [true, false] {
+        let mut world = World::new(Setup::with(&[PEOPLE])).await;
+        let hubspot = world.add_hubspot("contacts", &ANN);
+        let salesforce = world.add_salesforce("Contact", &FIRST);
+        let rival = world.add_salesforce("Contact", &SECOND);
+        world.open().await;
+        world.settle().await;
+        assert_eq!(world.letter_codes().await, ["ambiguous-match"; 3]);
+        if deleted {
+            world.salesforce.delete("Contact", &rival).unwrap();
+        } else {
+            let own = [("Email", "anna@example.com")];
+            world.edit_salesforce("Contact", &rival, &own);
+        }
+        world.settle().await;
+        let pairs = world.pairs().await;
+        assert!(pairs.contains(&(hubspot, salesforce)), "{pairs:?}");
+        assert_eq!(world.letter_codes().await, [""; 0], "deleted: {deleted}");
+        assert_eq!(pairs.len(), 2 - usize::from(deleted));
+        world.assert_quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn a_hubspot_rival_that_changes_its_key_wakes_who_waited_for_it() {
+    let mut world = World::new(Setup::with(&[PEOPLE])).await;
+    let hubspot = world.add_hubspot("contacts", &ANN);
+    let salesforce = world.add_salesforce("Contact", &FIRST);
+    world.add_salesforce("Contact", &SECOND);
+    world.open().await;
+    world.settle().await;
+    world.edit_hubspot("contacts", &hubspot, &[("email", "other@example.com")]);
+    world.settle().await;
+    // Nobody matches her any more, so the two are no longer anybody's double.
+    let codes = world.letter_codes().await;
+    assert!(!codes.contains(&"ambiguous-match".to_owned()), "{codes:?}");
+    assert!(world.salesforce_ids("Contact").contains(&salesforce));
+}

@@ -1,7 +1,6 @@
 //! A merge in the middle of something: a write under way, or a process that dies.
 
 use crate::merges::{ada_and_bo, matching_only};
-use crate::wire::Cut;
 use crate::world::{Setup, World};
 use crate::{PEOPLE, UPDATES, linked};
 
@@ -59,8 +58,27 @@ async fn a_second_pair_is_told_of_although_the_first_followed_before_the_survivo
     world.assert_quiet().await;
 }
 
+/// Neither pair is the right one by its values, so both wait; and one of them is edited.
+#[tokio::test]
+async fn pairs_that_wait_for_a_person_after_a_merge_do_not_wake_each_other_for_ever() {
+    let mut world = World::with(&[PEOPLE]).await;
+    world.settle().await;
+    let one = world.add_hubspot("contacts", &[("lastname", "Lind"), ("jobtitle", "CTO")]);
+    let two = world.add_hubspot("contacts", &[("lastname", "Lind"), ("firstname", "Ada")]);
+    world.settle().await;
+    let pairs = world.pairs().await;
+    world.hubspot.merge("contacts", &one, &two).unwrap();
+    world.settle().await;
+    assert_eq!(world.letter_codes().await, ["merged", "merged"]);
+    world.edit_salesforce("Contact", &pairs[0].1, &[("Title", "CEO")]);
+    world.settle().await;
+    assert!(world.pairs().await.is_empty(), "both still wait");
+    assert_eq!(world.api_writes(), 2, "the two creates of the first sync");
+    world.assert_quiet().await;
+}
+
 /// Ada and Bo merged in HubSpot, and edited on the other side, not looked at yet.
-async fn merged_and_edited() -> (World, [(String, String); 2], String) {
+pub async fn merged_and_edited() -> (World, [(String, String); 2], String) {
     let (world, pairs) = ada_and_bo(PEOPLE).await;
     let left = world
         .hubspot
@@ -69,46 +87,6 @@ async fn merged_and_edited() -> (World, [(String, String); 2], String) {
     world.edit_salesforce("Contact", &pairs[0].1, &[("Title", "CEO")]);
     world.edit_hubspot("contacts", &left, &[("firstname", "Adah")]);
     (world, pairs, left)
-}
-
-#[tokio::test]
-async fn a_process_that_dies_at_any_request_of_a_merge_loses_and_makes_nothing() {
-    for arrives in [false, true] {
-        for after in 0..60 {
-            let (mut world, pairs, left) = merged_and_edited().await;
-            let wire = world.to_hubspot.clone();
-            wire.cut(Some(Cut { after, arrives }));
-            let is_dead = tokio::select! {
-                () = wire.died() => true,
-                () = world.settle() => false,
-            };
-            wire.cut(None);
-            if !is_dead {
-                assert!(after > 5, "the pass has more requests than {after}");
-                break;
-            }
-            world.crash().await;
-            world.settle().await;
-            let cut = format!("cut {after}, {arrives}");
-            assert_eq!(
-                world.pairs().await,
-                [(left.clone(), pairs[0].1.clone())],
-                "{cut}"
-            );
-            assert_eq!(world.salesforce_ids("Contact").len(), 2, "{cut}");
-            assert_eq!(world.hubspot_ids("contacts").len(), 1, "{cut}");
-            assert_eq!(world.hs("contacts", &left, "jobtitle"), "CEO", "{cut}");
-            assert_eq!(
-                world.sf("Contact", &pairs[0].1, "FirstName"),
-                "Adah",
-                "{cut}"
-            );
-            assert_eq!(world.letter_codes().await, ["merged"], "{cut}");
-            assert!(world.conflicts().await.is_empty(), "{cut}");
-            assert_eq!(world.noop_writes(), 0, "{cut}");
-            world.assert_nothing_open().await;
-        }
-    }
 }
 
 /// A portal whose batch reads know nothing of merges.

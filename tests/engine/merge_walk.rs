@@ -215,11 +215,11 @@ async fn walk(seed: u64) {
 
 #[tokio::test]
 async fn random_merges_edits_losses_and_crashes_make_no_copy_twice_and_pairs_agree() {
-    let walks: u64 = std::env::var("TANDEM_TEST_WALKS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(WALKS);
-    for seed in 0..walks {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let first: u64 = number("TANDEM_TEST_SEED").unwrap_or(0);
+    let walks: u64 = number("TANDEM_TEST_WALKS").unwrap_or(WALKS);
+    for seed in first..first + walks {
+        println!("seed {seed}");
         walk(seed).await;
     }
 }

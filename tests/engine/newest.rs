@@ -2,11 +2,12 @@
 
 use axum::body::Body;
 use axum::http::Request;
+use tandem::model::{Raw, Side};
 use tower::ServiceExt;
 
-use crate::add_ada;
 use crate::crowd::{PEOPLE, linked};
 use crate::world::{Setup, World};
+use crate::{WRITES, add_ada};
 
 fn newest(tie: &str) -> String {
     PEOPLE.replace(
@@ -120,4 +121,29 @@ async fn a_value_that_our_own_app_left_in_hubspot_is_nobodys_later_edit() {
     world.settle().await;
     assert_eq!(world.sf("Contact", &salesforce, "Title"), "Chief");
     assert_eq!(world.hs("contacts", &hubspot, "jobtitle"), "Chief");
+}
+
+/// The two values met twice: HubSpot's was the newer one, its write was refused, and then a flow
+/// touched the record in Salesforce.
+#[tokio::test]
+async fn a_value_that_won_and_was_refused_and_lost_the_second_time_is_kept_by_name() {
+    let (mut world, pairs) = linked(&newest("salesforce"), 1).await;
+    let (hubspot, salesforce) = &pairs[0];
+    world.edit_salesforce("Contact", salesforce, &[("Title", "Chief")]);
+    world.pass(60_000);
+    world.edit_hubspot("contacts", hubspot, &[("jobtitle", "Countess")]);
+    world.to_salesforce.answer("PATCH", WRITES, 503, "");
+    world.until_turns_are_taken().await;
+    let winners = |conflicts: Vec<tandem::store::ConflictRow>| -> Vec<Option<Side>> {
+        conflicts.into_iter().map(|row| row.winner).collect()
+    };
+    assert_eq!(winners(world.conflicts().await), [Some(Side::HubSpot)]);
+    world.pass(60_000);
+    world.edit_salesforce("Contact", salesforce, &[("Department", "Sales")]);
+    world.settle().await;
+    assert_eq!(world.hs("contacts", hubspot, "jobtitle"), "Chief");
+    let conflicts = world.conflicts().await;
+    let loser = conflicts[0].loser.get("jobtitle").cloned();
+    assert_eq!(winners(conflicts), [Some(Side::Salesforce)]);
+    assert_eq!(loser, Some(Raw::text("Countess")));
 }

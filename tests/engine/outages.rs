@@ -276,7 +276,7 @@ async fn a_write_whose_reply_is_lost_in_any_way_is_not_sent_again() {
 
 /// Row 3: what has not arrived may still arrive, for as long as HubSpot works on a request.
 #[tokio::test]
-async fn a_write_that_may_still_land_is_neither_judged_nor_repeated_before_it_cannot_any_more() {
+pub async fn a_write_that_may_still_land_is_neither_judged_nor_repeated() {
     let (mut world, hubspot, salesforce) = linked(PEOPLE).await;
     world.edit_salesforce("Contact", &salesforce, &[("Title", "CEO")]);
     world.to_hubspot.answer("POST", UPDATES, 524, "");

@@ -1,7 +1,7 @@
 //! Edits that a write of ours replaced between our read and our write, or that came right after it.
 
 use tandem::model::{Raw, Side};
-use tandem::store::{ConflictState, JournalEntry};
+use tandem::store::{ConflictRow, ConflictState, JournalEntry};
 
 use crate::conflicts::take;
 use crate::world::World;
@@ -137,44 +137,6 @@ async fn an_edit_that_a_write_without_a_reply_replaced_is_found_by_the_next_pass
     }
 }
 
-/// The process dies at each request in turn, while an edit is found and put back.
-#[tokio::test]
-async fn a_crash_while_an_edit_is_put_back_does_not_lose_it() {
-    let mut overtaken = 0;
-    for after in 0..12 {
-        for arrives in [false, true] {
-            let (mut world, hubspot, salesforce) = met(&ruled("hubspot")).await;
-            type_first(&world, &hubspot, "VP");
-            world.pass(30_000);
-            world.engine().poll_now().await.unwrap();
-            world
-                .to_hubspot
-                .cut(Some(crate::wire::Cut { after, arrives }));
-            let died = world.to_hubspot.clone();
-            tokio::select! {
-                biased;
-                () = died.died() => {}
-                () = world.look() => {}
-            }
-            world.to_hubspot.cut(None);
-            world.crash().await;
-            for _ in 0..3 {
-                world.settle().await;
-            }
-            if world.to_hubspot.waiting() > 0 {
-                // The write itself was the last request, and nobody typed before it.
-                continue;
-            }
-            overtaken += 1;
-            let place = format!("{after} {arrives}");
-            assert_eq!(titles(&world, &hubspot, &salesforce), both("VP"), "{place}");
-            assert_eq!(world.hs("contacts", &hubspot, "firstname"), "Adele");
-            world.assert_quiet_but_for_repeats().await;
-        }
-    }
-    assert!(overtaken > 15, "{overtaken}");
-}
-
 #[tokio::test]
 async fn an_edit_after_our_write_whose_reply_was_lost_travels_back_and_conflicts_with_nothing() {
     let (mut world, hubspot, salesforce) = linked(PEOPLE).await;
@@ -217,6 +179,54 @@ async fn an_edit_instead_of_our_write_that_never_arrived_is_a_conflict_with_its_
     let conflicts = world.conflicts().await;
     assert_eq!(conflicts.len(), 1);
     assert_eq!(conflicts[0].loser.get("jobtitle"), Some(&Raw::text("VP")));
+    world.assert_quiet().await;
+}
+
+/// Our write never arrived, and somebody typed its very value while the source went on.
+#[tokio::test]
+async fn an_edit_that_equals_our_write_which_never_arrived_is_an_edit_all_the_same() {
+    let (mut world, hubspot, salesforce) = linked(PEOPLE).await;
+    world.edit_salesforce("Contact", &salesforce, &[("Title", "CEO")]);
+    world.to_hubspot.lose_request("POST", UPDATES);
+    world.until_turns_are_taken().await;
+    world.edit_hubspot("contacts", &hubspot, &[("jobtitle", "CEO")]);
+    world.edit_salesforce("Contact", &salesforce, &[("Title", "Chair")]);
+    world.settle().await;
+    assert_eq!(titles(&world, &hubspot, &salesforce), both("Chair"));
+    let conflicts = world.conflicts().await;
+    assert_eq!(conflicts.len(), 1, "{conflicts:?}");
+    assert_eq!(conflicts[0].loser.get("jobtitle"), Some(&Raw::text("CEO")));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn an_edit_that_equals_our_write_which_never_arrived_ends_in_peace() {
+    let (mut world, hubspot, salesforce) = linked(PEOPLE).await;
+    world.edit_salesforce("Contact", &salesforce, &[("Title", "CEO")]);
+    world.to_hubspot.lose_request("POST", UPDATES);
+    world.until_turns_are_taken().await;
+    world.edit_hubspot("contacts", &hubspot, &[("jobtitle", "CEO")]);
+    world.settle().await;
+    assert_eq!(titles(&world, &hubspot, &salesforce), both("CEO"));
+    assert!(world.conflicts().await.is_empty());
+    world.assert_quiet().await;
+}
+
+/// The record of a replaced edit is deleted before the edit is back: nothing waits for it any more.
+#[tokio::test]
+async fn an_edit_that_cannot_be_put_back_because_its_record_is_gone_is_kept_by_name() {
+    let (mut world, hubspot, salesforce) = met(&ruled("hubspot")).await;
+    type_first(&world, &hubspot, "VP");
+    world.to_hubspot.lose_request("POST", UPDATES);
+    world.until_turns_are_taken().await;
+    assert_eq!(titles(&world, &hubspot, &salesforce), both("CEO"));
+    world.hubspot.archive("contacts", &hubspot).unwrap();
+    world.settle().await;
+    let open = world.store.open_intents(&world.workspace).await.unwrap();
+    assert!(open.is_empty(), "{open:?}");
+    let conflicts = world.conflicts().await;
+    let kept = |row: &ConflictRow| row.loser.get("jobtitle") == Some(&Raw::text("VP"));
+    assert!(conflicts.iter().any(kept), "{conflicts:?}");
     world.assert_quiet().await;
 }
 

@@ -108,7 +108,7 @@ async fn a_record_that_has_not_moved_closes_no_letter_about_the_other_one_of_its
 }
 
 #[tokio::test]
-async fn records_that_may_not_be_read_for_a_while_are_not_given_up() {
+pub async fn records_that_may_not_be_read_for_a_while_are_not_given_up() {
     let (mut world, hubspot, salesforce) = linked(PEOPLE).await;
     for _ in 0..20 {
         world

@@ -8,7 +8,7 @@ use crate::world::{SHIPPED, Setup, World};
 /// HubSpot's type of contact to company, primary.
 const PRIMARY: u32 = 1;
 
-const REQUIRED: &str = r#"
+pub const REQUIRED: &str = r#"
 mapping: contacts
 hubspot: contacts
 salesforce: Contact
@@ -23,7 +23,7 @@ associations:
   - { hubspot: companies, label: primary, salesforce: AccountId, mapping: companies, required: yes }
 "#;
 
-const FIRMS: &str = r#"
+pub const FIRMS: &str = r#"
 mapping: companies
 hubspot: companies
 salesforce: Account
@@ -36,7 +36,7 @@ rules:
   domain: { to: Website, as: domain }
 "#;
 
-async fn add_employee(world: &World, firm: &[(&str, &str)]) -> (String, String) {
+pub async fn add_employee(world: &World, firm: &[(&str, &str)]) -> (String, String) {
     let firm = world.add_hubspot("companies", firm);
     let person = [("email", "ann@acme.example.com"), ("lastname", "Arc")];
     let person = world.add_hubspot("contacts", &person);
@@ -45,10 +45,10 @@ async fn add_employee(world: &World, firm: &[(&str, &str)]) -> (String, String) 
     (person, firm)
 }
 
-const ACME: [(&str, &str); 2] = [("name", "Acme"), ("domain", "acme.example.com")];
+pub const ACME: [(&str, &str); 2] = [("name", "Acme"), ("domain", "acme.example.com")];
 
 #[tokio::test]
-async fn a_child_waits_for_its_required_parent_and_is_then_created_with_it() {
+pub async fn a_child_waits_for_its_required_parent_and_is_then_created_with_it() {
     let mut world = World::with(&[FIRMS, REQUIRED]).await;
     world.settle().await;
     // Without a name the account cannot be created, so the child has to wait.

@@ -3,7 +3,6 @@
 use tandem::app::{SetupError, Step};
 
 use crate::PEOPLE;
-use crate::wire::Cut;
 use crate::world::{Setup, World};
 
 async fn people(world: &World) {
@@ -123,82 +122,4 @@ async fn the_store_of_another_account_is_refused_before_anything_is_written() {
         Ok(_) => panic!("the store of another account was taken"),
     }
     assert_eq!(other.api_writes(), 0);
-}
-
-/// Three linked people, edited and added to on both sides, not looked at yet.
-async fn busy() -> (World, [(String, String); 3]) {
-    let mut world = World::new(Setup::with(&[PEOPLE])).await;
-    for nth in 0..3 {
-        let email = format!("old{nth}@example.com");
-        world.add_hubspot("contacts", &[("email", &email), ("lastname", "Old")]);
-        world.add_salesforce("Contact", &[("Email", &email), ("LastName", "Old")]);
-    }
-    world.open().await;
-    world.settle().await;
-    let pairs: [(String, String); 3] = world.pairs().await.try_into().unwrap();
-    world.edit_hubspot("contacts", &pairs[0].0, &[("jobtitle", "CEO")]);
-    world.edit_salesforce("Contact", &pairs[1].1, &[("Title", "CFO")]);
-    world.edit_hubspot("contacts", &pairs[2].0, &[("jobtitle", "Both")]);
-    world.edit_salesforce("Contact", &pairs[2].1, &[("FirstName", "Bo")]);
-    world.add_hubspot("contacts", &[("email", "h@example.com"), ("lastname", "H")]);
-    world.add_salesforce("Contact", &[("Email", "s@example.com"), ("LastName", "S")]);
-    (world, pairs)
-}
-
-async fn assert_nothing_lost(world: &mut World, pairs: &[(String, String); 3], cut: &str) {
-    let sizes = (
-        world.hubspot_ids("contacts").len(),
-        world.salesforce_ids("Contact").len(),
-    );
-    assert_eq!(
-        sizes,
-        (5, 5),
-        "{cut}: a record is missing or was made twice"
-    );
-    assert_eq!(world.pairs().await.len(), 5, "{cut}");
-    for (nth, title) in ["CEO", "CFO", "Both"].into_iter().enumerate() {
-        let (here, there) = &pairs[nth];
-        assert_eq!(world.hs("contacts", here, "jobtitle"), title, "{cut}");
-        assert_eq!(world.sf("Contact", there, "Title"), title, "{cut}");
-    }
-    assert_eq!(
-        world.hs("contacts", &pairs[2].0, "firstname"),
-        "Bo",
-        "{cut}"
-    );
-    assert!(
-        world.letters().await.is_empty(),
-        "{cut}: {:?}",
-        world.letters().await
-    );
-    assert!(world.holds().await.is_empty(), "{cut}");
-    assert!(
-        world.conflicts().await.is_empty(),
-        "{cut}: nothing conflicted"
-    );
-    assert_eq!(world.noop_writes(), 0, "{cut}: something was written twice");
-    world.assert_nothing_open().await;
-}
-
-#[tokio::test]
-async fn a_process_that_dies_at_any_request_of_a_pass_loses_nothing() {
-    for arrives in [false, true] {
-        for after in 0..60 {
-            let (mut world, pairs) = busy().await;
-            let wire = world.to_hubspot.clone();
-            wire.cut(Some(Cut { after, arrives }));
-            let is_dead = tokio::select! {
-                () = wire.died() => true,
-                () = world.settle() => false,
-            };
-            wire.cut(None);
-            if !is_dead {
-                assert!(after > 10, "the pass has more requests than {after}");
-                break;
-            }
-            world.crash().await;
-            world.settle().await;
-            assert_nothing_lost(&mut world, &pairs, &format!("cut {after}, {arrives}")).await;
-        }
-    }
 }

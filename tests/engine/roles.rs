@@ -3,7 +3,6 @@
 use crate::office::{
     CONTACTS, DEALS, DECIDES, Office, ROLE, hubspot_deal, labelled, opportunity, role, rows,
 };
-use crate::wire::Cut;
 use crate::world::Setup;
 
 /// Where rows are made and deleted.
@@ -320,7 +319,7 @@ async fn the_same_rows_can_be_mapped_from_the_deal() {
 }
 
 /// Roles given and taken on both sides, not looked at yet.
-async fn busy() -> Office {
+pub async fn busy() -> Office {
     let office = Office::with_roles(4).await;
     office.unlabel(0);
     office.take_role(1);
@@ -334,34 +333,4 @@ async fn busy() -> Office {
         .unwrap();
     world.edit_hubspot("contacts", &office.person.0, &[("jobtitle", "CTO")]);
     office
-}
-
-#[tokio::test]
-async fn a_process_that_dies_at_any_request_gives_and_takes_each_role_once() {
-    for arrives in [false, true] {
-        for after in 0..60 {
-            let mut office = busy().await;
-            let wire = office.world.to_hubspot.clone();
-            wire.cut(Some(Cut { after, arrives }));
-            let is_dead = tokio::select! {
-                () = wire.died() => true,
-                () = office.world.scan() => false,
-            };
-            wire.cut(None);
-            if !is_dead {
-                assert!(after > 8, "the scan has more requests than {after}");
-                break;
-            }
-            office.world.crash().await;
-            office.world.scan().await;
-            office.world.settle().await;
-            let cut = format!("cut {after}, {arrives}");
-            assert_eq!(office.decides(), (vec![2, 3], vec![2, 3]), "{cut}");
-            assert_eq!(rows(&office.world).len(), 3, "{cut}: Bo decides one too");
-            assert_eq!(office.world.salesforce_ids("Contact").len(), 2, "{cut}");
-            assert!(office.world.letters().await.is_empty(), "{cut}");
-            assert!(office.world.holds().await.is_empty(), "{cut}");
-            office.world.assert_nothing_open().await;
-        }
-    }
 }

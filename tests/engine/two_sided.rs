@@ -58,7 +58,7 @@ fn assert_sets(world: &World, ids: (&str, &str), wanted: (&str, &str), what: &st
 }
 
 #[tokio::test]
-async fn a_union_of_which_one_half_fails_at_first_reaches_both_sides() {
+pub async fn a_union_of_which_one_half_fails_at_first_reaches_both_sides() {
     for (what, strike) in TROUBLES {
         let mapping = format!("{PEOPLE}{INTERESTS}");
         let (mut world, hubspot, salesforce) = linked(&mapping).await;

@@ -4,7 +4,7 @@ use tandem::model::LinkState;
 
 use crate::{PEOPLE, linked};
 
-fn archiving() -> String {
+pub fn archiving() -> String {
     format!("{PEOPLE}\ndelete: {{ hubspot: archive, salesforce: archive }}\n")
 }
 

@@ -1,9 +1,9 @@
-//! Rows 16 and 20 to 22: tokens, scopes, and what the app may no longer see.
+//! Rows 16, 17 and 20 to 22: tokens, scopes, and what the app may no longer see.
 
-use tandem::model::{LinkState, Side};
+use tandem::model::{ErrorClass, LinkState, Side};
 use tandem::sim::faults::{Fault, Switch};
 
-use crate::{PEOPLE, Pair, run_for, struck, switch_on};
+use crate::{PEOPLE, Pair, run_for, struck, switch_on, waiting};
 
 #[tokio::test]
 async fn row_16_an_expired_token_is_replaced_once_and_the_work_goes_on() {
@@ -34,6 +34,34 @@ async fn row_16_a_token_that_hubspot_refuses_for_a_while_gives_nothing_up() {
     };
     ada.write_into(Side::HubSpot, &[expired]).await;
     assert_eq!(ada.writes(Side::HubSpot), 1);
+    ada.world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn row_17_a_revoked_grant_stops_the_connection_with_one_notice_and_gives_nothing_up() {
+    let mut ada = Pair::of(PEOPLE).await;
+    ada.world
+        .salesforce
+        .set_faults(&[Switch::of(Fault::Revoked)]);
+    ada.retitle(Side::HubSpot, "CEO");
+    ada.world.engine().poll_now().await.unwrap();
+    let before = ada.world.salesforce.counters().total;
+    run_for(&mut ada.world, 60).await;
+    let asked = ada.world.salesforce.counters().total - before;
+    assert!((2..=40).contains(&asked), "{asked} calls without a grant");
+    let notice = ada.world.engine().auth_failure();
+    let notice = notice.expect("the owner is told");
+    assert_eq!(notice.code, "invalid_grant");
+    let told = waiting(&ada.world).await;
+    let told = told.iter().filter_map(|work| work.failure.as_ref());
+    let mut told = told.filter(|told| told.class == ErrorClass::Auth);
+    assert!(told.all(|told| told.message.starts_with("Salesforce: ")));
+    assert_eq!(ada.world.letter_codes().await, [""; 0]);
+    ada.world.salesforce.set_faults(&[]);
+    run_for(&mut ada.world, 30).await;
+    assert!(ada.world.engine().auth_failure().is_none(), "it is over");
+    assert_eq!(ada.title(Side::Salesforce), "CEO");
+    assert_eq!(ada.writes(Side::Salesforce), 1);
     ada.world.assert_quiet().await;
 }
 

@@ -1,9 +1,9 @@
-//! Rows 8 to 10: allowances that are used up.
+//! Rows 8 to 11: allowances that are used up.
 
 use tandem::model::Side;
 use tandem::sim::faults::{Fault, Switch};
 
-use crate::{PEOPLE, Pair, on_writes, struck};
+use crate::{PEOPLE, Pair, calls, crowd, on_writes, struck, waiting};
 
 #[tokio::test]
 async fn row_08_a_full_window_is_waited_out_and_costs_no_attempt() {
@@ -88,4 +88,33 @@ async fn row_10_a_used_up_salesforce_allowance_gives_nothing_up() {
     assert_eq!(ada.title(Side::Salesforce), "CEO");
     assert_eq!(ada.world.letter_codes().await, [""; 0]);
     ada.world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn row_11_too_many_long_requests_make_the_next_calls_smaller_and_cost_no_attempt() {
+    let (mut world, pairs) = crowd(PEOPLE, 200).await;
+    for (hubspot, _) in &pairs {
+        world.edit_hubspot("contacts", hubspot, &[("jobtitle", "CEO")]);
+    }
+    let before = calls(&world, Side::Salesforce, "collections-update");
+    let long = on_writes(Side::Salesforce, Fault::LongRequests).times(1);
+    world.salesforce.set_faults(&[long]);
+    world.pass(30_000);
+    world.engine().poll_now().await.unwrap();
+    while struck(&world, Fault::LongRequests) == 0 {
+        if let tandem::app::Step::Wait(_) = world.step().await {
+            world.pass(500);
+        }
+    }
+    let attempts = waiting(&world).await.into_iter().map(|work| work.attempts);
+    assert_eq!(attempts.max(), Some(0), "no record's fault");
+    world.settle().await;
+    world.settle().await;
+    for (_, salesforce) in &pairs {
+        assert_eq!(world.sf("Contact", salesforce, "Title"), "CEO");
+    }
+    let sent = calls(&world, Side::Salesforce, "collections-update") - before;
+    assert!(sent >= 3, "{sent} calls, where two were full");
+    assert_eq!(world.salesforce.counters().records_updated, 200);
+    world.assert_quiet().await;
 }

@@ -3,14 +3,18 @@
 //!
 //! A test's name begins with the number of its row. Modules are the families of faults.
 
+#[path = "../support/seams.rs"]
+mod seams;
 #[path = "../support/wire.rs"]
 mod wire;
 #[path = "../support/world.rs"]
 mod world;
 
 mod access;
+mod frozen;
 mod limits;
 mod outages;
+mod overtaken;
 mod people;
 mod replies;
 mod rows;
@@ -183,6 +187,25 @@ pub async fn run_for(world: &mut World, minutes: i64) {
 pub fn switch_on(world: &World, switches: &[Switch]) {
     world.hubspot.set_faults(switches);
     world.salesforce.set_faults(switches);
+}
+
+/// Calls of one side whose family has this in its name, refused ones included.
+pub fn calls(world: &World, side: Side, family: &str) -> u64 {
+    let families = match side {
+        Side::HubSpot => world.hubspot.counters().calls_by_family,
+        Side::Salesforce => world.salesforce.counters().by_family,
+    };
+    let of = families.iter().filter(|(name, _)| name.contains(family));
+    of.map(|(_, calls)| *calls).sum()
+}
+
+/// Work that is not done yet.
+pub async fn waiting(world: &World) -> Vec<tandem::store::Claimed> {
+    let queue = world
+        .store
+        .queue(&world.workspace, world::LANE, 1_000)
+        .await;
+    queue.unwrap()
 }
 
 /// How often a fault has struck.

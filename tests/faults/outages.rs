@@ -1,9 +1,65 @@
-//! Rows 5, 6 and 13: a platform that is down, locked, or in maintenance.
+//! Rows 4 to 7 and 13: a platform that is down, locked, moving, or in maintenance.
 
 use tandem::model::Side;
 use tandem::sim::faults::{Crm, Fault, Switch};
 
-use crate::{GRACE_MS, PEOPLE, Pair, on_writes, struck};
+use crate::{GRACE_MS, PEOPLE, Pair, calls, crowd, on_writes, run_for, struck, waiting};
+
+#[tokio::test]
+async fn row_04_a_write_that_a_gateway_gave_up_is_of_unknown_outcome_and_written_once() {
+    for fault in [Fault::BadGateway, Fault::GatewayTimeout] {
+        let mut ada = Pair::of(PEOPLE).await;
+        let down = on_writes(Side::HubSpot, fault).times(1);
+        let took = ada.write_into(Side::HubSpot, &[down]).await;
+        assert!(took >= GRACE_MS, "{fault:?}: {took} ms");
+        assert_eq!(ada.writes(Side::HubSpot), 1, "{fault:?}");
+        ada.world.assert_quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn row_04_after_a_gateway_gave_up_the_next_calls_carry_less() {
+    for fault in [Fault::BadGateway, Fault::GatewayTimeout] {
+        let (mut world, pairs) = crowd(PEOPLE, 100).await;
+        for (_, salesforce) in &pairs {
+            world.edit_salesforce("Contact", salesforce, &[("Title", "CEO")]);
+        }
+        let before = calls(&world, Side::HubSpot, "update");
+        let down = on_writes(Side::HubSpot, fault).times(1);
+        world.hubspot.set_faults(&[down]);
+        world.settle().await;
+        world.settle().await;
+        for (hubspot, _) in &pairs {
+            assert_eq!(world.hs("contacts", hubspot, "jobtitle"), "CEO");
+        }
+        let sent = calls(&world, Side::HubSpot, "update") - before;
+        assert!(sent >= 3, "{fault:?}: {sent} calls, where two were full");
+        assert_eq!(world.hubspot.counters().records_updated, 100, "{fault:?}");
+        world.assert_quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn row_07_an_account_that_moves_is_left_alone_for_as_long_as_it_says_and_its_owner_told() {
+    let mut ada = Pair::of(PEOPLE).await;
+    let moving = Switch::of(Fault::Moving).seconds(3_600).times(1);
+    ada.world.hubspot.set_faults(&[moving]);
+    ada.retitle(Side::Salesforce, "CEO");
+    ada.world.engine().poll_now().await.unwrap();
+    let before = ada.world.hubspot.requests().len();
+    run_for(&mut ada.world, 55).await;
+    let asked = ada.world.hubspot.requests();
+    assert_eq!(asked.len() - before, 1, "{:?}", &asked[before..]);
+    assert_eq!(asked[before].status, 477);
+    let told = waiting(&ada.world).await;
+    let told = told.iter().filter_map(|work| work.failure.as_ref());
+    let told: Vec<_> = told.filter(|told| told.code == "account-moving").collect();
+    assert!(!told.is_empty(), "somebody is told why nothing happens");
+    run_for(&mut ada.world, 60).await;
+    assert_eq!(ada.title(Side::HubSpot), "CEO");
+    assert_eq!(ada.world.letter_codes().await, [""; 0]);
+    ada.world.assert_quiet().await;
+}
 
 #[tokio::test]
 async fn row_05_short_unavailability_is_tried_again_and_writes_once() {

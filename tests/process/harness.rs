@@ -150,6 +150,12 @@ impl Sim {
         self.call("salesforce", "create", Some(&body));
     }
 
+    pub fn associate(&self, from: (&str, &str), to: (&str, &str), label: u32) {
+        let body = json!({"from_object": from.0, "from_id": from.1, "to_object": to.0,
+            "to_id": to.1, "type_id": label});
+        self.call("hubspot", "associate", Some(&body));
+    }
+
     /// The environment of a run, with Salesforce by client credentials.
     pub fn variables(&self) -> Variables {
         let of = |name, side, key| (name, self.text(side, key));

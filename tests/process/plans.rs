@@ -158,3 +158,95 @@ fn check_live_asks_both_crms_for_roles_and_labels() {
     assert_eq!(meant, ["Decision maker", "Decision Maker"], "{faults:?}");
     assert_eq!(sim.writes(), (0, 0));
 }
+
+const DEALS: &str = "mapping: deals
+hubspot: deals
+salesforce: Opportunity
+conflict: salesforce
+match:
+  - dealname: Name
+create: never
+rules:
+  dealname: Name
+";
+
+const CONTACTS: &str = "mapping: contacts
+hubspot: contacts
+salesforce: Contact
+conflict: salesforce
+match:
+  - email: Email
+create: never
+rules:
+  email: Email
+associations:
+  - { hubspot: deals, label: Decision maker, salesforce: OpportunityContactRole,
+      role: Decision Maker, mapping: deals }
+";
+
+/// A role is no field of the contact, and a row of its own on Salesforce: the plan names the deals.
+#[test]
+fn a_plan_tells_which_contact_roles_it_will_give_on_either_side_and_gives_none() {
+    let sim = Sim::start(&[]);
+    let here = folder();
+    let mappings = here.path().join("mappings");
+    std::fs::create_dir(&mappings).expect("a folder");
+    for (name, text) in [("deals.yaml", DEALS), ("contacts.yaml", CONTACTS)] {
+        std::fs::write(mappings.join(name), text).expect("written");
+    }
+    let email = "ada@example.com";
+    sim.create_hubspot("contacts", json!({"email": email, "lastname": "Lind"}));
+    sim.create_salesforce("Contact", json!({"Email": email, "LastName": "Lind"}));
+    for name in ["Robots", "Rockets"] {
+        let deal = json!({"dealname": name, "pipeline": "default",
+            "dealstage": "appointmentscheduled"});
+        sim.create_hubspot("deals", deal);
+        let deal = json!({"Name": name, "StageName": "Prospecting", "CloseDate": "2026-06-30"});
+        sim.create_salesforce("Opportunity", deal);
+    }
+    let person = only(&sim.hubspot("contacts"), "email", email).id;
+    let contact = only(&sim.salesforce("Contact"), "Email", email).id;
+    let here_is = |name: &str| only(&sim.hubspot("deals"), "dealname", name).id;
+    let there_is = |name: &str| only(&sim.salesforce("Opportunity"), "Name", name).id;
+    sim.associate(("contacts", &person), ("deals", &here_is("Robots")), 37);
+    let role = json!({"ContactId": contact, "OpportunityId": there_is("Rockets"),
+        "Role": "Decision Maker"});
+    sim.create_salesforce("OpportunityContactRole", role);
+    let rows = || sim.salesforce("OpportunityContactRole");
+    let (before, given) = (sim.everything(), rows());
+
+    let arguments = ["--mappings", mappings.to_str().expect("a path")];
+    let plan = sim.tandem(here.path(), &[&["plan", "--json"], &arguments[..]].concat());
+    assert_eq!(plan.code, 2, "{}{}", plan.stdout, plan.stderr);
+    let planned = plan.json()["writes"].as_array().unwrap().clone();
+    let told = |side: &str| {
+        let of = planned.iter().filter(|row| row["side"] == side);
+        let of: Vec<&Value> = of.collect();
+        assert_eq!(of.len(), 1, "{planned:?}");
+        assert_eq!(of[0]["mapping"], "contacts");
+        (of[0]["old"].to_string(), of[0]["new"].to_string())
+    };
+    for (side, has, gets) in [
+        ("salesforce", there_is("Rockets"), there_is("Robots")),
+        ("hubspot", here_is("Robots"), here_is("Rockets")),
+    ] {
+        let (old, new) = told(side);
+        assert!(old.contains(&has) && !old.contains(&gets), "{old}");
+        assert!(new.contains(&has) && new.contains(&gets), "{new}");
+    }
+    let plan = sim.tandem(here.path(), &[&["plan"], &arguments[..]].concat());
+    assert!(plan.stdout.contains(&there_is("Robots")), "{}", plan.stdout);
+    assert!(
+        sim.everything() == before && rows() == given,
+        "a plan wrote"
+    );
+
+    let ran = sim.tandem(
+        here.path(),
+        &[&["sync", "--once", "--json"], &arguments[..]].concat(),
+    );
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(rows().len(), 2);
+    let rested = sim.tandem(here.path(), &[&["plan"], &arguments[..]].concat());
+    assert_eq!(rested.code, 0, "{}{}", rested.stdout, rested.stderr);
+}

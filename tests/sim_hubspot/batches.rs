@@ -96,6 +96,25 @@ async fn a_batch_read_reports_the_missing_and_keeps_no_order() {
 }
 
 #[tokio::test]
+async fn the_bin_is_read_by_a_unique_property_as_the_live_ones_are() {
+    let portal = Portal::new();
+    let old = portal.contact("ann@example.com");
+    portal.sim.archive("contacts", &old).unwrap();
+    let gone = portal.contact("ann@example.com");
+    portal.sim.archive("contacts", &gone).unwrap();
+    let live = portal.contact("bob@example.com");
+    let path = format!("{CONTACTS}/batch/read");
+    let body = json!({"inputs": [{"id": "Ann@example.com"}, {"id": "bob@example.com"}],
+        "idProperty": "email", "properties": ["email"]});
+    let bin = portal
+        .post(&format!("{path}?archived=true"), body.clone())
+        .await;
+    assert_eq!(ids(&bin.body), [gone], "of several the newest");
+    let answer = portal.post(&path, body).await;
+    assert_eq!(ids(&answer.body), [live]);
+}
+
+#[tokio::test]
 async fn an_upsert_says_what_is_new_and_needs_a_unique_property() {
     let portal = Portal::new();
     let id = portal.contact("ann@example.com");

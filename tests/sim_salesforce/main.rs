@@ -2,6 +2,7 @@
 
 mod access;
 mod collections;
+mod history;
 mod lifecycle;
 mod queries;
 mod saves;

@@ -32,6 +32,8 @@ pub struct Mirror {
     pub moves: u64,
     /// The seam at which the step began that decided to delete a record.
     pub decided: BTreeMap<Place, u32>,
+    /// The seam at which the step began that decided on a write.
+    pub born: BTreeMap<IntentId, u32>,
     pending: Option<Pending>,
 }
 
@@ -85,16 +87,22 @@ impl Mirror {
                 self.decided
                     .insert((intent.side, intent.target.clone()), step_from);
             }
+            self.born.insert(intent.id.clone(), step_from);
             self.open.insert(intent.id.clone(), intent.clone());
             self.intents.push(intent);
         }
     }
 
+    /// The latest link that names a record.
+    pub fn link_of(&self, side: Side, id: &str) -> Option<&Link> {
+        let holds =
+            |link: &&Link| link.records.get(side).as_ref().map(RecordId::as_str) == Some(id);
+        self.links.values().rev().find(holds)
+    }
+
     /// What a field of a record held when its rule last agreed; `None` when it never did.
     pub fn agreed(&self, side: Side, id: &str, rule: &str, field: &str) -> Option<String> {
-        let mut links = self.links.values().rev();
-        let link =
-            links.find(|link| link.records.get(side).as_ref().map(RecordId::as_str) == Some(id))?;
+        let link = self.link_of(side, id)?;
         let halves = self.bases.get(&link.id)?.get(rule)?;
         let raw = halves.sides.get(side).get(field)?;
         Some(raw.as_text().unwrap_or_default().to_owned())
@@ -102,9 +110,7 @@ impl Mirror {
 
     /// The record a record was ever paired with, the latest first.
     pub fn partner(&self, side: Side, id: &str) -> Option<String> {
-        let mut links = self.links.values().rev();
-        let link =
-            links.find(|link| link.records.get(side).as_ref().map(RecordId::as_str) == Some(id))?;
+        let link = self.link_of(side, id)?;
         link.records
             .get(side.other())
             .as_ref()

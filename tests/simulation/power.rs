@@ -1,4 +1,5 @@
-//! Test power: each deliberate bug of `tandem::bugs` is caught, and by which invariant.
+//! Test power: which invariant catches which deliberate bug of `tandem::bugs`. Those that random
+//! schedules meet too seldom are in `tests/engine/power.rs`, each with a test of its own.
 
 use tandem::bugs::{Bug, plant};
 

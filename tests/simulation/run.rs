@@ -11,7 +11,7 @@ use tandem::model::{BySide, Side, Timestamp, WorkspaceId};
 use tandem::sim::SimClock;
 use tandem::sim::hubspot::{HubSpotOptions, HubSpotSim};
 use tandem::sim::salesforce::{SalesforceOptions, SalesforceSim};
-use tandem::store::{Store, Watch};
+use tandem::store::{Reply, Store, Watch};
 
 use crate::cast::{CASTS, Cast};
 use crate::counts::Counts;
@@ -45,7 +45,10 @@ impl Rig {
         let watch = Watch::new(move |seam| {
             let fate = asked.at_commit(seam);
             let hub = asked.clone();
-            Box::pin(async move { hub.meet(fate).await })
+            Box::pin(async move {
+                hub.meet(fate).await;
+                Reply::Heard
+            })
         });
         Self {
             store: Arc::new(store.watched(watch)),
@@ -150,6 +153,11 @@ impl<'a> Run<'a> {
         let hubspot = HubSpotSim::new(SimClock::new(clock.clone()), hubspot);
         let options = SalesforceOptions::default();
         let salesforce = SalesforceSim::new(SimClock::new(clock.clone()), options);
+        if seed.is_multiple_of(2) {
+            let tracked = ["Email", "FirstName", "LastName", "Title", "Phone"];
+            let kept = salesforce.track_history("Contact", &tracked);
+            kept.expect("these fields can be tracked");
+        }
         if cast.shouts {
             salesforce.set_trigger(
                 "Contact",

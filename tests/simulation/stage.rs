@@ -91,7 +91,8 @@ pub struct Stage {
     pub next_value: u32,
     /// The seam at which the present step began.
     pub step_from: u32,
-    pub before_write: Option<Shots>,
+    /// What there was before the request that is being carried out, and what it says.
+    pub before_write: Option<(Shots, Bytes)>,
 }
 
 /// The stage and the bells that stop and go on the process under test.
@@ -208,6 +209,7 @@ impl Stage {
             self.counts.add("holds", pending.holds);
             self.counts.add("dead letters", pending.letters);
             invariants::at_commit(self, &pending);
+            self.ledger.settled(&self.mirror, &pending);
             self.mirror.apply(pending, self.step_from);
         }
         self.seam(true)
@@ -307,7 +309,7 @@ impl Stage {
         if !writes {
             return;
         }
-        let Some(before) = self.before_write.take() else {
+        let Some((before, body)) = self.before_write.take() else {
             return;
         };
         let after = self.shots();
@@ -315,6 +317,8 @@ impl Stage {
         self.ledger.note_values(&after);
         invariants::at_write(self, &before, &after, &difference);
         let intents = std::mem::take(&mut self.mirror.intents);
+        let body = String::from_utf8_lossy(&body);
+        self.ledger.took(self.cast, &body, &after, &intents);
         self.ledger.written(&difference, &intents);
         self.mirror.intents = intents;
         self.counts.add("creates", difference.created.len() as u64);

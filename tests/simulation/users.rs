@@ -156,6 +156,7 @@ fn put(stage: &mut Stage, side: Side, pair: &'static Pair, rule: &Rule, id: &str
         .trace
         .say(|| format!("    a user: {side} {id}.{field}: {saw:?} -> {held:?}"));
     let (nothing, fresh) = moves(stage, &place, rule.name, field, &held);
+    let link = stage.mirror.link_of(side, id).map(|link| link.id.clone());
     stage.ledger.edited(Edit {
         place,
         mapping: pair.mapping,
@@ -167,6 +168,8 @@ fn put(stage: &mut Stage, side: Side, pair: &'static Pair, rule: &Rule, id: &str
         nothing,
         fresh,
         overtaken: false,
+        agreed_since: None,
+        link,
     });
 }
 
@@ -254,9 +257,6 @@ fn delete(stage: &mut Stage, side: Side) {
         stage
             .trace
             .say(|| format!("    a user deletes {side} {id}"));
-        if stage.mirror.partner(side, &id).is_none() {
-            stage.ledger.unsettled.insert((side, id.clone()));
-        }
         stage.ledger.deleted.insert((side, id), stage.seams);
         // What goes along with a company is deleted by the same hand.
         for (place, shot) in &stage.shots().0 {
@@ -288,6 +288,9 @@ fn undelete(stage: &mut Stage, side: Side) {
     };
     if done {
         stage.counts.add("records restored", 1);
+        if stage.ledger.ours.remove(&(side, id.clone())) {
+            *stage.ledger.archived.get_mut(side) -= 1;
+        }
         stage
             .trace
             .say(|| format!("    a user restores {side} {id}"));
@@ -385,6 +388,8 @@ pub fn commit_late(stage: &mut Stage, late: LateCommit) {
     if saw != value {
         let place = (side, id);
         let (nothing, fresh) = moves(stage, &place, "phone", "Phone", &value);
+        let link = stage.mirror.link_of(side, &place.1);
+        let link = link.map(|link| link.id.clone());
         stage.ledger.edited(Edit {
             place,
             mapping: "contacts",
@@ -396,6 +401,8 @@ pub fn commit_late(stage: &mut Stage, late: LateCommit) {
             nothing,
             fresh,
             overtaken: false,
+            agreed_since: None,
+            link,
         });
     }
 }

@@ -81,7 +81,8 @@ type Reply = (axum::http::response::Parts, Bytes);
 
 async fn carry(hub: &Hub, inner: Router, head: Parts, body: Bytes, writes: bool) -> Reply {
     if writes {
-        hub.with(|stage| stage.before_write = Some(stage.shots()));
+        let says = body.clone();
+        hub.with(|stage| stage.before_write = Some((stage.shots(), says)));
     }
     let reply = match inner
         .oneshot(Request::from_parts(head, Body::from(body)))

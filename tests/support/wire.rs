@@ -14,7 +14,8 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use tokio::sync::Notify;
+
+use super::seams::{Seams, Way};
 
 type Act = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
@@ -38,21 +39,6 @@ struct Turn {
     what: What,
 }
 
-/// The request at which the process dies, counted over every wire that shares it.
-#[derive(Clone, Copy)]
-pub struct Cut {
-    /// Requests that still come through.
-    pub after: u32,
-    /// The last request is carried out; only its reply never comes.
-    pub arrives: bool,
-}
-
-#[derive(Default)]
-struct Death {
-    cut: Mutex<Option<Cut>>,
-    came: Notify,
-}
-
 /// The turns that wait; clones share them.
 #[derive(Clone, Default)]
 pub struct Wire {
@@ -61,37 +47,15 @@ pub struct Wire {
     down: Arc<Mutex<Option<(u16, &'static str)>>>,
     /// Requests that were sent, whatever became of them.
     sent: Arc<AtomicU64>,
-    death: Arc<Death>,
+    seams: Seams,
 }
 
 impl Wire {
-    /// A wire of its own that dies together with this one.
-    pub fn beside(&self) -> Self {
+    /// Of a process that may die at its requests.
+    pub fn new(seams: &Seams) -> Self {
         Self {
-            death: Arc::clone(&self.death),
+            seams: seams.clone(),
             ..Self::default()
-        }
-    }
-
-    pub fn cut(&self, cut: Option<Cut>) {
-        *self.death.cut.lock().unwrap() = cut;
-    }
-
-    /// Returns when a request has met the cut; whoever sent it will wait for ever.
-    pub async fn died(&self) {
-        self.death.came.notified().await;
-    }
-
-    /// Whether this request is the last one, and then whether it is carried out.
-    fn last(&self) -> Option<bool> {
-        let mut cut = self.death.cut.lock().unwrap();
-        match &mut *cut {
-            None => None,
-            Some(Cut { after: 0, arrives }) => Some(*arrives),
-            Some(cut) => {
-                cut.after -= 1;
-                None
-            }
         }
     }
 
@@ -203,14 +167,26 @@ impl Wire {
         turns.remove(at).map(|turn| turn.what)
     }
 
+    /// With a seam at the request: the process may die before or after it, or lose the reply.
     async fn pass(&self, request: Request, next: Next) -> Response {
-        if let Some(arrives) = self.last() {
-            if arrives {
-                drop(next.run(request).await);
-            }
-            self.death.came.notify_one();
-            return std::future::pending().await;
+        let what = format!("{} {}", request.method(), request.uri().path());
+        let way = self.seams.meet(what);
+        if way == Some(Way::Before) {
+            self.seams.die().await;
         }
+        let response = self.carry(request, next).await;
+        match way {
+            Some(Way::After) => self.seams.die().await,
+            Some(Way::WithoutReply) => {
+                self.seams.doom();
+                return answer(504, "");
+            }
+            Some(Way::Before) | None => {}
+        }
+        response
+    }
+
+    async fn carry(&self, request: Request, next: Next) -> Response {
         self.sent.fetch_add(1, Ordering::SeqCst);
         let taken = self.take(&request);
         let down = *self.down.lock().unwrap();

@@ -26,6 +26,7 @@ use tandem::store::{
     LinkFilter, Mark, Store, StoreError,
 };
 
+use super::seams::Seams;
 use super::wire::Wire;
 
 /// 2026-03-02T09:00:00Z.
@@ -68,6 +69,8 @@ pub struct World {
     pub salesforce: SalesforceSim,
     pub to_hubspot: Wire,
     pub to_salesforce: Wire,
+    /// Where the process may die.
+    pub seams: Seams,
     pub setup: Setup,
     pub store: Arc<Store>,
     pub workspace: WorkspaceId,
@@ -80,13 +83,14 @@ impl World {
         let clock = Clock::manual(START);
         let hubspot = HubSpotSim::new(SimClock::new(clock.clone()), setup.hubspot.clone());
         let salesforce = SalesforceSim::new(SimClock::new(clock.clone()), setup.salesforce.clone());
-        let store = open_store(&setup, &clock).await;
-        let to_hubspot = Wire::default();
+        let seams = Seams::default();
+        let store = open_store(&setup, &clock, &seams).await;
         Self {
             hubspot,
             salesforce,
-            to_salesforce: to_hubspot.beside(),
-            to_hubspot,
+            to_hubspot: Wire::new(&seams),
+            to_salesforce: Wire::new(&seams),
+            seams,
             store,
             workspace: WorkspaceId::new("acme/test"),
             engine: None,
@@ -107,6 +111,12 @@ impl World {
         self.engine = Some(engine.unwrap_or_else(|error| panic!("the engine opens: {error}")));
     }
 
+    /// As [`World::open`], when it may not succeed.
+    pub async fn start(&mut self) -> Result<(), SetupError> {
+        self.engine = Some(self.try_open().await?);
+        Ok(())
+    }
+
     pub async fn try_open(&self) -> Result<Engine, SetupError> {
         let transport = Transport::InProcess(self.to_hubspot.around(self.hubspot.router()));
         let token = SecretString::from(self.setup.hubspot.token.clone());
@@ -118,7 +128,11 @@ impl World {
             id: self.setup.salesforce.client_id.clone(),
             secret: SecretString::from(self.setup.salesforce.client_secret.clone()),
         };
-        let session = log_in(&transport, &login, &clock).await.unwrap();
+        let session = log_in(&transport, &login, &clock).await;
+        let session = session.map_err(|error| SetupError::Crm {
+            side: Side::Salesforce,
+            error,
+        })?;
         let salesforce = Salesforce::new(transport, session, Some(login), clock.clone());
         Engine::open(Parts {
             store: Arc::clone(&self.store),
@@ -164,15 +178,26 @@ impl World {
     /// The process dies: nothing is given back, and the next one waits until the lease is over.
     /// A store in a file is opened anew.
     pub async fn crash(&mut self) {
+        self.die().await;
+        self.open().await;
+    }
+
+    /// As [`World::crash`], and no other process starts yet.
+    pub async fn die(&mut self) {
         self.engine = None;
         if self.setup.file.is_some() {
             // The old store must let go of its file before the new one can take it.
-            self.store = open_store(&Setup::default(), &self.clock).await;
-            self.store = open_store(&self.setup, &self.clock).await;
+            self.store = open_store(&Setup::default(), &self.clock, &self.seams).await;
+            self.store = open_store(&self.setup, &self.clock, &self.seams).await;
         } else {
+            // One statement, so that the connection is done with what was dropped.
+            self.store.open_intents(&self.workspace).await.unwrap();
             self.pass(31_000);
         }
-        self.open().await;
+    }
+
+    pub const fn is_open(&self) -> bool {
+        self.engine.is_some()
     }
 
     /// Starts anew with other mapping files.
@@ -462,10 +487,11 @@ fn values<'a>(fields: &[(&'a str, &str)]) -> Vec<(&'a str, Value)> {
         .collect()
 }
 
-async fn open_store(setup: &Setup, clock: &Clock) -> Arc<Store> {
+async fn open_store(setup: &Setup, clock: &Clock, seams: &Seams) -> Arc<Store> {
     let place = match &setup.file {
         Some(path) => path.to_string_lossy().into_owned(),
         None => "sqlite::memory:".to_owned(),
     };
-    Arc::new(Store::open(&place, clock.clone()).await.unwrap())
+    let store = Store::open(&place, clock.clone()).await.unwrap();
+    Arc::new(store.watched(seams.watch()))
 }

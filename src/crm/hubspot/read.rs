@@ -246,6 +246,35 @@ impl HubSpot {
         values: &[String],
         properties: &[String],
     ) -> Result<Vec<Record>, CrmError> {
+        self.read_by(object, property, values, properties, false)
+            .await
+    }
+
+    /// The same in the recycle bin: every record is [`Presence::Deleted`].
+    pub async fn archived_by(
+        &self,
+        object: &str,
+        property: &str,
+        values: &[String],
+        properties: &[String],
+    ) -> Result<Vec<Record>, CrmError> {
+        let mut records = self
+            .read_by(object, property, values, properties, true)
+            .await?;
+        for record in &mut records {
+            record.presence = Presence::Deleted;
+        }
+        Ok(records)
+    }
+
+    async fn read_by(
+        &self,
+        object: &str,
+        property: &str,
+        values: &[String],
+        properties: &[String],
+        archived: bool,
+    ) -> Result<Vec<Record>, CrmError> {
         let mut names: BTreeSet<&str> = properties.iter().map(String::as_str).collect();
         names.extend([ID, property]);
         let values: Vec<&String> = values
@@ -263,7 +292,7 @@ impl HubSpot {
                 "propertiesWithHistory": [],
                 "idProperty": property,
             });
-            all.extend(self.read_batch(READ, object, &body, false).await?);
+            all.extend(self.read_batch(READ, object, &body, archived).await?);
         }
         let records = records(all);
         records.ok_or_else(|| CrmError::broken("a record without an id was returned", READ.sent()))

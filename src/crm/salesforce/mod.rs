@@ -5,6 +5,7 @@
 
 mod auth;
 mod error;
+mod history;
 mod jwt;
 mod query;
 mod read;
@@ -106,6 +107,8 @@ struct Inner {
     session: Mutex<Current>,
     /// Held while a new token is fetched; those who waited use the one that was got.
     renewing: tokio::sync::Mutex<()>,
+    /// Fields with a history, by object, once they were asked for.
+    tracked: Mutex<history::Tracked>,
 }
 
 #[derive(Clone, Debug)]
@@ -142,6 +145,7 @@ impl Salesforce {
                     generation: 0,
                 }),
                 renewing: tokio::sync::Mutex::default(),
+                tracked: Mutex::default(),
             }),
         }
     }

@@ -146,7 +146,7 @@ impl Salesforce {
         Ok(page)
     }
 
-    async fn ask(&self, verb: &str, soql: &str) -> Result<Reply, CrmError> {
+    pub(super) async fn ask(&self, verb: &str, soql: &str) -> Result<Reply, CrmError> {
         self.get(QUERY, data_path(&[verb], &[("q", soql)])).await
     }
 }

@@ -162,13 +162,39 @@ impl Salesforce {
         values: &[String],
         fields: &[String],
     ) -> Result<Vec<Record>, CrmError> {
+        self.select_by(object, field, values, fields, false).await
+    }
+
+    /// The same in the recycle bin, which also knows what was merged.
+    pub async fn deleted_by(
+        &self,
+        object: &str,
+        field: &str,
+        values: &[String],
+        fields: &[String],
+    ) -> Result<Vec<Record>, CrmError> {
+        self.select_by(object, field, values, fields, true).await
+    }
+
+    async fn select_by(
+        &self,
+        object: &str,
+        field: &str,
+        values: &[String],
+        fields: &[String],
+        deleted: bool,
+    ) -> Result<Vec<Record>, CrmError> {
         let key = soql::name(field)?;
         let mut wanted = fields.to_vec();
         wanted.push(field.to_owned());
+        let (verb, only) = match deleted {
+            true => ("queryAll", " AND IsDeleted = TRUE"),
+            false => ("query", ""),
+        };
         let mut records = Vec::new();
         for literals in literal_lists(values) {
-            let rest = format!("WHERE {key} IN ({literals})");
-            let page = self.select("query", object, &wanted, &rest).await?;
+            let rest = format!("WHERE {key} IN ({literals}){only}");
+            let page = self.select(verb, object, &wanted, &rest).await?;
             records.extend(self.with_the_rest(page).await?);
         }
         Ok(records)

@@ -268,6 +268,7 @@ impl Bound {
     fn raw(&self, slot: &Slot, value: &Value) -> Result<Raw, Problem> {
         match (slot.form, value) {
             (Form::RecordType, Value::Text(name)) => self.record_type_id(slot, name),
+            (Form::Multi, Value::Set(members)) => Ok(slot.in_order(members)),
             _ => Ok(canon::raw(value, slot.side)),
         }
     }

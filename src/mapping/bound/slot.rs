@@ -1,10 +1,12 @@
 //! A slot: one field of a rule on one side, with what the schema says about it.
 
+use std::collections::BTreeSet;
+
 use super::super::canon::Form;
 use super::super::read::RECORD_TYPE;
 use super::super::rule::{Conversion, FieldRule, Rule, Shape, Values};
 use crate::model::{
-    BySide, Direction, FieldKind, FieldSchema, ObjectSchema, PickOption, Side, Value,
+    BySide, Direction, FieldKind, FieldSchema, ObjectSchema, PickOption, Raw, Side, Value,
 };
 
 /// What binding worked out for one rule.
@@ -37,6 +39,23 @@ impl Slot {
     pub fn restricted(&self) -> Option<&[PickOption]> {
         let (options, restricted) = options_of(&self.schema.kind)?;
         (restricted && !options.is_empty()).then_some(options)
+    }
+
+    /// A set as both platforms keep it: in the order of the field's options. Sent so, it comes back
+    /// as it was sent, and what we say was agreed is what stood there.
+    pub fn in_order(&self, members: &BTreeSet<String>) -> Raw {
+        let options = options_of(&self.schema.kind).map_or(&[][..], |(options, _)| options);
+        let place = |member: &String| {
+            let option = options.iter().position(|option| option.value == *member);
+            option.unwrap_or(usize::MAX)
+        };
+        let mut members: Vec<&String> = members.iter().collect();
+        if members.is_empty() {
+            return Raw::Null;
+        }
+        members.sort_by_key(|member| place(member));
+        let members: Vec<&str> = members.into_iter().map(String::as_str).collect();
+        Raw::Text(members.join(";"))
     }
 }
 

@@ -140,6 +140,30 @@ impl State {
         }
     }
 
+    /// The same in the recycle bin, where several records may hold one value: the newest of them.
+    pub fn locate_archived(
+        &self,
+        kind: ObjectKind,
+        text: &str,
+        id_property: Option<&str>,
+    ) -> Result<Option<u64>, Failure> {
+        let table = self.table(kind);
+        match id_property {
+            None | Some("hs_object_id") => {
+                let found = text.parse().ok().and_then(|id| table.get(id));
+                Ok(found
+                    .filter(|record| !record.is_live())
+                    .map(|record| record.id))
+            }
+            Some(name) => {
+                let found = table.catalog.named(name);
+                let unique = found.filter(|(id, of)| of.unique || table.email() == Some(*id));
+                let (property, _) = unique.ok_or_else(|| non_unique(kind))?;
+                Ok(table.archived_by_key(property, text))
+            }
+        }
+    }
+
     /// Ids and association types of the live records linked to a record.
     pub fn links(&self, from: ObjectKind, id: u64, to: ObjectKind) -> Vec<(u64, Vec<u32>)> {
         if self.table(from).live(id).is_none() {

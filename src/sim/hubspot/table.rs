@@ -71,6 +71,15 @@ impl Table {
         self.keys.get(&key).copied()
     }
 
+    /// The newest of the archived records that owned a unique value.
+    pub fn archived_by_key(&self, property: PropertyId, value: &str) -> Option<u64> {
+        let key = self.key(property, value);
+        let mut newest = self.records.values().rev();
+        newest
+            .find(|record| !record.is_live() && self.keys_of(record).contains(&key))
+            .map(|record| record.id)
+    }
+
     /// E-mails are compared without regard to case, other unique values exactly.
     fn key(&self, property: PropertyId, value: &str) -> Key {
         let text = if Some(property) == self.email() {

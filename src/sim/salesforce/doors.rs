@@ -222,6 +222,12 @@ pub(super) fn hide(org: &mut Org, name: &str, fields: &[&str]) -> Result<(), Str
     Ok(())
 }
 
+/// Replaces the list of fields of one object whose history is kept.
+pub(super) fn track_history(org: &mut Org, name: &str, fields: &[&str]) -> Result<(), String> {
+    let at = object(org, name)?;
+    save::track(org, at, fields)
+}
+
 pub(super) fn set_duplicate_rule(
     org: &mut Org,
     name: &str,

@@ -278,6 +278,18 @@ impl SalesforceSim {
         self.with(|org| doors::hide(org, object, fields))
     }
 
+    /// Sets which fields of an object keep a history; none do until this is called.
+    pub fn track_history(&self, object: &str, fields: &[&str]) -> Result<(), String> {
+        self.with(|org| doors::track_history(org, object, fields))
+    }
+
+    /// Tracks a few fields of accounts, contacts and opportunities, as most orgs do.
+    pub fn track_usual_history(&self) {
+        for (object, fields) in schema::history::USUAL {
+            self.track_history(object, fields).ok();
+        }
+    }
+
     /// An unknown object is ignored, here and in the next two.
     pub fn set_validation(&self, object: &str, rule: Option<ValidationRule>) {
         self.with(|org| {

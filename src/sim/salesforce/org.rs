@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::http::{Cursor, Incoming, Sessions, Usage, finish_late};
 use super::id::{self, AnyId};
-use super::schema::{CURRENCIES, RECORD_TYPES, Schema};
+use super::schema::{CURRENCIES, RECORD_TYPES, Schema, history};
 use super::table::{Row, Table};
 use super::value::Cell;
 use super::{Counters, DuplicateRule, LoggedRequest, SalesforceOptions};
@@ -60,6 +60,10 @@ pub(super) struct Org {
     pub hooks: Vec<Hooks>,
     /// (object, field) pairs that field-level security hides from the integration user.
     pub hidden: BTreeSet<(usize, u16)>,
+    /// (object, field) pairs whose history is kept.
+    pub tracked: BTreeSet<(usize, u16)>,
+    /// Rows of `FieldDefinition` that tell of an object's fields.
+    pub definitions: BTreeMap<usize, Vec<u64>>,
     pub sessions: Sessions,
     pub cursors: VecDeque<Cursor>,
     pub usage: Usage,
@@ -96,6 +100,8 @@ impl Org {
             tables,
             hooks,
             hidden: BTreeSet::new(),
+            tracked: BTreeSet::new(),
+            definitions: BTreeMap::new(),
             sessions: Sessions::default(),
             cursors: VecDeque::new(),
             usage: Usage::default(),
@@ -310,6 +316,46 @@ impl Org {
             self.record_types.push(id);
         }
         self.furnish_currencies();
+        self.hide_stamps_of_histories();
+    }
+
+    fn hide_stamps_of_histories(&mut self) {
+        let schema = Arc::clone(&self.schema);
+        for (kept, _) in schema
+            .objects
+            .iter()
+            .filter_map(|own| history::of(own.name))
+        {
+            let Some(at) = schema.find(kept) else {
+                continue;
+            };
+            let lacking = history::LACKING.into_iter();
+            let lacking = lacking.filter_map(|name| schema.objects[at].field_at(name));
+            self.hidden.extend(lacking.map(|field| (at, field)));
+        }
+    }
+
+    /// What the org tells about its own fields in rows; made when somebody first asks.
+    pub fn define(&mut self) {
+        if !self.definitions.is_empty() {
+            return;
+        }
+        let schema = Arc::clone(&self.schema);
+        for (object, own) in schema.objects.iter().enumerate() {
+            if history::of(own.name).is_none() {
+                continue;
+            }
+            let name = |name: &str| ("QualifiedApiName", Cell::text(name));
+            let entity = self.furnish_row("EntityDefinition", &[name(own.name)]);
+            for field in &own.fields {
+                let entity = ("EntityDefinitionId", Cell::text(entity.as_str()));
+                let untracked = ("IsFieldHistoryTracked", Cell::Bool(false));
+                let id =
+                    self.furnish_row("FieldDefinition", &[name(field.name), entity, untracked]);
+                let number = id::AnyId::parse(&id).and_then(|id| id.number());
+                self.definitions.entry(object).or_default().extend(number);
+            }
+        }
     }
 
     fn furnish_user(&mut self, first: &str, last: &str, email: &str, active: bool) {

@@ -113,7 +113,8 @@ pub(super) fn read(
         | Kind::Url
         | Kind::Picklist
         | Kind::Address
-        | Kind::PersonName => {
+        | Kind::PersonName
+        | Kind::Any => {
             let text = read_text(field, value)?;
             let text = if normalise { text.trim() } else { text };
             Ok(keep(text.to_owned(), normalise))

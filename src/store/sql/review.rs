@@ -36,7 +36,8 @@ statements! {
         WHERE workspace_id = $1 AND (CAST($2 AS TEXT) IS NULL OR run_id = $2) \
         GROUP BY decision ORDER BY decision"];
 
-    /// The same two values meeting again are the same conflict, unless that one was closed.
+    /// The same two values meeting again are the same conflict, told as it ended last: a write that
+    /// was refused may leave the next look with the other winner, and then the other loser.
     CONFLICTS_PUT = [
         "INSERT INTO conflicts (workspace_id, conflict_id, made_at, run_id, mapping, link_id, \
          rule, input_hash, winner, state, reason, vals) \
@@ -47,7 +48,8 @@ statements! {
         "WHERE TRUE ON CONFLICT (workspace_id, link_id, rule, input_hash) DO UPDATE SET \
          made_at = excluded.made_at, run_id = excluded.run_id, winner = excluded.winner, \
          state = excluded.state, reason = excluded.reason, vals = excluded.vals \
-         WHERE conflicts.state = 'closed'"
+         WHERE conflicts.state = 'closed' OR COALESCE(conflicts.winner, '') <> \
+         COALESCE(excluded.winner, '') OR conflicts.vals <> excluded.vals"
     ];
     CONFLICTS_CLOSE = [
         "UPDATE conflicts AS c SET state = 'closed', reason = r.why FROM",

@@ -7,6 +7,7 @@ use super::{Rest, holds_record};
 use crate::cast::{Cast, Kind, Rule, same};
 use crate::ledger::Edit;
 use crate::mirror::Pending;
+use crate::shots::Place;
 use crate::stage::Stage;
 
 fn id_on(link: &Link, side: Side) -> &str {
@@ -72,11 +73,13 @@ pub fn nothing_is_written_in_vain(stage: &mut Stage, pending: &Pending) -> Resul
             };
             let vain = !intended.after.is_empty()
                 && intended.after.keys().all(|name| {
-                    same(
-                        rule.kind,
-                        &text(&intended.before, name),
-                        &text(&intended.after, name),
-                    )
+                    let (before, after) =
+                        (text(&intended.before, name), text(&intended.after, name));
+                    match rule.kind {
+                        // Another letter case is an edit: it is carried, for who may keep it.
+                        Kind::Shouted => before == after,
+                        kind => same(kind, &before, &after),
+                    }
                 });
             if vain {
                 return Err(format!(
@@ -137,29 +140,43 @@ fn fate(stage: &Stage, rest: &Rest, edit: &Edit) -> Found {
         shot.is_some_and(|shot| !shot.live || same(rule.kind, &edit.value, shot.get(edit.field)));
     // The elements of a set have lives of their own; a one-way destination is the source's.
     let not_asked = rule.kind == Kind::Set || rule.kind == Kind::OneWay && side == Side::Salesforce;
-    let partner = stage.mirror.partner(side, id).map(|id| (side.other(), id));
+    let partners = partners(stage, edit);
     let links = rest
         .links
         .iter()
         .filter(|link| holds_record(link, side, id))
         .count();
-    let contested = edit.fresh
-        || links > 1
-        || partner
-            .as_ref()
-            .is_none_or(|partner| stage.ledger.competes(edit, partner));
+    let competes = |partner: &Place| stage.ledger.competes(edit, partner);
+    let contested = edit.fresh || links > 1 || partners.is_empty() || partners.iter().any(competes);
+    // A blank is an edit to the pair that had agreed on something else, and none to a later pair.
+    let now = stage.mirror.link_of(side, id).map(|link| &link.id);
+    let parted = edit.value.is_empty() && edit.link.as_ref() != now;
     if visible
         || edit.nothing
+        || parted
         || not_asked
-        || stage.ledger.superseded(edit, partner.as_ref(), rule.kind)
+        || stage.ledger.superseded(edit, &partners, rule.kind)
         || kept(rest, rule, edit, contested)
     {
         Found::Accounted
-    } else if edit.overtaken || told_unknown(rest, rule, edit) {
+    } else if edit.overtaken
+        || told_unknown(rest, rule, edit)
+        || stage.ledger.replaced_there(edit, &partners, rule.kind)
+    {
         Found::Overtaken
     } else {
         Found::Lost
     }
+}
+
+/// The record's partner at the end, and the one that it had when it was edited.
+fn partners(stage: &Stage, edit: &Edit) -> Vec<Place> {
+    let (side, id) = (edit.place.0, edit.place.1.as_str());
+    let then = edit.link.as_ref().and_then(|id| stage.mirror.links.get(id));
+    let links = [then, stage.mirror.link_of(side, id)].into_iter().flatten();
+    let records = links.filter_map(|link| link.records.get(side.other()).as_ref());
+    let partners = records.map(|id| (side.other(), id.as_str().to_owned()));
+    partners.collect()
 }
 
 /// The journal says of a write without a reply that nobody can tell whose value stood there after
@@ -226,7 +243,10 @@ pub fn bases_were_held(stage: &mut Stage, pending: &Pending) -> Result<(), Strin
                 let place = (side, id_on(link, side).to_owned());
                 for (field, raw) in halves.sides.get(side) {
                     let value = raw.as_text().unwrap_or_default();
-                    if !stage.ledger.ever_held(&place, field, value) {
+                    let ledger = &stage.ledger;
+                    if !ledger.ever_held(&place, field, value)
+                        && !ledger.took_and_lost(&place, field, value)
+                    {
                         return Err(format!(
                             "the base of {rule} says that {side} {}.{field} held {value:?}",
                             place.1

@@ -21,6 +21,7 @@ pub fn proven_allowed_and_few(stage: &mut Stage, place: &Place) -> Result<(), St
             "{what} was deleted although nobody deleted its partner"
         ));
     }
+    stage.ledger.ours.insert(place.clone());
     let done = stage.ledger.archived.get_mut(place.0);
     *done += 1;
     if *done > stage.cast.guard {

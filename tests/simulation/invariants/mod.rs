@@ -25,6 +25,8 @@ pub struct Rest {
     pub intents: Vec<Intent>,
     /// Commits about pairs that the last full scan led to although polls had looked.
     pub missed: u64,
+    /// Before that scan a record waited for a person because of another one that it met.
+    pub rivals: bool,
     /// Writes that followed when every record was asked for once more.
     pub idle_writes: u64,
 }
@@ -66,7 +68,7 @@ pub fn at_commit(stage: &mut Stage, pending: &Pending) {
 /// What must hold of everything that reaches a CRM.
 pub fn at_write(stage: &mut Stage, before: &Shots, after: &Shots, difference: &Difference) {
     if !difference.created.is_empty() {
-        let found = pairs::one_copy(stage, after);
+        let found = pairs::one_copy(after);
         stage.check("I7", found);
         let found = pairs::copies_carry_their_key(after, &difference.created);
         stage.check("I7", found);

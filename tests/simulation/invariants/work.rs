@@ -24,14 +24,9 @@ const FOR_PEOPLE: [&str; 10] = [
 
 /// I8. Otherwise an edit that was made at the wrong moment waits for the next full scan.
 pub fn polls_miss_nothing(stage: &mut Stage, rest: &Rest) -> Result<(), String> {
-    // Association changes move no stamp, and a delete or a restore changes who matches whom:
-    // there a scan finds what no change event could have told.
-    let scan_only = stage.cast.references
-        || !stage.ledger.deleted.is_empty()
-        || rest
-            .letters
-            .iter()
-            .any(|letter| letter.code == "ambiguous-match");
+    // Association changes move no stamp, and a delete, a restore or another key of a rival changes
+    // who matches whom: there a scan finds what no change event could have told.
+    let scan_only = stage.cast.references || !stage.ledger.deleted.is_empty() || rest.rivals;
     if rest.missed == 0 || scan_only {
         return Ok(());
     }

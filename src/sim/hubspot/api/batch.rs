@@ -98,10 +98,7 @@ impl State {
         for input in &body.inputs {
             let text = text_of(&input.id).unwrap_or_default();
             let found = if archived {
-                let id = text.parse().ok();
-                id.and_then(|id| table.get(id))
-                    .filter(|r| !r.is_live())
-                    .map(|r| r.id)
+                self.locate_archived(kind, &text, body.id_property.as_deref())?
             } else {
                 let merged = text.parse().is_ok_and(|id| table.is_merged_away(id));
                 let follows = self.options.batch_read_follows_merges;

@@ -179,6 +179,13 @@ fn options(org: &mut Org, body: &Body<'_>) -> Reply {
             doors::hide(org, object, &names).map_err(from_door)?;
         }
     }
+    if let Some(tracked) = body.0.get("tracked_fields").and_then(Value::as_object) {
+        for (object, names) in tracked {
+            let names = names.as_array().into_iter().flatten();
+            let names: Vec<&str> = names.filter_map(Value::as_str).collect();
+            doors::track_history(org, object, &names).map_err(from_door)?;
+        }
+    }
     if let Some(rules) = body.0.get("duplicate_rules").and_then(Value::as_object) {
         for (object, rule) in rules {
             let rule = rule.as_object().map(|rule| DuplicateRule {

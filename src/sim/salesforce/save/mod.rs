@@ -7,6 +7,7 @@
 mod check;
 mod derive;
 mod duplicate;
+mod history;
 mod lifecycle;
 mod mishap;
 mod read;
@@ -127,6 +128,7 @@ pub(super) fn update_stamped(
     row.modified_by = by.user;
     org.put(object, row);
     derive::after_save(org, object, number, false, by);
+    history::keep(org, object, &before, (by.user, stamp));
     if by.api {
         org.counters.records_updated += 1;
         org.counters.noop_updates += u64::from(same);
@@ -147,6 +149,7 @@ pub(super) fn delete(
     Ok(())
 }
 
+pub(super) use history::track;
 pub(super) use lifecycle::{convert_lead, merge, purge, undelete};
 pub(super) use mishap::{commits_late, created_elsewhere, shift_page, type_in};
 

@@ -3,6 +3,7 @@
 //! Lengths, required fields and flags follow `salesforce.md 2.2` and `10`. No rows live here.
 
 mod business;
+pub(super) mod history;
 mod people;
 mod setup;
 
@@ -32,6 +33,8 @@ pub(super) enum Kind {
     Address,
     /// Read-only compound of first and last name.
     PersonName,
+    /// A value of whatever kind the field has that it was once in.
+    Any,
 }
 
 impl Kind {
@@ -54,6 +57,7 @@ impl Kind {
             Self::Date => "date",
             Self::DateTime => "datetime",
             Self::Address => "address",
+            Self::Any => "anyType",
         }
     }
 
@@ -66,6 +70,7 @@ impl Kind {
             Self::Date => "xsd:date",
             Self::DateTime => "xsd:dateTime",
             Self::Address => "urn:address",
+            Self::Any => "xsd:anyType",
             Self::Text
             | Self::PersonName
             | Self::TextArea
@@ -91,7 +96,7 @@ impl Kind {
     }
 
     pub fn filterable(self) -> bool {
-        !matches!(self, Self::LongText | Self::Address)
+        !matches!(self, Self::LongText | Self::Address | Self::Any)
     }
 }
 
@@ -245,6 +250,7 @@ impl Schema {
         let mut objects = setup::objects();
         objects.extend(people::objects(bare, multi_currency));
         objects.extend(business::objects(bare, multi_currency));
+        objects.extend(history::objects());
         if !multi_currency {
             objects.retain(|object| object.name != "CurrencyType");
         }
