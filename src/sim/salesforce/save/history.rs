@@ -104,7 +104,7 @@ fn called(field: &Field) -> &'static str {
 
 type Change = (&'static str, Option<Cell>, Option<Cell>);
 
-/// Long texts and sets only say that they changed; a lookup has one row with names and one with ids.
+/// Long texts and sets only say that they changed; a lookup has a row with names and one with ids.
 fn shown(org: &Org, field: &Field, old: Option<&Cell>, new: Option<&Cell>) -> Vec<Change> {
     let (old, new) = (old.cloned(), new.cloned());
     match field.kind {
