@@ -17,9 +17,9 @@ use crate::model::{Failure, MappingName, RunId, Side, Task, Timestamp};
 use crate::pipeline::{CLAIM_LIMIT, LANE, Lane, Site};
 use crate::sources::{self, Pace};
 use crate::store::{Changes, Claimed, Mark, RunRow, Store, StoreError};
-use crate::sync::{self, Desk, Mode, Tally};
+use crate::sync::{self, Desk, Mode, Since, Tally};
 
-pub use setup::{Lacking, Options, Parts, SetupError, read_schemas};
+pub use setup::{Busy, Lacking, Options, Parts, SetupError, read_schemas};
 use setup::{bind_all, check_accounts, check_lacks, pace, remember_accounts};
 
 /// How often work that waits too long for a parent is looked for.
@@ -53,6 +53,8 @@ pub struct Engine {
     site: Site,
     crms: Crms,
     lane: Option<Lane>,
+    /// What the lane's last owner left was looked through under this lease.
+    in_order: bool,
     owner: String,
     options: Options,
     pace: Pace,
@@ -111,6 +113,7 @@ impl Engine {
             site,
             crms,
             lane: None,
+            in_order: false,
             options,
             pace,
             tally: Tally::default(),
@@ -121,8 +124,11 @@ impl Engine {
             looked_through: None,
             started_at,
         };
-        engine.take_lane().await?;
-        engine.put_in_order().await?;
+        match (engine.lease().await?, engine.options.busy) {
+            (true, _) => engine.put_in_order().await?,
+            (false, Busy::Awaited) => {}
+            (false, Busy::Refused) => return Err(SetupError::LaneBusy),
+        }
         Ok(engine)
     }
 
@@ -147,6 +153,10 @@ impl Engine {
             return Ok(Step::Wait(None));
         };
         lane.keep().await?;
+        if !self.in_order {
+            self.put_in_order().await?;
+            return Ok(Step::Wait(Some(self.site.clock.now())));
+        }
         let now = self.site.clock.now();
         let since = self.looked_through;
         if since.is_none_or(|at| now.millis_since(at) >= LOOK_THROUGH_MILLIS) {
@@ -264,6 +274,7 @@ impl Engine {
             mode: self.options.mode,
             limits: self.options.limits,
             tally: &mut self.tally,
+            since: Since::now(&self.site, &self.crms),
         };
         let outcome = sync::reconcile(&mut desk, mapping, claimed).await;
         self.auth_failure = self
@@ -336,18 +347,11 @@ impl Engine {
             &site.chance,
         )
         .await?;
+        self.in_order = false;
         if let Some(lane) = &self.lane {
             self.crms.restore_gates(&lane.gates());
         }
         Ok(self.lane.is_some())
-    }
-
-    async fn take_lane(&mut self) -> Result<(), SetupError> {
-        if self.lease().await? {
-            Ok(())
-        } else {
-            Err(SetupError::LaneBusy)
-        }
     }
 
     fn run_row(&self, ended_at: Option<Timestamp>) -> RunRow {
@@ -373,7 +377,11 @@ impl Engine {
                 lane_state: Some(self.crms.gates()),
                 ..Changes::default()
             };
-            lane.commit(changes).await?;
+            match lane.commit(changes).await {
+                // A lease that was lost has nothing to give back.
+                Err(StoreError::LeaseLost { .. }) => return Ok(()),
+                other => other?,
+            }
             lane.release().await?;
         }
         Ok(())

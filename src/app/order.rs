@@ -1,8 +1,8 @@
-//! What an engine puts in order when it starts, before its first step.
+//! What an engine puts in order when it takes the lane, before its first attempt.
 
 use std::collections::BTreeMap;
 
-use super::{Engine, SetupError};
+use super::Engine;
 use crate::mapping::{self, Mapping, SourceFile};
 use crate::model::{Cause, MappingName, Revision, Side, Task};
 use crate::sources;
@@ -11,7 +11,7 @@ use crate::store::{Changes, Mark, StoreError};
 impl Engine {
     /// Records which mapping revisions run now, what that means for what was read before, and
     /// marks everything an earlier process may have left half done.
-    pub(super) async fn put_in_order(&mut self) -> Result<(), SetupError> {
+    pub(super) async fn put_in_order(&mut self) -> Result<(), StoreError> {
         let site = &self.site;
         let (store, ws) = (&site.store, &site.workspace);
         let before = store.active_revisions(ws).await?;
@@ -46,6 +46,7 @@ impl Engine {
         }
         store.activate(ws, &active).await?;
         sources::arrange(site).await?;
+        self.in_order = true;
         Ok(())
     }
 

@@ -35,6 +35,16 @@ pub struct Options {
     pub scan_millis: i64,
     /// Whether an engine starts although a CRM lacks what some of the records will need.
     pub lacking: Lacking,
+    pub busy: Busy,
+}
+
+/// What an engine does that finds the lane in other hands when it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Busy {
+    /// It does not start.
+    Refused,
+    /// It stands by: each step asks again, and the first one after the lane is free begins.
+    Awaited,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +63,7 @@ impl Default for Options {
             poll_millis: None,
             scan_millis: 24 * 3_600_000,
             lacking: Lacking::Letters,
+            busy: Busy::Refused,
         }
     }
 }

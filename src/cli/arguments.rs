@@ -27,7 +27,7 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Run the simulators of both CRMs alone, for tests of anything that talks to them.
     Sim(sim::SimArgs),
-    /// Bring both CRMs in step once; for cron and CI.
+    /// Keep both CRMs in step, or with --once bring them in step and end.
     Sync(sync::SyncArgs),
     /// Show what `sync --once` would write, and write nothing.
     Plan(plan::PlanArgs),

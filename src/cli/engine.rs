@@ -1,15 +1,15 @@
-//! Where commands meet the engine: `sync`, `plan` and the live half of `check`.
+//! Where commands meet the engine: `sync`, `plan` and the live half of `check`. The loop that steps
+//! it is in `drive`.
 //!
 //! Everything the engine needs comes in already checked: credentials, mappings, an open store.
 
 use std::collections::BTreeSet;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::app::{self, Engine, Lacking, Options, Parts, SetupError, Step};
+use crate::app::{self, Busy, Engine, Lacking, Options, Parts, SetupError};
 use crate::clock::{Chance, Clock};
 use crate::config::{Credentials, SalesforceAccess};
 use crate::crm::salesforce::{Login, log_in};
@@ -21,12 +21,11 @@ use crate::store::{Claimed, Store, StoreError};
 use crate::sync::{Limits, Mode};
 
 use super::data::Data;
+use super::drive::{Course, STOP_WITHIN, Stop, drive};
 use super::output::{Advice, Outcome, Output};
 use super::sim::told_to_stop;
 use super::{files, plan_report, run_report};
 
-/// How long a store that is busy or out of reach is waited for, time and again, in seconds.
-const STORE_WAITS: [u64; 5] = [1, 2, 5, 10, 20];
 /// How long a run waits for work that is not due yet.
 const HORIZON_MILLIS: i64 = 3 * 60_000;
 /// A plan waits for a passing fault only, not for the fate of somebody's earlier write.
@@ -35,9 +34,9 @@ const PLAN_HORIZON_MILLIS: i64 = 10_000;
 const CALLS_AT_START: u32 = 25;
 /// As much of the waiting work as is looked through for sources that fail.
 const QUEUE_MAX: u32 = 10_000;
+/// What a run that was told to stop may take for its summary and for giving the lane back.
+const CLOSE_WITHIN: Duration = Duration::from_millis(1_500);
 const READY: &str = "do as the lines above say, for each object, and run it again";
-/// An attempt under way when somebody presses Ctrl-C may take this long to end by itself.
-const STOP_WITHIN: Duration = Duration::from_secs(8);
 
 /// Everything a run works with.
 pub struct Ready {
@@ -50,22 +49,60 @@ pub struct Ready {
 
 /// Brings both CRMs in step once and prints the summary.
 pub async fn sync_once(ready: Ready, output: &Output) -> anyhow::Result<Outcome> {
-    let started = ready.data.now();
-    let mut stop: Stop = Box::pin(told_to_stop());
-    let (mut engine, store, told) = open_unless(&mut stop, ready, Mode::Write).await?;
-    let ended = match told {
-        true => Ok(true),
-        false => drive(&mut engine, &mut stop, HORIZON_MILLIS).await,
-    };
-    let report = run_report::RunReport::of(&engine, started).await;
-    close(engine, store).await?;
-    let stopped = ended?;
-    let report = report?;
-    output.answer(&report.json(stopped), || report.text(stopped));
-    Ok(if stopped || report.is_blind() {
+    let ended = sync(ready, Course::UntilQuiet(HORIZON_MILLIS), output).await?;
+    Ok(if ended.told || ended.blind {
         Outcome::Failed
     } else {
         Outcome::Done
+    })
+}
+
+/// Keeps both CRMs in step until it is told to stop, which is how it is meant to end.
+pub async fn sync_on(ready: Ready, output: &Output) -> anyhow::Result<Outcome> {
+    sync(ready, Course::UntilTold, output).await?;
+    Ok(Outcome::Done)
+}
+
+struct Ended {
+    /// Somebody pressed Ctrl-C or sent SIGTERM.
+    told: bool,
+    /// What changed in one of the CRMs is not known.
+    blind: bool,
+}
+
+async fn sync(ready: Ready, course: Course, output: &Output) -> anyhow::Result<Ended> {
+    let started = ready.data.now();
+    let mut stop: Stop = Box::pin(told_to_stop());
+    let (mut engine, store, told) = open_unless(&mut stop, ready, Mode::Write, course).await?;
+    let ended = match told {
+        true => Ok(true),
+        false => drive(&mut engine, &mut stop, course).await,
+    };
+    let told = matches!(ended, Ok(true));
+    let ending = async {
+        let report = run_report::RunReport::of(&engine, started).await;
+        close(engine, store).await?;
+        ended?;
+        anyhow::Ok(report?)
+    };
+    let report = if told {
+        // The store may be what keeps the run from ending.
+        tokio::time::timeout(CLOSE_WITHIN, ending)
+            .await
+            .map_err(|_| {
+                let what = "stopped, but the store did not answer in time for a summary";
+                Advice::new(
+                    what,
+                    "start it again when the store answers; nothing is lost",
+                )
+            })??
+    } else {
+        ending.await?
+    };
+    output.answer(&report.json(told), || report.text(told));
+    Ok(Ended {
+        told,
+        blind: report.is_blind(),
     })
 }
 
@@ -75,11 +112,12 @@ pub async fn plan(mut ready: Ready, output: &Output) -> anyhow::Result<Outcome> 
     let started = ready.data.now();
     let scratch = ready.data.scratch.take();
     let mut stop: Stop = Box::pin(told_to_stop());
-    let (mut engine, store, told) = open_unless(&mut stop, ready, Mode::Observe).await?;
+    let course = Course::UntilQuiet(PLAN_HORIZON_MILLIS);
+    let (mut engine, store, told) = open_unless(&mut stop, ready, Mode::Observe, course).await?;
     let linked = store.summary(&engine.site().workspace).await?.links;
     let ended = match told {
         true => Ok(true),
-        false => drive(&mut engine, &mut stop, PLAN_HORIZON_MILLIS).await,
+        false => drive(&mut engine, &mut stop, course).await,
     };
     let rest = run_report::RunReport::of(&engine, started).await;
     let report = plan_report::PlanReport::of(&engine, &linked).await;
@@ -120,17 +158,15 @@ pub async fn live_schemas(
     app::read_schemas(&crms, mappings).await.map_err(explain)
 }
 
-/// Resolves when somebody pressed Ctrl-C or sent SIGTERM; must not be asked again then.
-type Stop = Pin<Box<dyn Future<Output = std::io::Result<()>>>>;
-
 /// Opens the engine and tells whether the run should stop at once. A start that has begun is let
 /// finish, so that nothing is left half open.
 async fn open_unless(
     stop: &mut Stop,
     ready: Ready,
     mode: Mode,
+    course: Course,
 ) -> anyhow::Result<(Engine, Arc<Store>, bool)> {
-    let opening = open(ready, mode);
+    let opening = open(ready, mode, course);
     tokio::pin!(opening);
     tokio::select! {
         biased;
@@ -149,7 +185,7 @@ async fn open_unless(
     }
 }
 
-async fn open(ready: Ready, mode: Mode) -> anyhow::Result<(Engine, Arc<Store>)> {
+async fn open(ready: Ready, mode: Mode, course: Course) -> anyhow::Result<(Engine, Arc<Store>)> {
     let Ready {
         credentials,
         mappings,
@@ -168,6 +204,10 @@ async fn open(ready: Ready, mode: Mode) -> anyhow::Result<(Engine, Arc<Store>)> 
             creates: max_creates.unwrap_or(u64::MAX),
         },
         lacking: Lacking::Refused,
+        busy: match course {
+            Course::UntilQuiet(_) => Busy::Refused,
+            Course::UntilTold => Busy::Awaited,
+        },
         ..Options::default()
     };
     let store = Arc::new(data.store);
@@ -294,94 +334,6 @@ fn audience(login_url: &url::Url) -> String {
         .is_some_and(|host| host.starts_with("test.") || host.contains(".sandbox."));
     let host = if sandbox { "test" } else { "login" };
     format!("https://{host}.salesforce.com")
-}
-
-/// Steps until nothing is due within `horizon` milliseconds. True when somebody pressed Ctrl-C or
-/// sent SIGTERM.
-async fn drive(engine: &mut Engine, stop: &mut Stop, horizon: i64) -> anyhow::Result<bool> {
-    let mut patience = STORE_WAITS.iter();
-    loop {
-        let step = {
-            let step = engine.step();
-            tokio::pin!(step);
-            tokio::select! {
-                biased;
-                told = &mut *stop => {
-                    told?;
-                    // What an attempt cannot finish now is found again by its open intents.
-                    if let Ok(ended) = tokio::time::timeout(STOP_WITHIN, step).await {
-                        ended?;
-                    }
-                    return Ok(true);
-                }
-                step = &mut step => step,
-            }
-        };
-        let step = match step {
-            Ok(step) => step,
-            Err(error) if error.is_passing() => {
-                // Nothing of the step was lost: what it had begun is found again by its marks and
-                // open intents.
-                let Some(seconds) = patience.next() else {
-                    return Err(error.into());
-                };
-                tracing::warn!(%error, "trying again in {seconds} s");
-                if rest(stop, Duration::from_secs(*seconds)).await? {
-                    return Ok(true);
-                }
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        patience = STORE_WAITS.iter();
-        if let Some(failure) = engine.auth_failure() {
-            let what = format!("a CRM refused the credentials: {}", failure.message);
-            return Err(Advice::new(what, "renew the token or the app's permissions").into());
-        }
-        let Step::Wait(until) = step else { continue };
-        let now = engine.site().clock.now();
-        let closed = until.is_some_and(|at| at.millis_since(now) > horizon);
-        if closed || !is_due_within(engine, horizon).await? {
-            return Ok(false);
-        }
-        let millis = until
-            .map_or(1_000, |at| at.millis_since(now))
-            .clamp(10, 5_000);
-        let wait = Duration::from_millis(u64::try_from(millis).unwrap_or(10));
-        if rest(stop, wait).await? {
-            return Ok(true);
-        }
-    }
-}
-
-/// Waits; true when the run was told to stop meanwhile.
-async fn rest(stop: &mut Stop, wait: Duration) -> anyhow::Result<bool> {
-    tokio::select! {
-        biased;
-        told = stop => {
-            told?;
-            Ok(true)
-        }
-        () = tokio::time::sleep(wait) => Ok(false),
-    }
-}
-
-/// Whether there is work to wait for: records, backfills, and sources that failed and will be
-/// asked again. The next look at sources that are fine is the next run's.
-async fn is_due_within(engine: &Engine, horizon: i64) -> anyhow::Result<bool> {
-    let now = engine.site().clock.now();
-    let soon = |at: Timestamp| at.millis_since(now) <= horizon;
-    let work = engine.next_work().await?;
-    if work.is_some_and(|at| at <= now) || engine.poll_is_due().await? {
-        return Ok(true);
-    }
-    let waiting = waiting(engine).await?;
-    let mut blind = waiting.iter().filter(|work| is_blind_source(work));
-    // Records cannot go on without a source that is not asked again in time.
-    if blind.clone().any(|source| !soon(source.not_before)) {
-        return Ok(false);
-    }
-    Ok(work.is_some_and(soon) || blind.any(|source| soon(source.not_before)))
 }
 
 /// The work that is left, due or not, most urgent first.

@@ -11,6 +11,7 @@ mod conflicts;
 mod data;
 mod dead_letters;
 pub mod demo;
+mod drive;
 pub mod engine;
 mod files;
 mod held;

@@ -1,4 +1,4 @@
-//! `tandem sync --once`: one workspace, credentials from the environment.
+//! `tandem sync`: one workspace, credentials from the environment; once, or for as long as it runs.
 
 use clap::Args;
 
@@ -8,11 +8,12 @@ use super::arguments::{DataArgs, MappingsArgs};
 use super::data::Data;
 use super::engine::{self, Ready};
 use super::files;
-use super::output::{Advice, Outcome, Output};
+use super::output::{Outcome, Output};
 
 #[derive(Debug, Args)]
 pub struct SyncArgs {
-    /// Work until nothing is due within 3 minutes, then end.
+    /// Work until nothing is due within 3 minutes, then end; for cron and CI. Without it the run
+    /// stays up and syncs on, until Ctrl-C or SIGTERM.
     #[arg(long)]
     once: bool,
     #[command(flatten)]
@@ -56,13 +57,10 @@ pub async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
-    if !args.once {
-        let todo = "add --once; a run that stays up is not part of this version";
-        return Err(Advice::new("`tandem sync` runs once and ends", todo).into());
+    let ready = args.run.prepare(environment, true).await?;
+    if args.once {
+        Box::pin(engine::sync_once(ready, output)).await
+    } else {
+        Box::pin(engine::sync_on(ready, output)).await
     }
-    Box::pin(engine::sync_once(
-        args.run.prepare(environment, true).await?,
-        output,
-    ))
-    .await
 }

@@ -55,6 +55,17 @@ pub struct Span {
 pub type Tied = BTreeMap<(RecordId, String), Vec<Association>>;
 
 impl Crms {
+    /// Writes from now on leave before this moment or not at all, whatever is to be done first.
+    pub fn send_before(&self, until: Timestamp) {
+        self.hubspot.line().send_before(until);
+        self.salesforce.line().send_before(until);
+    }
+
+    /// Time that went by while calls were under way.
+    pub fn busy_millis(&self) -> i64 {
+        self.hubspot.line().busy_millis() + self.salesforce.line().busy_millis()
+    }
+
     /// Records that one write call takes.
     pub const fn batch(side: Side) -> usize {
         match side {

@@ -12,6 +12,7 @@ use super::gate::{Bounds, Bucket, GateState, Seen, Urgency, Want, Why};
 use super::http::{Reply, Request, Transport};
 use super::pressure::{Pressure, Trip};
 use super::{CrmError, ErrorKind, RateScope, Sent};
+use crate::bugs::{self, Bug};
 use crate::clock::Clock;
 use crate::model::Timestamp;
 
@@ -53,6 +54,9 @@ impl Family {
     }
 }
 
+/// No call takes longer than this; what the clock shows beyond it, the process stood still.
+const CALL_MILLIS_MAX: i64 = 20_000;
+
 #[derive(Debug)]
 pub struct Line {
     pub transport: Transport,
@@ -69,6 +73,10 @@ struct Inner {
     calls: Calls,
     /// A reply blamed a field that the schema had when it was read.
     stale: bool,
+    /// Writes do not leave later than this; `None` where nobody said so.
+    send_before: Option<Timestamp>,
+    /// Time that went by while calls were under way.
+    busy_millis: i64,
 }
 
 /// What outlives the process, beside the lane.
@@ -107,10 +115,15 @@ impl Line {
             Bucket::Plain | Bucket::Associations if request.writes => Operation::Write,
             Bucket::Plain | Bucket::Associations => Operation::Read,
         };
+        if request.writes {
+            self.in_time()?;
+        }
         self.admit(family, operation)?;
+        let began = self.clock.now();
         let outcome = self.transport.send(request).await;
         let now = self.clock.now();
         let mut inner = self.lock();
+        inner.busy_millis += now.millis_since(began).clamp(0, CALL_MILLIS_MAX);
         if !matches!(&outcome, Ok(reply) if reply.status < 400) {
             inner.calls.errors += 1;
         }
@@ -126,6 +139,28 @@ impl Line {
             inner.state.pressure.ended(trip);
         }
         outcome
+    }
+
+    /// Asked right before a request that may write leaves: a process that stood still must not send
+    /// what it decided before.
+    fn in_time(&self) -> Result<(), CrmError> {
+        let now = self.clock.now();
+        let late = self.lock().send_before.is_some_and(|until| now > until);
+        if late && !bugs::on(Bug::ExpiredCallSent) {
+            let why = "the moment to write had passed before the call was made";
+            return Err(CrmError::unsent(why));
+        }
+        Ok(())
+    }
+
+    /// Writes from now on leave before this moment or not at all.
+    pub fn send_before(&self, until: Timestamp) {
+        self.lock().send_before = Some(until);
+    }
+
+    /// Time that went by while calls were under way, since the client was made.
+    pub fn busy_millis(&self) -> i64 {
+        self.lock().busy_millis
     }
 
     fn admit(&self, family: Family, operation: Operation) -> Result<(), CrmError> {

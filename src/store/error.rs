@@ -70,6 +70,12 @@ impl StoreError {
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Busy { .. })
     }
+
+    /// The place itself fails, from a full disk to a server that is down. Whoever stays up waits
+    /// for it: nothing of what failed was stored, and it is found again by its marks and intents.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::Unreachable { .. })
+    }
 }
 
 /// What [`classify`] is told while there is no connection yet: failing then is not passing.
@@ -96,7 +102,9 @@ pub(super) fn classify(error: sqlx::Error, place: &str, during: &str) -> StoreEr
                 from_postgres(&code, place, during, why)
             }
         }
-        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) if during != OPENING => {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut
+            if during != OPENING =>
+        {
             let why = error.to_string();
             StoreError::Busy { place, why }
         }

@@ -8,7 +8,7 @@ use super::desk::Desk;
 use super::load::setback;
 use super::outcome::put_hold;
 use super::unit::{Batch, End};
-use super::write::{Job, call_expired, too_late};
+use super::write::Job;
 use crate::crm::hubspot::AssociationType;
 use crate::crm::{CrmError, ErrorKind, Tied, split_ids};
 use crate::mapping::{Bound, Reference, ReferenceEnd, Rule};
@@ -36,10 +36,10 @@ pub async fn write(
         if changes.is_empty() {
             continue;
         }
-        let sent = match jobs.iter().map(|(job, _)| job.intent.send_before).min() {
-            Some(before) if call_expired(desk, before) => Err(too_late()),
-            Some(_) | None => changes.send(desk, bound, &batch.tied, &ends).await,
-        };
+        if let Some(before) = jobs.iter().map(|(job, _)| job.intent.send_before).min() {
+            desk.send_before(before);
+        }
+        let sent = changes.send(desk, bound, &batch.tied, &ends).await;
         let mut failed = sent.unwrap_or_else(|error| changes.everything(error));
         for (at, (job, stored)) in jobs.iter_mut().enumerate() {
             let rules = &mut job.intent.rules;

@@ -1,8 +1,12 @@
 //! What an attempt works with, and what it counts.
 
 use crate::crm::Crms;
-use crate::model::{Fields, IntentKind, MappingName, RecordId, Side};
+use crate::model::{Fields, IntentKind, MappingName, RecordId, Side, Timestamp};
 use crate::pipeline::{Lane, Site};
+
+/// An attempt waits for nothing but its calls. When so much more time has gone by, the process
+/// stood still meanwhile, and what it has read may be of another day.
+const STILL_MILLIS: i64 = 20_000;
 
 /// One worker's place at one lane.
 pub struct Desk<'a> {
@@ -12,6 +16,36 @@ pub struct Desk<'a> {
     pub mode: Mode,
     pub limits: Limits,
     pub tally: &'a mut Tally,
+    pub since: Since,
+}
+
+/// When an attempt began, and how long calls had been under way by then.
+#[derive(Clone, Copy, Debug)]
+pub struct Since {
+    at: Timestamp,
+    busy_millis: i64,
+}
+
+impl Since {
+    pub fn now(site: &Site, crms: &Crms) -> Self {
+        Self {
+            at: site.clock.now(),
+            busy_millis: crms.busy_millis(),
+        }
+    }
+}
+
+impl Desk<'_> {
+    /// The next writes leave before this moment or not at all; none do once the process has stood
+    /// still in this attempt, because they were decided from what was read before that.
+    pub fn send_before(&self, until: Timestamp) {
+        let passed = self.site.clock.now().millis_since(self.since.at);
+        let busy = self.crms.busy_millis() - self.since.busy_millis;
+        let stood_still = passed - busy > STILL_MILLIS;
+        let never = Timestamp::from_micros(0);
+        self.crms
+            .send_before(if stood_still { never } else { until });
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

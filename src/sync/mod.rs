@@ -41,7 +41,7 @@ mod trail;
 mod unit;
 mod write;
 
-pub use desk::{Desk, Limits, Mode, PlannedWrite, Tally};
+pub use desk::{Desk, Limits, Mode, PlannedWrite, Since, Tally};
 
 use crate::bugs::{self, Bug};
 use crate::model::MappingName;

@@ -111,13 +111,10 @@ async fn send(desk: &Desk<'_>, jobs: &[(Job, Written)], asked: &[Change], failed
             let until = asked
                 .iter()
                 .map(|change| jobs[change.job].0.intent.send_before);
-            let late = until.min().is_some_and(|at| desk.site.clock.now() > at);
-            if late {
-                let error = CrmError::unsent("the lease ran out before the call was made");
-                asked.iter().map(|_| Err(error.clone())).collect()
-            } else {
-                call(desk, asked, &rows).await
+            if let Some(until) = until.min() {
+                desk.send_before(until);
             }
+            call(desk, asked, &rows).await
         }
         // Nothing was written yet.
         Err(error) => asked.iter().map(|_| Err(error.clone())).collect(),

@@ -249,16 +249,10 @@ async fn call_crm(
     call: &[Job],
 ) -> Results {
     let rows: Vec<WriteRow> = call.iter().map(|job| row(bound, side, job)).collect();
-    let send_before = call
-        .iter()
-        .map(|job| job.intent.send_before)
-        .min()
-        .unwrap_or_default();
+    let send_before = call.iter().map(|job| job.intent.send_before).min();
+    desk.send_before(send_before.unwrap_or_default());
     if kind == IntentKind::Archive {
-        return match call_expired(desk, send_before) {
-            true => late(&rows).into_iter().collect(),
-            false => archive(desk, bound, side, rows).await,
-        };
+        return archive(desk, bound, side, rows).await;
     }
     let (empty, full): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.fields.is_empty());
     let mut results = Results::new();
@@ -280,7 +274,7 @@ async fn call_crm(
         if rows.is_empty() {
             continue;
         }
-        let replies = one_call(desk, bound, (side, kind, send_before), &rows).await;
+        let replies = one_call(desk, bound, (side, kind), &rows).await;
         if rows.len() > 1 && poisoned(&replies, first) {
             let (left, right) = rows.split_at(rows.len() / 2);
             waiting.push(right.to_vec());
@@ -295,13 +289,10 @@ async fn call_crm(
 async fn one_call(
     desk: &Desk<'_>,
     bound: &Bound,
-    (side, kind, send_before): (Side, IntentKind, Timestamp),
+    (side, kind): (Side, IntentKind),
     rows: &[WriteRow],
 ) -> Vec<(String, RowResult)> {
     let object = bound.object(side);
-    if call_expired(desk, send_before) {
-        return late(rows);
-    }
     match kind {
         IntentKind::Create => {
             desk.crms
@@ -317,20 +308,6 @@ async fn one_call(
 fn key_field(bound: &Bound, side: Side) -> Option<&str> {
     let key = bound.key_field(side);
     key.filter(|_| !bugs::on(Bug::CreateWithoutKey))
-}
-
-fn late(rows: &[WriteRow]) -> Vec<(String, RowResult)> {
-    let late = |row: &WriteRow| (row.trace.clone(), Err(too_late()));
-    rows.iter().map(late).collect()
-}
-
-pub fn too_late() -> CrmError {
-    CrmError::unsent("the lease ran out before the call was made")
-}
-
-/// A process that was paused too long must not send what it decided before the pause.
-pub fn call_expired(desk: &Desk<'_>, send_before: Timestamp) -> bool {
-    desk.site.clock.now() > send_before && !bugs::on(Bug::ExpiredCallSent)
 }
 
 /// The whole call was refused for good, so one of its rows may be the only culprit. An unknown

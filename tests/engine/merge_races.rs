@@ -71,7 +71,10 @@ async fn pairs_that_wait_for_a_person_after_a_merge_do_not_wake_each_other_for_e
     world.settle().await;
     assert_eq!(world.letter_codes().await, ["merged", "merged"]);
     world.edit_salesforce("Contact", &pairs[0].1, &[("Title", "CEO")]);
+    let before = world.to_hubspot.sent();
     world.settle().await;
+    let sent = world.to_hubspot.sent() - before;
+    assert!(sent < 60, "{sent} requests for one edit");
     assert!(world.pairs().await.is_empty(), "both still wait");
     assert_eq!(world.api_writes(), 2, "the two creates of the first sync");
     world.assert_quiet().await;

@@ -250,7 +250,7 @@ async fn an_account_that_is_being_moved_is_left_alone_and_its_owner_told() {
 
 /// Rows 2, 5 and 15 of the fault catalogue: the write was done, and nobody was told.
 #[tokio::test]
-async fn a_write_whose_reply_is_lost_in_any_way_is_not_sent_again() {
+pub async fn a_write_whose_reply_is_lost_in_any_way_is_not_sent_again() {
     for (status, body) in [
         (504, ""),
         (524, ""),

@@ -30,6 +30,16 @@ fn by_test() -> Vec<ByTest> {
             "left: 0",
         ),
         (
+            Bug::IntentNotCommitted,
+            outages::a_write_whose_reply_is_lost_in_any_way_is_not_sent_again,
+            "open until it is known",
+        ),
+        (
+            Bug::UnknownOutcomeTakenForFailure,
+            outages::a_write_whose_reply_is_lost_in_any_way_is_not_sent_again,
+            "open until it is known",
+        ),
+        (
             Bug::LeftOpenIntentsForgotten,
             a_create_whose_reply_was_lost_is_found_by_the_poll_and_not_repeated_in_hubspot,
             "a write changed nothing",

@@ -11,6 +11,7 @@ mod wire;
 mod world;
 
 mod access;
+mod frozen;
 mod limits;
 mod outages;
 mod overtaken;

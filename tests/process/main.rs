@@ -12,3 +12,4 @@ mod plans;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod runs;
+mod staying;

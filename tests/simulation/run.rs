@@ -153,6 +153,11 @@ impl<'a> Run<'a> {
         let hubspot = HubSpotSim::new(SimClock::new(clock.clone()), hubspot);
         let options = SalesforceOptions::default();
         let salesforce = SalesforceSim::new(SimClock::new(clock.clone()), options);
+        if seed.is_multiple_of(2) {
+            let tracked = ["Email", "FirstName", "LastName", "Title", "Phone"];
+            let kept = salesforce.track_history("Contact", &tracked);
+            kept.expect("these fields can be tracked");
+        }
         if cast.shouts {
             salesforce.set_trigger(
                 "Contact",

@@ -19,6 +19,23 @@ use sqlx::{AssertSqlSafe, Connection};
 
 const SOCKET: &str = ".s.PGSQL.5432";
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Tests commit a lot and need not survive the machine.
+const QUICK: &[&str] = &[
+    "-c",
+    "listen_addresses=",
+    "-c",
+    "fsync=off",
+    "-c",
+    "synchronous_commit=off",
+    "-c",
+    "full_page_writes=off",
+    "-c",
+    "max_connections=200",
+    "-c",
+    "shared_buffers=32MB",
+    "-c",
+    "autovacuum=off",
+];
 /// Stops the server it started when its standard input ends.
 const KEEPER: &str = r#"
 dir=$1; shift
@@ -76,7 +93,7 @@ fn start() -> Option<Server> {
         return Some(given(&url));
     }
     match find_binaries().ok_or("no initdb found".to_owned()) {
-        Ok(binaries) => Some(start_cluster(&binaries)),
+        Ok(binaries) => Some(start_cluster(binaries)),
         Err(why) => {
             let required = std::env::var("TANDEM_REQUIRE_POSTGRES").is_ok_and(|set| set == "1");
             assert!(!required, "PostgreSQL is required and missing: {why}");
@@ -104,7 +121,7 @@ fn given(url: &str) -> Server {
 }
 
 /// The directory that holds `initdb` and `postgres`: found on the path, or where Debian keeps it.
-fn find_binaries() -> Option<PathBuf> {
+pub fn find_binaries() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).map(|dir| dir.join("initdb"));
     let mut packaged: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
@@ -151,77 +168,103 @@ fn as_user(program: &Path, user: Option<(u32, u32)>, home: &Path) -> Command {
     command
 }
 
-fn start_cluster(binaries: &Path) -> Server {
-    let user = unprivileged();
-    let dir = tempfile::Builder::new()
-        .prefix("tandem-pg-")
-        .tempdir_in("/tmp")
-        .expect("a temporary directory can be made")
-        .keep();
-    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700)).expect("it is ours");
-    if let Some((uid, gid)) = user {
-        chown(&dir, Some(uid), Some(gid)).expect("root may give a directory away");
-    }
-    let data = dir.join("data");
-    let made = as_user(&binaries.join("initdb"), user, &dir)
-        .arg("-D")
-        .arg(&data)
-        .args([
-            "-U",
-            "tandem",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--no-sync",
-        ])
-        .output()
-        .expect("initdb can be run");
-    let said = String::from_utf8_lossy(&made.stderr);
-    assert!(made.status.success(), "initdb failed: {said}");
-    let keeper = keep_running(binaries, &dir, &data, user);
-    await_socket(&dir);
+fn start_cluster(binaries: PathBuf) -> Server {
+    let site = Site::make(binaries);
+    let keeper = site.keep_running(KEEPER, QUICK);
+    await_socket(&site);
     Server {
-        before: "postgres://tandem@localhost/".to_owned(),
-        after: format!("?host={}", dir.display()),
         _keeper: Some(keeper),
+        ..given(&site.url(""))
     }
 }
 
-fn keep_running(binaries: &Path, dir: &Path, data: &Path, user: Option<(u32, u32)>) -> Child {
-    as_user(Path::new("/bin/sh"), user, Path::new("/"))
-        .process_group(0)
-        .args(["-c", KEEPER, "keeper"])
-        .arg(dir)
-        .arg(binaries.join("postgres"))
-        .arg("-D")
-        .arg(data)
-        .arg("-k")
-        .arg(dir)
-        .args([
-            "-c",
-            "listen_addresses=",
-            "-c",
-            "fsync=off",
-            "-c",
-            "synchronous_commit=off",
-        ])
-        .args(["-c", "full_page_writes=off", "-c", "max_connections=200"])
-        .args(["-c", "shared_buffers=32MB", "-c", "autovacuum=off"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("a shell can be started")
+/// Where a throw-away cluster lives, and as whom.
+pub struct Site {
+    binaries: PathBuf,
+    dir: PathBuf,
+    user: Option<(u32, u32)>,
 }
 
-fn await_socket(dir: &Path) {
+impl Site {
+    /// Makes a directory and an empty cluster in it.
+    pub fn make(binaries: PathBuf) -> Self {
+        let user = unprivileged();
+        let dir = tempfile::Builder::new()
+            .prefix("tandem-pg-")
+            .tempdir_in("/tmp")
+            .expect("a temporary directory can be made")
+            .keep();
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700)).expect("it is ours");
+        if let Some((uid, gid)) = user {
+            chown(&dir, Some(uid), Some(gid)).expect("root may give a directory away");
+        }
+        let site = Self {
+            binaries,
+            dir,
+            user,
+        };
+        let made = as_user(&site.binaries.join("initdb"), user, &site.dir)
+            .arg("-D")
+            .arg(site.data())
+            .args([
+                "-U",
+                "tandem",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--no-sync",
+            ])
+            .output()
+            .expect("initdb can be run");
+        let said = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "initdb failed: {said}");
+        site
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
+    pub fn url(&self, database: &str) -> String {
+        let dir = self.dir.display();
+        format!("postgres://tandem@localhost/{database}?host={dir}")
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.join("log")).unwrap_or_default()
+    }
+
+    /// Starts the server under a keeper, a script that stops it when its standard input ends.
+    pub fn keep_running(&self, keeper: &str, settings: &[&str]) -> Child {
+        as_user(Path::new("/bin/sh"), self.user, Path::new("/"))
+            .process_group(0)
+            .args(["-c", keeper, "keeper"])
+            .arg(&self.dir)
+            .arg(self.binaries.join("postgres"))
+            .arg("-D")
+            .arg(self.data())
+            .arg("-k")
+            .arg(&self.dir)
+            .args(settings)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a shell can be started")
+    }
+}
+
+fn await_socket(site: &Site) {
     let start = Instant::now();
-    while !dir.join(SOCKET).exists() {
-        let log = || std::fs::read_to_string(dir.join("log")).unwrap_or_default();
+    while !site.dir().join(SOCKET).exists() {
         assert!(
             start.elapsed() < PATIENCE,
             "PostgreSQL did not start: {}",
-            log()
+            site.log()
         );
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -2,14 +2,17 @@
 //!
 //! Everything goes through the simulators' direct doors, as from a browser, and into the ledger.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, anyhow};
 use serde_json::json;
 
 use crate::clock::Clock;
 use crate::model::Side;
-use crate::sim::seed::Heroine;
+use crate::sim::seed::{Heroine, Seeded};
 
 use super::ledger::{Edit, EditKind, Ledger, Partners, View};
+use super::outcome::Outcome;
 use super::shape::{self, Form, Rule, Shape};
 use super::typed::{self, Typed};
 
@@ -107,6 +110,26 @@ impl<'a> Editor<'a> {
             };
         }
         Ok(())
+    }
+
+    /// From here on only these pairs are edited.
+    pub fn offer(&mut self, targets: Vec<Target>) {
+        self.targets = targets;
+    }
+
+    /// Somebody types another value into the other end of the field before this edit gets there.
+    pub fn compete(&mut self, edit: &Edit, ledger: &mut Ledger) -> anyhow::Result<()> {
+        let (EditKind::Field { rule, .. }, Some(partner)) = (&edit.kind, &edit.partner) else {
+            return Ok(());
+        };
+        if !is_typed(rule) {
+            return Ok(());
+        }
+        let side = edit.side.other();
+        match typed::invent(rule, side, &mut self.dice, self.view.meaning) {
+            Some(typed) => self.write(edit.shape, rule, partner, &typed, ledger),
+            None => Ok(()),
+        }
     }
 
     fn side(&mut self) -> Side {
@@ -299,4 +322,34 @@ fn borrowed<'t>(properties: &'t [(&'static str, String)]) -> Vec<(&'t str, &'t s
 
 fn is_typed(rule: &Rule) -> bool {
     rule.typed && !matches!(rule.form, Form::Company { .. })
+}
+
+/// Linked pairs that nobody waits for a person about.
+pub fn free_targets(outcome: &Outcome, seeded: &Seeded) -> Vec<Target> {
+    let mut waiting = BTreeSet::new();
+    for open in outcome.holds.iter().chain(&outcome.dead_letters) {
+        waiting.insert((open.mapping.as_str(), open.hubspot_id.as_str()));
+    }
+    let troubled: BTreeSet<(&str, &str)> = seeded
+        .expected
+        .iter()
+        .flat_map(|expected| {
+            let ids = expected.hubspot.iter();
+            ids.map(|id| (expected.hubspot_object, id.as_str()))
+        })
+        .collect();
+    let free = |mapping: &str, object: &str, id: &str| {
+        !waiting.contains(&(mapping, id)) && !troubled.contains(&(object, id))
+    };
+    let links = outcome.links.iter();
+    links
+        .filter_map(|(mapping, hubspot, salesforce)| {
+            let shape = shape::of(mapping)?;
+            free(mapping, shape.hubspot, hubspot).then(|| Target {
+                shape,
+                hubspot: hubspot.clone(),
+                salesforce: salesforce.clone(),
+            })
+        })
+        .collect()
 }

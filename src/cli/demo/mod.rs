@@ -1,24 +1,26 @@
 //! `tandem demo`: both CRMs, the engine and a store on this machine, with people typing into both.
 //!
 //! This file is the order of events. What is seeded is in `sim::seed`, what people type in `edits`,
-//! the judgement in `verify`, the words in `summary`. The engine is behind `engine`.
+//! the judgement in `verify`, the words in `summary`. The engine is behind `engine`. What is public
+//! serves other runs that end with the same judgement (`tests/chaos`).
 
-mod canon;
-mod doubles;
-mod edits;
+pub mod canon;
+pub mod claims;
+pub mod doubles;
+pub mod edits;
 mod engine;
-mod findings;
-mod ledger;
-mod outcome;
+pub mod findings;
+pub mod ledger;
+pub mod outcome;
 mod place;
 mod progress;
 mod report;
 mod run;
-mod shape;
+pub mod shape;
 mod summary;
 mod trouble;
 mod typed;
-mod verify;
+pub mod verify;
 #[cfg(test)]
 mod verify_tests;
 

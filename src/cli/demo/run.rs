@@ -2,7 +2,6 @@
 //!
 //! The engine is stepped from here, so nothing runs behind the back of the measurements.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -18,7 +17,7 @@ use super::super::memory::max_rss_bytes;
 use super::super::sim::Simulators;
 use super::DemoArgs;
 use super::canon::Meaning;
-use super::edits::{ADA_RULE, Editor, Target};
+use super::edits::{ADA_RULE, Editor, free_targets};
 use super::engine::Session;
 use super::ledger::{Ledger, Partners, View};
 use super::outcome::{Outcome, SalesforceAccess, Stepped};
@@ -422,34 +421,4 @@ fn waiting(millis: i64) -> String {
         "Waiting {seconds} s: what failed is tried again later, and a write whose answer was lost \
          is read once it can no longer land."
     )
-}
-
-/// Linked pairs that nobody waits for a person about.
-fn free_targets(outcome: &Outcome, seeded: &Seeded) -> Vec<Target> {
-    let mut waiting = BTreeSet::new();
-    for open in outcome.holds.iter().chain(&outcome.dead_letters) {
-        waiting.insert((open.mapping.as_str(), open.hubspot_id.as_str()));
-    }
-    let troubled: BTreeSet<(&str, &str)> = seeded
-        .expected
-        .iter()
-        .flat_map(|expected| {
-            let ids = expected.hubspot.iter();
-            ids.map(|id| (expected.hubspot_object, id.as_str()))
-        })
-        .collect();
-    let free = |mapping: &str, object: &str, id: &str| {
-        !waiting.contains(&(mapping, id)) && !troubled.contains(&(object, id))
-    };
-    let links = outcome.links.iter();
-    links
-        .filter_map(|(mapping, hubspot, salesforce)| {
-            let shape = shape::of(mapping)?;
-            free(mapping, shape.hubspot, hubspot).then(|| Target {
-                shape,
-                hubspot: hubspot.clone(),
-                salesforce: salesforce.clone(),
-            })
-        })
-        .collect()
 }

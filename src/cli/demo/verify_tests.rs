@@ -23,6 +23,7 @@ struct World {
     salesforce: SalesforceSim,
     links: Vec<LinkSeen>,
     holds: Vec<Open>,
+    letters: Vec<Open>,
     conflicts: Vec<ConflictSeen>,
     seeded: Seeded,
     ledger: Ledger,
@@ -57,6 +58,7 @@ impl World {
             salesforce,
             links: vec![("contacts".to_owned(), ours, theirs)],
             holds: Vec::new(),
+            letters: Vec::new(),
             conflicts: Vec::new(),
             seeded: Seeded::default(),
             ledger: Ledger::default(),
@@ -72,7 +74,7 @@ impl World {
         let claims = Claims {
             links: &self.links,
             holds: &self.holds,
-            dead_letters: &[],
+            dead_letters: &self.letters,
             conflicts: &self.conflicts,
             seeded: &self.seeded,
             ledger: &self.ledger,
@@ -149,6 +151,21 @@ fn a_hold_excuses_its_own_rule_only() {
     let findings = world.verify();
     assert!(findings.mismatches.is_empty());
     assert_eq!((findings.excused, findings.unexpected.len()), (1, 1));
+}
+
+#[test]
+fn who_waits_for_a_listed_parent_is_no_surprise_beside_it() {
+    let mut world = World::new();
+    world.hold(Some("companies/primary"));
+    world.holds[0].why = "unresolved: HubSpot record 77 of mapping `companies`".to_owned();
+    assert_eq!(world.verify().unexpected, world.holds);
+    world.letters = vec![Open {
+        mapping: "companies".to_owned(),
+        hubspot_id: "77".to_owned(),
+        why: "DUPLICATES_DETECTED: this one exists".to_owned(),
+        ..Open::default()
+    }];
+    assert_eq!(world.verify().unexpected, world.letters);
 }
 
 #[test]

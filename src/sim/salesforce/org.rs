@@ -316,20 +316,35 @@ impl Org {
             self.record_types.push(id);
         }
         self.furnish_currencies();
-        self.furnish_definitions();
+        self.hide_stamps_of_histories();
     }
 
-    /// What the org tells about its own objects and fields in rows.
-    fn furnish_definitions(&mut self) {
+    fn hide_stamps_of_histories(&mut self) {
         let schema = Arc::clone(&self.schema);
-        for (object, own) in schema.objects.iter().enumerate() {
-            let Some((kept, _)) = history::of(own.name) else {
+        for (kept, _) in schema
+            .objects
+            .iter()
+            .filter_map(|own| history::of(own.name))
+        {
+            let Some(at) = schema.find(kept) else {
                 continue;
             };
             let lacking = history::LACKING.into_iter();
-            let place = schema.find(kept).unwrap_or(object);
-            let lacking = lacking.filter_map(|name| schema.objects[place].field_at(name));
-            self.hidden.extend(lacking.map(|at| (place, at)));
+            let lacking = lacking.filter_map(|name| schema.objects[at].field_at(name));
+            self.hidden.extend(lacking.map(|field| (at, field)));
+        }
+    }
+
+    /// What the org tells about its own fields in rows; made when somebody first asks.
+    pub fn define(&mut self) {
+        if !self.definitions.is_empty() {
+            return;
+        }
+        let schema = Arc::clone(&self.schema);
+        for (object, own) in schema.objects.iter().enumerate() {
+            if history::of(own.name).is_none() {
+                continue;
+            }
             let name = |name: &str| ("QualifiedApiName", Cell::text(name));
             let entity = self.furnish_row("EntityDefinition", &[name(own.name)]);
             for field in &own.fields {

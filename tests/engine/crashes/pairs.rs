@@ -11,6 +11,8 @@ use crate::{PEOPLE, add_ada, linked};
 pub fn scenarios() -> Vec<Scenario> {
     let mut all = meetings();
     all.extend(partings());
+    all.extend(deletions());
+    all.extend(returns());
     all.extend(mergers());
     all
 }
@@ -106,6 +108,11 @@ fn partings() -> Vec<Scenario> {
                 assert_eq!(world.hs("contacts", &person, "firstname"), "Adele");
             },
         ),
+    ]
+}
+
+fn deletions() -> Vec<Scenario> {
+    vec![
         Scenario::new(
             "a delete that archives in hubspot",
             || {
@@ -144,6 +151,11 @@ fn partings() -> Vec<Scenario> {
                 assert_eq!(picture.count("conflict"), 1);
             },
         ),
+    ]
+}
+
+fn returns() -> Vec<Scenario> {
+    vec![
         Scenario::new(
             "an undelete of a record whose partner was edited",
             || {

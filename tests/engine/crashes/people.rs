@@ -12,6 +12,7 @@ use crate::{PEOPLE, linked};
 pub fn scenarios() -> Vec<Scenario> {
     let mut all = guards();
     all.extend(others());
+    all.extend(sources());
     all
 }
 
@@ -131,6 +132,11 @@ fn others() -> Vec<Scenario> {
                 assert_eq!(picture.count("hold"), 0);
             },
         ),
+    ]
+}
+
+fn sources() -> Vec<Scenario> {
+    vec![
         Scenario::new(
             "a backfill of several chunks",
             || {

@@ -7,6 +7,12 @@ use crate::roles::busy;
 use crate::world::World;
 
 pub fn scenarios() -> Vec<Scenario> {
+    let mut all = associations();
+    all.extend(parents());
+    all
+}
+
+fn associations() -> Vec<Scenario> {
     vec![
         Scenario::new(
             "an association that is made",
@@ -32,6 +38,11 @@ pub fn scenarios() -> Vec<Scenario> {
             },
             |world, _| assert_eq!(primary(world), [""; 0]),
         ),
+    ]
+}
+
+fn parents() -> Vec<Scenario> {
+    vec![
         Scenario::new(
             "a person and her firm are both new",
             || {

@@ -32,6 +32,12 @@ pub(super) fn run(org: &mut Org, incoming: &Incoming, version: &str, with_bin: b
         .ok_or_else(|| Refusal::new("MALFORMED_QUERY", "SOQL statement is missing: send ?q="))?;
     let bound = soql::prepare(org, text)?;
     save::shift_page(org, bound.object);
+    if org.schema.objects[bound.object]
+        .name
+        .ends_with("Definition")
+    {
+        org.define();
+    }
     let mut numbers = bound.run(org, with_bin);
     numbers.retain(|number| !org.hides(bound.object, *number));
     if bound.output.is_none() {

@@ -32,6 +32,7 @@ pub(in crate::sim::salesforce) fn track(
             .filter(|at| *at >= SYSTEM_FIELDS && !own.field(*at).kind.is_compound());
         places.push(at.ok_or_else(|| format!("INVALID_FIELD: {name} cannot be tracked"))?);
     }
+    org.define();
     org.tracked.retain(|(of, _)| *of != object);
     org.tracked
         .extend(places.into_iter().map(|at| (object, at)));
@@ -103,7 +104,7 @@ fn called(field: &Field) -> &'static str {
 
 type Change = (&'static str, Option<Cell>, Option<Cell>);
 
-/// Long texts and sets only say that they changed; a lookup has one row with names and one with ids.
+/// Long texts and sets only say that they changed; a lookup has a row with names and one with ids.
 fn shown(org: &Org, field: &Field, old: Option<&Cell>, new: Option<&Cell>) -> Vec<Change> {
     let (old, new) = (old.cloned(), new.cloned());
     match field.kind {
