@@ -269,11 +269,22 @@ pub fn once_more(unit: &mut Unit, intent: &Intent, intended: &IntendedRule) {
 /// The record that an edit was to be put back into is gone. Nothing else knows of the edit, so it
 /// is kept like one that lost, for whoever takes the record out of the bin.
 pub fn keep_by_name(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, intent: &Intent) {
-    let side = intent.side;
     if unit.is_restoring(intent) {
-        unit.restores.remove(&side);
+        unit.restores.remove(&intent.side);
     }
-    for intended in intent.rules.iter().filter(|rule| rule.reason == RESTORE) {
+    keep(desk, bound, unit, intent.side, &intent.rules);
+}
+
+/// The pair is over, so nothing is put back into it any more: the edits are kept in the same way.
+pub fn end_with_pair(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit) {
+    for (side, restore) in std::mem::take(&mut unit.restores) {
+        unit.changes.intents_closed.push(restore.replaces);
+        keep(desk, bound, unit, side, &restore.rules);
+    }
+}
+
+fn keep(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side, rules: &[IntendedRule]) {
+    for intended in rules.iter().filter(|rule| rule.reason == RESTORE) {
         let Some(rule) = bound.mapping().rule(&intended.rule) else {
             continue;
         };

@@ -1,5 +1,6 @@
 //! Carries a planned batch out: commit what needs no call, then write, then store the verdicts.
 
+use super::audit;
 use super::desk::{Desk, Mode, PlannedWrite};
 use super::load;
 use super::passage;
@@ -21,6 +22,11 @@ pub async fn carry_out(
     desk.tally.proposed = 0;
     if desk.mode == Mode::Observe {
         observe(desk, bound, &mut batch);
+    } else {
+        let over = |unit: &&mut Unit| unit.end == Some(End::Done);
+        for unit in batch.units.iter_mut().filter(over) {
+            audit::end_with_pair(desk, bound, unit);
+        }
     }
     for unit in &mut batch.units {
         if unit.writes.is_empty() && unit.restores.is_empty() {

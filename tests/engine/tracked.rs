@@ -195,3 +195,28 @@ async fn the_histories_of_a_batch_cost_one_call() {
     assert!(costs[1] <= costs[0] + 2, "thirty cost as one: {costs:?}");
     assert!(costs[1] <= costs[2] + 2, "thirty cost as one: {costs:?}");
 }
+
+/// Seed 474 of the simulation, with a field history: the intent stayed open for ever.
+#[tokio::test]
+async fn an_edit_that_was_to_be_put_back_into_a_pair_that_is_over_is_kept_by_name() {
+    let (mut world, hubspot, salesforce) = tracking(PEOPLE, &["Title"]).await;
+    world.edit_hubspot("contacts", &hubspot, &[("jobtitle", "CEO")]);
+    let (org, id) = (world.salesforce.clone(), salesforce.clone());
+    world
+        .to_salesforce
+        .before_losing_reply("PATCH", WRITES, move || {
+            org.edit("Contact", &id, &[("Title", "VP".into())]).unwrap();
+        });
+    world.until_turns_are_taken().await;
+    world.hubspot.archive("contacts", &hubspot).unwrap();
+    world.mark("contacts", Side::HubSpot, &hubspot).await;
+    world.settle().await;
+    world.settle().await;
+    assert!(world.pairs().await.is_empty());
+    let conflicts = world.conflicts().await;
+    assert_eq!(conflicts.len(), 1, "{conflicts:?}");
+    assert_eq!(conflicts[0].loser.get("Title"), Some(&Raw::text("VP")));
+    world.scan().await;
+    assert_eq!(world.conflicts().await.len(), 1, "and once only");
+    world.assert_quiet().await;
+}
