@@ -12,6 +12,9 @@ use sqlx::{FromRow, PgPool, Postgres, Sqlite, SqlitePool};
 
 use super::error::{Result, StoreError, classify};
 
+/// The place of a database that is gone with its connection.
+pub(super) const IN_MEMORY: &str = ":memory:";
+
 /// One statement as both databases read it.
 #[derive(Clone, Copy, Debug)]
 pub struct Dialected {
@@ -184,13 +187,32 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx> {
         let place = self.place.clone();
         let begun = match &self.pool {
-            Pool::Sqlite(pool) => pool
-                .begin_with("BEGIN IMMEDIATE")
-                .await
-                .map(|tx| Tx::Sqlite(tx, place)),
+            Pool::Sqlite(pool) => match pool.begin_with("BEGIN IMMEDIATE").await {
+                Err(sqlx::Error::InvalidSavePointStatement) if self.place != IN_MEMORY => {
+                    return Err(self.renew(pool).await);
+                }
+                begun => begun.map(|tx| Tx::Sqlite(tx, place)),
+            },
             Pool::Postgres(pool) => pool.begin().await.map(|tx| Tx::Postgres(tx, place)),
         };
         begun.map_err(|error| classify(error, &self.place, "BEGIN"))
+    }
+
+    /// SQLite rolls back by itself when the disk is full; the driver does not notice, and holds the
+    /// connection to be in a transaction from then on. It is closed, and the next one is sound.
+    async fn renew(&self, pool: &SqlitePool) -> StoreError {
+        match pool.acquire().await {
+            Ok(connection) => {
+                if let Err(error) = connection.close().await {
+                    tracing::debug!(%error, "a connection did not close well");
+                }
+            }
+            Err(error) => return classify(error, &self.place, "BEGIN"),
+        }
+        StoreError::Busy {
+            place: self.place.clone(),
+            why: "a transaction was cut off, and its connection is made anew".to_owned(),
+        }
     }
 
     /// Has the database parse one statement without running it.

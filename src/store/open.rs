@@ -16,7 +16,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use crate::clock::Clock;
 
 use super::Store;
-use super::db::{Db, Pool};
+use super::db::{Db, IN_MEMORY, Pool};
 use super::error::{OPENING, Result, StoreError, classify};
 use super::planner::Growth;
 use super::rows::{CountDb, GateDb};
@@ -44,7 +44,7 @@ impl Place {
             .strip_prefix("sqlite://")
             .or_else(|| url.strip_prefix("sqlite:"))
             .unwrap_or(url);
-        if path == ":memory:" {
+        if path == IN_MEMORY {
             Self::Memory
         } else {
             Self::File(PathBuf::from(path))
@@ -100,7 +100,7 @@ impl Store {
     }
 
     async fn open_memory(clock: Clock) -> Result<Self> {
-        let place = ":memory:".to_owned();
+        let place = IN_MEMORY.to_owned();
         let options = SqliteConnectOptions::from_str("sqlite::memory:")
             .map_err(|error| classify(error, &place, OPENING))?;
         let db = connect_sqlite(options, place).await?;

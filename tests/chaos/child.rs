@@ -49,6 +49,12 @@ impl Program {
         Run { child, how }
     }
 
+    /// The last line that a run said on stderr.
+    pub fn last_words(&self) -> String {
+        let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+        said.lines().last().unwrap_or_default().to_owned()
+    }
+
     /// How often a run had to wait for its store.
     pub fn ridden_out(&self) -> usize {
         let said = std::fs::read_to_string(&self.log).unwrap_or_default();

@@ -13,6 +13,10 @@ use tandem::cli::demo::canon::Meaning;
 use tandem::cli::demo::ledger::Partners;
 use tokio::runtime::Handle;
 
+use tandem::clock::Clock;
+use tandem::model::WorkspaceId;
+use tandem::store::{Changes, Store};
+
 use crate::arena::Arena;
 use crate::child::How;
 use crate::course::{Plan, conclude, rest};
@@ -96,10 +100,9 @@ pub fn play(handle: &Handle, plan: &Plan, times: u32, tally: &Tally) {
         people.type_some(6);
         people.watch(FULL);
         if let Some(status) = run.has_ended() {
-            tally.fault(
-                &plan.name,
-                format!("it did not outlast the full disk: {status}"),
-            );
+            let last = arena.program.last_words();
+            let what = format!("it did not outlast the full disk: {status}: {last}");
+            tally.fault(&plan.name, what);
             run = arena.program.start(How::Staying);
         }
         tight.free();
@@ -129,4 +132,38 @@ fn refused(arena: &Arena, plan: &Plan, tally: &Tally) {
     if code != 1 || errors.count() != 1 || !named {
         tally.fault(&plan.name, format!("on a full disk: {code} {said}"));
     }
+}
+
+/// Once the driver took the connection to be in a transaction for ever after.
+#[test]
+fn a_store_whose_disk_was_full_goes_on_when_there_is_room() {
+    let Some(tight) = Tight::mount() else {
+        println!("full disk skipped: mounting a file system is not permitted here");
+        return;
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let file = tight.0.path().join("tandem.db");
+        let store = Store::open(&file.display().to_string(), Clock::System).await;
+        let (store, ws) = (store.expect("it opens"), WorkspaceId::new("acme/test"));
+        store.ensure_workspace(&ws).await.expect("there is room");
+        let lease = store.lease(&ws, "sync", "me", 600_000).await;
+        let lease = lease.expect("there is room").expect("the lane is free");
+        let of = |length: usize| Changes {
+            lane_state: Some("x".repeat(length)),
+            ..Changes::default()
+        };
+        tight.fill();
+        let mut refused = 0;
+        for nth in 0..60 {
+            refused += u32::from(store.commit(&lease, of(20_000 * nth)).await.is_err());
+        }
+        assert!(refused > 10, "the disk was full: {refused}");
+        tight.free();
+        let stored = store.commit(&lease, of(7)).await;
+        stored.expect("there is room again");
+        let state = store.lane_state(&ws, "sync").await;
+        assert_eq!(state.expect("it reads").as_deref(), Some("xxxxxxx"));
+        store.close().await;
+    });
 }

@@ -136,8 +136,8 @@ impl<'a> People<'a> {
         edits.filter(|edit| there(&edit.kind)).count()
     }
 
-    /// Waits until one more edit shows on its other side. A run of `sync --once` that ends is started
-    /// again; one that stays must not end.
+    /// Waits until one more edit shows on its other side. A run of `sync --once` that ends is begun
+    /// anew; one that stays must not end.
     pub fn first_arrival(
         &mut self,
         run: &mut Run,

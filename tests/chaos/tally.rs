@@ -138,7 +138,8 @@ impl Tally {
         let mut text = format!(
             "seed {seed}, {} s: {} kills of the process ({} on SQLite, {} on PostgreSQL; {} of \
              `sync --once`), {} kills of PostgreSQL, {} freezes, {} full disks; {} starts, \
-             {} waits for a store, {} edits, {} seen to arrive, {} calls, {} records written, {} conflicts",
+             {} waits for a store, {} edits, {} seen to arrive, {} calls, {} records written, \
+             {} conflicts",
             self.began.elapsed().as_secs(),
             counts.kills_sqlite + counts.kills_postgres,
             counts.kills_sqlite,
