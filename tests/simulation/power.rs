@@ -37,7 +37,6 @@ const CAUGHT: &[(Bug, u64, &str)] = &[
     (Bug::RuleLeftOutOfRest, 1, "I16"),
     (Bug::ParentsLinkWakesNobody, 21, "I16"),
     (Bug::CreatedRecordNotLinked, 6, "I7"),
-    (Bug::StockNotWaitedFor, 33, "I4"),
 ];
 
 /// The mapping that a bug needs to show; otherwise the seed picks one.

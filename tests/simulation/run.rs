@@ -134,6 +134,25 @@ fn set_clock(clock: &Clock, at: Timestamp) {
     clock.advance_millis(at.millis_since(clock.now()));
 }
 
+fn keep_history(org: &SalesforceSim) {
+    let tracked = ["Email", "FirstName", "LastName", "Title", "Phone"];
+    let kept = org.track_history("Contact", &tracked);
+    kept.expect("these fields can be tracked");
+}
+
+/// An org that turns every title into capitals.
+fn shout(org: &SalesforceSim) {
+    org.set_trigger(
+        "Contact",
+        Some(Box::new(|values| {
+            let title = values.get("Title").and_then(|title| title.as_str());
+            if let Some(title) = title.map(str::to_uppercase) {
+                values.insert("Title".to_owned(), title.into());
+            }
+        })),
+    );
+}
+
 impl<'a> Run<'a> {
     fn begin(rig: &'a Rig, seed: u64, wish: Wish) -> Self {
         set_clock(&rig.clock, START);
@@ -154,20 +173,10 @@ impl<'a> Run<'a> {
         let options = SalesforceOptions::default();
         let salesforce = SalesforceSim::new(SimClock::new(clock.clone()), options);
         if seed.is_multiple_of(2) {
-            let tracked = ["Email", "FirstName", "LastName", "Title", "Phone"];
-            let kept = salesforce.track_history("Contact", &tracked);
-            kept.expect("these fields can be tracked");
+            keep_history(&salesforce);
         }
         if cast.shouts {
-            salesforce.set_trigger(
-                "Contact",
-                Some(Box::new(|values| {
-                    let title = values.get("Title").and_then(|title| title.as_str());
-                    if let Some(title) = title.map(str::to_uppercase) {
-                        values.insert("Title".to_owned(), title.into());
-                    }
-                })),
-            );
+            shout(&salesforce);
         }
         let pooled = dice.one_in(3);
         let stage = Stage {
