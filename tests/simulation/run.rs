@@ -134,6 +134,18 @@ fn set_clock(clock: &Clock, at: Timestamp) {
     clock.advance_millis(at.millis_since(clock.now()));
 }
 
+fn store_titles_in_capitals(salesforce: &SalesforceSim) {
+    salesforce.set_trigger(
+        "Contact",
+        Some(Box::new(|values| {
+            let title = values.get("Title").and_then(|title| title.as_str());
+            if let Some(title) = title.map(str::to_uppercase) {
+                values.insert("Title".to_owned(), title.into());
+            }
+        })),
+    );
+}
+
 impl<'a> Run<'a> {
     fn begin(rig: &'a Rig, seed: u64, wish: Wish) -> Self {
         set_clock(&rig.clock, START);
@@ -159,15 +171,7 @@ impl<'a> Run<'a> {
             kept.expect("these fields can be tracked");
         }
         if cast.shouts {
-            salesforce.set_trigger(
-                "Contact",
-                Some(Box::new(|values| {
-                    let title = values.get("Title").and_then(|title| title.as_str());
-                    if let Some(title) = title.map(str::to_uppercase) {
-                        values.insert("Title".to_owned(), title.into());
-                    }
-                })),
-            );
+            store_titles_in_capitals(&salesforce);
         }
         let pooled = dice.one_in(3);
         let stage = Stage {
