@@ -38,10 +38,15 @@ pub fn told(history: &History, sent: &Sent<'_>, fits: impl Fn(&str, &Raw) -> boo
             |entry: &Edit| entry.by_machine && entry.at >= earliest && fits(name, &entry.value);
         let (ours, replaced) = match entries.iter().position(is_ours) {
             Some(at) => {
-                told.again |= at > 0;
                 let ours = &entries[at];
+                // What automations made of it in its own transaction carries our name too.
+                let with_it =
+                    |entry: &&Edit| ours.by.is_some() && entry.by == ours.by && entry.at == ours.at;
+                let made_of_it = entries[..at].iter().rev().take_while(with_it);
+                let made_of_it = made_of_it.count();
+                told.again |= at > made_of_it;
                 (
-                    &ours.value,
+                    &entries[at - made_of_it].value,
                     before(&entries[at + 1..], ours, sent.before.get(name)),
                 )
             }
@@ -121,6 +126,29 @@ mod tests {
             edit("old", 50, None),
         ];
         assert_eq!(replaced(&again), Some((Raw::text("old"), true)));
+    }
+
+    #[test]
+    fn what_an_automation_made_of_our_write_at_once_is_ours_and_nobodys_edit() {
+        let rewritten = [
+            edit("NEW", 101, US),
+            edit("new", 101, US),
+            edit("old", 50, None),
+        ];
+        let told = ask(&rewritten).unwrap();
+        assert!(!told.again);
+        assert_eq!(told.ours["f"], Raw::text("NEW"));
+        assert_eq!(told.replaced["f"], Raw::text("old"));
+    }
+
+    #[test]
+    fn two_writes_of_ours_in_one_second_replaced_nobodys_edit() {
+        let twice = [
+            edit("new", 101, US),
+            edit("old", 101, US),
+            edit("older", 50, None),
+        ];
+        assert_eq!(replaced(&twice), Some((Raw::text("old"), false)));
     }
 
     #[test]

@@ -175,7 +175,7 @@ fn entries(changes: Vec<Change>, us: &str) -> Option<Vec<Edit>> {
     if changes.iter().any(silent) {
         return None;
     }
-    let changes = one_per_transaction(in_order(changes), us);
+    let changes = in_order(changes);
     let first = changes.first()?;
     let before = Edit {
         value: first.old.clone(),
@@ -206,24 +206,6 @@ fn in_order(mut changes: Vec<Change>) -> Vec<Change> {
         ordered.push(changes.remove(next));
     }
     ordered
-}
-
-/// What automations made of our write within its own transaction carries our name too.
-fn one_per_transaction(changes: Vec<Change>, us: &str) -> Vec<Change> {
-    let mut merged: Vec<Change> = Vec::with_capacity(changes.len());
-    for change in changes {
-        match merged.last_mut() {
-            Some(last)
-                if last.at == change.at
-                    && last.by == change.by
-                    && change.by.as_deref() == Some(us) =>
-            {
-                last.new = change.new;
-            }
-            _ => merged.push(change),
-        }
-    }
-    merged
 }
 
 #[cfg(test)]
@@ -258,13 +240,6 @@ mod tests {
         let expected = [("d", false), ("c", true), ("b", false), ("a", false)];
         let expected = expected.map(|(value, ours)| (value.to_owned(), ours));
         assert_eq!(told(mixed), expected);
-    }
-
-    #[test]
-    fn what_a_trigger_makes_of_our_write_is_no_second_edit() {
-        let ours = vec![change("a", "b", 1, "us"), change("b", "B", 1, "us")];
-        let expected = [("B", true), ("a", false)].map(|(value, ours)| (value.to_owned(), ours));
-        assert_eq!(told(ours), expected);
     }
 
     #[test]
