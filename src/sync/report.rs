@@ -135,7 +135,11 @@ pub fn judge(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit) {
         Some(LinkState::Suspended | LinkState::Detached)
     );
     let settled: &[Side] = match &end {
-        End::Done if !waits => &Side::BOTH,
+        // What waits for the parent is one held rule: the rest of the record is done.
+        End::Done
+        | End::BlockedOn {
+            required: false, ..
+        } if !waits => &Side::BOTH,
         End::AtRest => &marked,
         End::Done | End::Failed(_) | End::Paused(_) | End::Again(_) | End::BlockedOn { .. } => &[],
     };
