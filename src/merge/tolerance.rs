@@ -66,7 +66,7 @@ fn covers(tolerances: &[Tolerance], whole: &BTreeSet<String>, part: &BTreeSet<St
     if others.peek().is_none() {
         return true;
     }
-    let forgiven: BTreeSet<_> = whole.iter().map(|text| folded(tolerances, text)).collect();
+    let forgiven: Vec<_> = whole.iter().map(|text| folded(tolerances, text)).collect();
     others.all(|text| forgiven.contains(&folded(tolerances, text)))
 }
 
