@@ -28,11 +28,13 @@ pub async fn write(
     batch: &mut Batch,
     jobs: &mut [(Job, Fields)],
 ) {
+    // Records that an earlier rule has tied here: what was read of them is no longer so.
+    let mut touched = BTreeSet::new();
     for rule in &bound.mapping().rules {
         let Some(ends) = Ends::of(bound, rule) else {
             continue;
         };
-        let changes = Changes::gather(batch, jobs, rule, &ends);
+        let changes = Changes::gather(batch, jobs, rule, &ends, &touched);
         if changes.is_empty() {
             continue;
         }
@@ -40,6 +42,11 @@ pub async fn write(
             desk.send_before(before);
         }
         let sent = changes.send(desk, bound, &batch.tied, &ends).await;
+        for (_, from, _) in changes.add.iter().chain(&changes.remove) {
+            let place = (from.clone(), ends.to.clone());
+            batch.tied.remove(&place);
+            touched.insert(place);
+        }
         let mut failed = sent.unwrap_or_else(|error| changes.everything(error));
         for (at, (job, stored)) in jobs.iter_mut().enumerate() {
             let rules = &mut job.intent.rules;
@@ -149,7 +156,13 @@ struct Changes {
 }
 
 impl Changes {
-    fn gather(batch: &Batch, jobs: &[(Job, Fields)], rule: &Rule, ends: &Ends) -> Self {
+    fn gather(
+        batch: &Batch,
+        jobs: &[(Job, Fields)],
+        rule: &Rule,
+        ends: &Ends,
+        touched: &BTreeSet<(RecordId, String)>,
+    ) -> Self {
         let mut changes = Self::default();
         for (at, (job, _)) in jobs.iter().enumerate() {
             let Some(intended) = job.intent.rules.iter().find(|r| r.rule == rule.name) else {
@@ -161,7 +174,8 @@ impl Changes {
             if !intended.after.contains_key(&ends.field) {
                 continue;
             }
-            if job.intent.kind == IntentKind::Create {
+            let place = (from.clone(), ends.to.clone());
+            if job.intent.kind == IntentKind::Create && !touched.contains(&place) {
                 changes.created.insert(at);
             }
             let before: BTreeSet<RecordId> = split_ids(&intended.before, &ends.field);

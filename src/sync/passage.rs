@@ -49,13 +49,11 @@ pub fn note_left(unit: &mut Unit, intent: &Intent) {
         IntentKind::Create | IntentKind::Associate => Vec::new(),
     };
     let side = intent.side;
-    let grant = None;
-    let cases = kinds.into_iter().map(|kind| Guarded {
+    unit.guarded.extend(kinds.into_iter().map(|kind| Guarded {
         kind,
         side,
-        grant: grant.clone(),
-    });
-    unit.guarded.extend(cases);
+        grant: None,
+    }));
 }
 
 /// Counts what [`note_left`] noted; the grants are those that name the records now.

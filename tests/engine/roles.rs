@@ -334,3 +334,46 @@ pub async fn busy() -> Office {
     world.edit_hubspot("contacts", &office.person.0, &[("jobtitle", "CTO")]);
     office
 }
+
+/// HubSpot's type of contact to deal under the label `Influencer`.
+const INFLUENCES: u32 = 39;
+
+fn two_roles() -> String {
+    let second = "  - hubspot: deals\n    label: Influencer\n    \
+                  salesforce: OpportunityContactRole\n    role: Evaluator\n    mapping: deals\n";
+    format!("{CONTACTS}{second}")
+}
+
+/// A labelled tie replaces the labels its pair has, so the second role must know of the first.
+#[tokio::test]
+async fn two_roles_given_at_once_are_two_labels_of_one_tie() {
+    for linked in [true, false] {
+        let mut office = Office::new(Setup::with(&[&two_roles(), DEALS]), 1).await;
+        office.world.open().await;
+        office.world.settle().await;
+        let (mut person, deal) = (office.person.1.clone(), office.deals[0].1.clone());
+        if !linked {
+            let bo = [("Email", "bo@example.com"), ("LastName", "Ek")];
+            person = office.world.add_salesforce("Contact", &bo);
+        }
+        for name in [ROLE, "Evaluator"] {
+            role(&office.world, &person, &deal, name);
+        }
+        office.world.scan().await;
+        office.world.settle().await;
+        let pairs = office.world.pairs().await;
+        let pair = pairs.iter().find(|(_, there)| *there == person);
+        let here = &pair.expect("she is linked").0;
+        let ties = office.world.hubspot.associations("contacts", here, "deals");
+        assert_eq!(ties.len(), 1, "linked before: {linked}");
+        for kind in [DECIDES, INFLUENCES] {
+            assert!(
+                ties[0].1.contains(&kind),
+                "linked before: {linked}, {ties:?}"
+            );
+        }
+        office.world.scan().await;
+        assert_eq!(rows(&office.world).len(), 2, "neither role is taken back");
+        office.world.assert_quiet().await;
+    }
+}

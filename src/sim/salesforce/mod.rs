@@ -286,7 +286,8 @@ impl SalesforceSim {
     /// Tracks a few fields of accounts, contacts and opportunities, as most orgs do.
     pub fn track_usual_history(&self) {
         for (object, fields) in schema::history::USUAL {
-            self.track_history(object, fields).ok();
+            let kept = self.track_history(object, fields);
+            debug_assert!(kept.is_ok(), "{object}: {kept:?}");
         }
     }
 
