@@ -4,23 +4,30 @@
 //! spawns or decides; whoever drives the engine owns the loop and the clock.
 
 mod order;
+mod plan_file;
+mod planned;
 mod refresh;
 mod room;
 mod setup;
+mod undo;
 
 use std::collections::BTreeMap;
 
 use crate::bugs::{self, Bug};
 use crate::clock::Ids;
 use crate::crm::{Crms, Shut};
-use crate::model::{Failure, MappingName, RunId, Side, Task, Timestamp};
+use crate::model::{BySide, Failure, MappingName, RunId, Side, Task, Timestamp};
 use crate::pipeline::{CLAIM_LIMIT, LANE, Lane, Site};
 use crate::sources::{self, Pace};
 use crate::store::{Changes, Claimed, Mark, RunRow, Store, StoreError};
-use crate::sync::{self, Desk, Mode, Since, Tally};
+use crate::sync::{self, Desk, Frozen, Mode, Since, Tally};
 
-pub use setup::{Busy, Lacking, Options, Parts, SetupError, read_schemas};
-use setup::{bind_all, check_accounts, check_lacks, pace, remember_accounts};
+pub use plan_file::{NotAPlan, PlanFile, fields_json, row_json};
+pub use setup::{
+    Busy, DAY_MILLIS, JOURNAL_DAYS, Lacking, Options, Parts, SetupError, read_schemas,
+};
+use setup::{bind_all, check_accounts, check_lacks, check_plan, pace, remember_accounts};
+pub use undo::{Spared, Undo, undo};
 
 /// How often work that waits too long for a parent is looked for.
 const LOOK_THROUGH_MILLIS: i64 = 3_600_000;
@@ -60,6 +67,8 @@ pub struct Engine {
     pace: Pace,
     tally: Tally,
     idle_calls: u64,
+    /// Calls of polls and scans, which look for what nobody has planned.
+    looking: BySide<u64>,
     auth_failure: Option<Failure>,
     /// Mappings that no longer fit their CRMs, and why.
     laid_off: BTreeMap<MappingName, Failure>,
@@ -90,6 +99,7 @@ impl Engine {
         };
         let schemas = read_schemas(&crms, &mappings).await?;
         check_accounts(&store, &workspace, &schemas.accounts).await?;
+        check_plan(&options.mode, &schemas.accounts)?;
         check_lacks(&mappings, &schemas, options.lacking)?;
         let bound = bind_all(&mappings, &schemas)?;
         store.ensure_workspace(&workspace).await?;
@@ -118,6 +128,7 @@ impl Engine {
             pace,
             tally: Tally::default(),
             idle_calls: 0,
+            looking: BySide::default(),
             auth_failure: None,
             laid_off: BTreeMap::new(),
             refreshed_at: None,
@@ -161,12 +172,23 @@ impl Engine {
         let since = self.looked_through;
         if since.is_none_or(|at| now.millis_since(at) >= LOOK_THROUGH_MILLIS) {
             lane.wake_overdue(&self.site.workspace).await?;
+            let kept = now.plus_millis(-self.options.journal_millis);
+            order::prune_journal(lane, &self.site, kept).await?;
             self.looked_through = Some(now);
         }
         let batch = self.crms.rows(Side::HubSpot);
         // Under pressure an attempt takes on as many batches as ever, so fewer records.
         let limit = u32::try_from(BATCHES * batch).unwrap_or(CLAIM_LIMIT);
-        let claim = lane.claim(limit, room::riders(&self.crms)).await?;
+        let source = match self.options.mode {
+            Mode::Write => None,
+            Mode::Observe | Mode::Apply(_) | Mode::Rehearse(_) => {
+                planned::source_due(lane, &self.site).await?
+            }
+        };
+        let claim = match source {
+            Some(claim) => Some(claim),
+            None => lane.claim(limit, room::riders(&self.crms)).await?,
+        };
         let Some((class, claimed)) = claim.map(|claim| (claim.class, claim.work)) else {
             return self.nothing_due().await;
         };
@@ -186,7 +208,7 @@ impl Engine {
         if let Some(step) = self.lay_off(&mapping, &claimed).await? {
             return Ok(step);
         }
-        let before = self.calls();
+        let before = (self.calls(), self.calls_of_sides());
         let mut work = Work {
             kind: first.task.kind(),
             mapping,
@@ -202,9 +224,12 @@ impl Engine {
         }
         work.writes = self.tally.writes - work.writes;
         self.refresh_if_stale().await?;
-        let calls = self.calls() - before;
+        let calls = self.calls() - before.0;
         if let Some(lane) = &mut self.lane {
             lane.had(class, calls);
+        }
+        if matches!(work.kind, "poll" | "scan") {
+            self.looked(&before.1);
         }
         tracing::debug!(
             kind = work.kind,
@@ -271,7 +296,7 @@ impl Engine {
             site: &self.site,
             crms: &self.crms,
             lane,
-            mode: self.options.mode,
+            mode: &mut self.options.mode,
             limits: self.options.limits,
             tally: &mut self.tally,
             since: Since::now(&self.site, &self.crms),
@@ -284,8 +309,20 @@ impl Engine {
         outcome
     }
 
+    fn looked(&mut self, before: &BySide<u64>) {
+        let now = self.calls_of_sides();
+        for side in Side::BOTH {
+            *self.looking.get_mut(side) += now.get(side) - before.get(side);
+        }
+    }
+
     /// One step of a source; its cursor and its marks are one commit.
     async fn produce(&mut self, claimed: Claimed) -> Result<u64, StoreError> {
+        if self.options.mode.frozen().is_some()
+            && let Some(next) = planned::not_now(&self.site, &claimed)
+        {
+            return self.put_aside(&claimed, next).await;
+        }
         let before = self.calls();
         let produced = sources::produce(&self.site, &self.crms, &claimed.task, &self.pace).await;
         let Some(lane) = &mut self.lane else {
@@ -355,13 +392,9 @@ impl Engine {
     }
 
     fn run_row(&self, ended_at: Option<Timestamp>) -> RunRow {
-        let mode = match self.options.mode {
-            Mode::Write => "sync",
-            Mode::Observe => "plan",
-        };
         RunRow {
             id: self.site.run.clone(),
-            kind: mode.to_owned(),
+            kind: self.options.mode.as_str().to_owned(),
             started_at: self.started_at,
             ended_at,
             summary: format!("{{\"writes\":{}}}", self.tally.writes),
@@ -372,6 +405,7 @@ impl Engine {
     pub async fn close(mut self) -> Result<(), StoreError> {
         let row = self.run_row(Some(self.site.clock.now()));
         if let Some(lane) = self.lane.take() {
+            planned::give_back(&lane, &self.site, &self.tally.left).await?;
             let changes = Changes {
                 run: Some(row),
                 lane_state: Some(self.crms.gates()),
@@ -413,8 +447,24 @@ impl Engine {
         self.auth_failure.as_ref()
     }
 
+    /// Calls made so far to look for changes that nobody has planned.
+    pub fn looking_calls(&self) -> BySide<u64> {
+        self.looking
+    }
+
+    pub fn calls_of_sides(&self) -> BySide<u64> {
+        let (hubspot, salesforce) = (self.crms.hubspot.calls(), self.crms.salesforce.calls());
+        BySide::new(hubspot.total, salesforce.total)
+    }
+
     fn calls(&self) -> u64 {
-        self.crms.hubspot.calls().total + self.crms.salesforce.calls().total
+        let calls = self.calls_of_sides();
+        calls.hubspot + calls.salesforce
+    }
+
+    /// The plan that this run keeps to, and what became of each of its rows so far.
+    pub fn frozen(&self) -> Option<&Frozen> {
+        self.options.mode.frozen()
     }
 
     /// When the next piece of work other than looking for changes is due: records, and backfills

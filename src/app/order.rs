@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::Engine;
 use crate::mapping::{self, Mapping, SourceFile};
-use crate::model::{Cause, MappingName, Revision, Side, Task};
+use crate::model::{Cause, MappingName, Revision, Side, Task, Timestamp};
+use crate::pipeline::{Lane, Site};
 use crate::sources;
-use crate::store::{Changes, Mark, StoreError};
+use crate::store::{Changes, Mark, StoreError, journal_kept_from};
 
 impl Engine {
     /// Records which mapping revisions run now, what that means for what was read before, and
@@ -46,6 +47,7 @@ impl Engine {
         }
         store.activate(ws, &active).await?;
         sources::arrange(site).await?;
+        self.mark_planned().await?;
         self.in_order = true;
         Ok(())
     }
@@ -78,6 +80,34 @@ impl Engine {
             })
             .collect())
     }
+}
+
+/// Old entries go a part at a time, so that no statement takes long.
+const PRUNED_AT_ONCE: u32 = 5_000;
+const PRUNES: usize = 20;
+
+/// Removes what the journal is not to keep any longer; the rest of a very long one goes next time.
+pub(super) async fn prune_journal(
+    lane: &Lane,
+    site: &Site,
+    before: Timestamp,
+) -> Result<(), StoreError> {
+    let (store, ws) = (&site.store, &site.workspace);
+    for nth in 0..PRUNES {
+        let oldest = store.journal_oldest(ws).await?;
+        if oldest.is_none_or(|at| at >= before) {
+            return Ok(());
+        }
+        if nth == 0 {
+            let changes = Changes {
+                cursors: vec![journal_kept_from(before)],
+                ..Changes::default()
+            };
+            lane.commit(changes).await?;
+        }
+        store.prune_journal(ws, before, PRUNED_AT_ONCE).await?;
+    }
+    Ok(())
 }
 
 /// Whether the records would be matched otherwise than under the earlier text of the mapping. Match

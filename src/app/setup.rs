@@ -13,7 +13,7 @@ use crate::model::{BySide, MappingName, Schemas, Side, WorkspaceId};
 use crate::pipeline::Site;
 use crate::sources::Pace;
 use crate::store::{Store, StoreError};
-use crate::sync::{Limits, Mode};
+use crate::sync::{Frozen, Limits, Mode};
 
 pub struct Parts {
     pub store: Arc<Store>,
@@ -26,13 +26,15 @@ pub struct Parts {
     pub options: Options,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     pub mode: Mode,
     pub limits: Limits,
     /// `None`: from the daily allowance, as `poll: auto` promises.
     pub poll_millis: Option<i64>,
     pub scan_millis: i64,
+    /// Journal entries older than this go.
+    pub journal_millis: i64,
     /// Whether an engine starts although a CRM lacks what some of the records will need.
     pub lacking: Lacking,
     pub busy: Busy,
@@ -55,13 +57,18 @@ pub enum Lacking {
     Refused,
 }
 
+/// How long the journal is kept when nobody says otherwise, in days.
+pub const JOURNAL_DAYS: i64 = 30;
+pub const DAY_MILLIS: i64 = 24 * 3_600_000;
+
 impl Default for Options {
     fn default() -> Self {
         Self {
             mode: Mode::Write,
             limits: Limits { creates: u64::MAX },
             poll_millis: None,
-            scan_millis: 24 * 3_600_000,
+            scan_millis: DAY_MILLIS,
+            journal_millis: JOURNAL_DAYS * DAY_MILLIS,
             lacking: Lacking::Letters,
             busy: Busy::Refused,
         }
@@ -87,6 +94,16 @@ pub enum SetupError {
     OtherAccount {
         side: Side,
         found: String,
+        given: String,
+    },
+    #[error(
+        "the plan was made for {side} account {planned}, but the credentials are for {given}; \
+         nothing was changed",
+        side = side.title()
+    )]
+    PlanOfOther {
+        side: Side,
+        planned: String,
         given: String,
     },
     #[error("another process is working on this workspace; wait for it or stop it")]
@@ -186,6 +203,23 @@ pub(super) fn check_lacks(
     }
 }
 
+/// A plan is carried out on the accounts it was made for.
+pub(super) fn check_plan(mode: &Mode, accounts: &BySide<String>) -> Result<(), SetupError> {
+    let Some(planned) = mode.frozen().and_then(Frozen::accounts) else {
+        return Ok(());
+    };
+    for side in Side::BOTH {
+        if planned.get(side) != accounts.get(side) {
+            return Err(SetupError::PlanOfOther {
+                side,
+                planned: planned.get(side).clone(),
+                given: accounts.get(side).clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// A store remembers which accounts it was filled from; links of another one would be wrong.
 pub(super) async fn check_accounts(
     store: &Store,
@@ -244,7 +278,6 @@ pub(super) fn bind_all(
 
 /// Quiet polling may take 5 % of the day's calls and is never slower than 15 minutes.
 pub(super) fn pace(crms: &Crms, site: &Site, options: &Options) -> Pace {
-    const DAY_MILLIS: i64 = 24 * 3_600_000;
     const SLOWEST_MILLIS: i64 = 15 * 60_000;
     const FASTEST_MILLIS: i64 = 10_000;
     let poll_millis = BySide::from_fn(|side| {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{approve, check, conflicts, dead_letters, demo, links, plan, sim, sync};
+use super::{apply, approve, check, conflicts, dead_letters, demo, links, plan, sim, sync, undo};
 
 /// Keeps a HubSpot portal and a Salesforce org in step, both ways, and can explain every value.
 ///
@@ -31,6 +31,10 @@ pub enum Command {
     Sync(sync::SyncArgs),
     /// Show what `sync --once` would write, and write nothing.
     Plan(plan::PlanArgs),
+    /// Carry out a plan that `plan --out` made, and write nothing else.
+    Apply(apply::ApplyArgs),
+    /// Take back what a run wrote: shows the plan, and with --yes writes it.
+    Undo(undo::UndoArgs),
     /// Check mapping files; all faults at once.
     Check(check::CheckArgs),
     /// Print the JSON Schema of mapping files, for completion in an editor.

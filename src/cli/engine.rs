@@ -1,5 +1,5 @@
-//! Where commands meet the engine: `sync`, `plan` and the live half of `check`. The loop that steps
-//! it is in `drive`.
+//! Where commands meet the engine: `sync` and the live half of `check`; what plans is in `planned`.
+//! The loop that steps it is in `drive`.
 //!
 //! Everything the engine needs comes in already checked: credentials, mappings, an open store.
 
@@ -24,12 +24,10 @@ use super::data::Data;
 use super::drive::{Course, STOP_WITHIN, Stop, drive};
 use super::output::{Advice, Outcome, Output};
 use super::sim::told_to_stop;
-use super::{files, plan_report, run_report};
+use super::{files, run_report};
 
 /// How long a run waits for work that is not due yet.
-const HORIZON_MILLIS: i64 = 3 * 60_000;
-/// A plan waits for a passing fault only, not for the fate of somebody's earlier write.
-const PLAN_HORIZON_MILLIS: i64 = 10_000;
+pub const HORIZON_MILLIS: i64 = 3 * 60_000;
 /// Calls that reading the schemas may need.
 const CALLS_AT_START: u32 = 25;
 /// As much of the waiting work as is looked through for sources that fail.
@@ -45,6 +43,8 @@ pub struct Ready {
     pub data: Data,
     /// Records the run may create; the rest waits.
     pub max_creates: Option<u64>,
+    /// How long the journal is kept.
+    pub journal_days: i64,
 }
 
 /// Brings both CRMs in step once and prints the summary.
@@ -106,41 +106,8 @@ async fn sync(ready: Ready, course: Course, output: &Output) -> anyhow::Result<E
     })
 }
 
-/// Shows what [`sync_once`] would write; `Outcome::Different` when there is something to write.
-/// `ready` has a store of its own, so that nothing is left of the run.
-pub async fn plan(mut ready: Ready, output: &Output) -> anyhow::Result<Outcome> {
-    let started = ready.data.now();
-    let scratch = ready.data.scratch.take();
-    let mut stop: Stop = Box::pin(told_to_stop());
-    let course = Course::UntilQuiet(PLAN_HORIZON_MILLIS);
-    let (mut engine, store, told) = open_unless(&mut stop, ready, Mode::Observe, course).await?;
-    let linked = store.summary(&engine.site().workspace).await?.links;
-    let ended = match told {
-        true => Ok(true),
-        false => drive(&mut engine, &mut stop, course).await,
-    };
-    let rest = run_report::RunReport::of(&engine, started).await;
-    let report = plan_report::PlanReport::of(&engine, &linked).await;
-    close(engine, store).await?;
-    drop(scratch);
-    if ended? {
-        return Err(Advice::new("stopped before the plan was complete", "run it again").into());
-    }
-    let (rest, report) = (rest?, report?);
-    if rest.is_blind() {
-        let what = format!("the plan is not complete: {}", rest.blind_spots());
-        return Err(Advice::new(what, "run it again").into());
-    }
-    output.answer(&report.json(&rest), || report.text(&rest));
-    Ok(if report.is_empty() {
-        Outcome::Done
-    } else {
-        Outcome::Different
-    })
-}
-
 /// Gives the lane back and closes the store, so that its file is whole when the process ends.
-async fn close(engine: Engine, store: Arc<Store>) -> anyhow::Result<()> {
+pub async fn close(engine: Engine, store: Arc<Store>) -> anyhow::Result<()> {
     let closed = engine.close().await;
     if let Some(store) = Arc::into_inner(store) {
         store.close().await;
@@ -160,7 +127,7 @@ pub async fn live_schemas(
 
 /// Opens the engine and tells whether the run should stop at once. A start that has begun is let
 /// finish, so that nothing is left half open.
-async fn open_unless(
+pub async fn open_unless(
     stop: &mut Stop,
     ready: Ready,
     mode: Mode,
@@ -191,6 +158,7 @@ async fn open(ready: Ready, mode: Mode, course: Course) -> anyhow::Result<(Engin
         mappings,
         data,
         max_creates,
+        journal_days,
     } = ready;
     let crms = connect(&credentials).await?;
     prove_reading(&crms, &mappings.mappings).await?;
@@ -203,6 +171,7 @@ async fn open(ready: Ready, mode: Mode, course: Course) -> anyhow::Result<(Engin
         limits: Limits {
             creates: max_creates.unwrap_or(u64::MAX),
         },
+        journal_millis: journal_days * app::DAY_MILLIS,
         lacking: Lacking::Refused,
         busy: match course {
             Course::UntilQuiet(_) => Busy::Refused,
@@ -356,6 +325,9 @@ fn explain(error: SetupError) -> anyhow::Error {
         }
         SetupError::Mappings(faults) => {
             return files::faults_error(faults, "`tandem check --live` lists them all");
+        }
+        SetupError::PlanOfOther { .. } => {
+            "use the credentials that the plan was made with, or make a new plan".to_owned()
         }
         SetupError::Lacking(lacks) => {
             let missing = lacks.iter().map(ToString::to_string).collect();

@@ -3,6 +3,8 @@
 //! One file per command. Nothing is decided here: commands read the store and the mapping files,
 //! call the engine, and show what came back.
 
+mod apply;
+mod apply_report;
 mod approve;
 mod arguments;
 mod check;
@@ -17,14 +19,19 @@ mod files;
 mod held;
 mod links;
 mod memory;
+mod moment;
 pub mod output;
+mod page;
 mod plan;
+mod plan_page;
 mod plan_report;
+mod planned;
 mod run_report;
 mod schema;
 mod scratch;
 pub mod sim;
 mod sync;
+mod undo;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -95,6 +102,8 @@ async fn dispatch(
         Command::Sim(args) => Box::pin(sim::run(args)).await.map(Outcome::Code),
         Command::Sync(args) => Box::pin(sync::run(args, environment, output)).await,
         Command::Plan(args) => Box::pin(plan::run(args, environment, output)).await,
+        Command::Apply(args) => Box::pin(apply::run(args, environment, output)).await,
+        Command::Undo(args) => Box::pin(undo::run(args, environment, output)).await,
         Command::Check(args) => Box::pin(check::run(args, environment, output)).await,
         Command::Schema => schema::run(output),
         Command::DeadLetters(command) => dead_letters::run(command, output).await,

@@ -1,17 +1,46 @@
-//! `tandem plan`: what `sync --once` would write, rule by rule. Writes nothing anywhere.
+//! `tandem plan`: what `sync --once` would write, rule by rule. Writes nothing to a CRM.
+
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::config::Environment;
+use crate::sync::Mode;
 
-use super::engine;
-use super::output::{Outcome, Output};
+use super::output::{Advice, Outcome, Output};
+use super::plan_report::PlanReport;
 use super::sync::RunArgs;
+use super::{plan_page, planned};
 
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     #[command(flatten)]
     run: RunArgs,
+    #[command(flatten)]
+    keep: KeepArgs,
+}
+
+/// Where a plan is kept.
+#[derive(Debug, Args)]
+pub struct KeepArgs {
+    /// Keep the plan in this file; `tandem apply FILE` does exactly that.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Write it as one self-contained page, to look at or to send to a colleague.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+impl KeepArgs {
+    pub fn keep(&self, report: &PlanReport) -> anyhow::Result<()> {
+        if let Some(path) = &self.out {
+            save(path, &report.file.to_text())?;
+        }
+        if let Some(path) = &self.html {
+            save(path, &plan_page::page(report))?;
+        }
+        Ok(())
+    }
 }
 
 pub async fn run(
@@ -19,9 +48,38 @@ pub async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
-    Box::pin(engine::plan(
-        args.run.prepare(environment, false).await?,
-        output,
-    ))
-    .await
+    let ready = args.run.prepare(environment, false).await?;
+    let found = Box::pin(planned::find_out(ready, Mode::Observe)).await?;
+    args.keep.keep(&found.report)?;
+    let report = &found.report;
+    output.answer(&report.json(), || {
+        let mut text = report.text();
+        if let Some(out) = &args.keep.out {
+            let line = format!("`tandem apply {}` writes exactly this.\n", out.display());
+            text.push_str(&line);
+        }
+        text
+    });
+    Ok(if report.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::Different
+    })
+}
+
+/// Whole or not at all: a file that was there stays until the new one is complete.
+pub fn save(path: &Path, text: &str) -> anyhow::Result<()> {
+    let fail = |error: std::io::Error| {
+        let what = format!("cannot write {}: {error}", path.display());
+        Advice::new(what, "name a file in a folder that can be written")
+    };
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    if name.is_empty() {
+        return Err(fail(std::io::ErrorKind::IsADirectory.into()).into());
+    }
+    name.push(".part");
+    let part = path.with_file_name(name);
+    std::fs::write(&part, text).map_err(fail)?;
+    std::fs::rename(&part, path).map_err(fail)?;
+    Ok(())
 }

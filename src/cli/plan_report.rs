@@ -1,107 +1,187 @@
-//! What `tandem plan` shows: each write, rule by rule, and what it would cost.
+//! What `tandem plan` shows: each write, rule by rule, what stands out, and what it would cost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::app::Engine;
-use crate::crm::Crms;
-use crate::model::{Fields, IntentKind, LinkState, Raw, RecordId, Side};
+use crate::app::{Engine, PlanFile, row_json};
+use crate::model::{BySide, Fields, IntentKind, LinkState, PlannedWrite, Raw, RecordId, Side};
 use crate::store::StoreError;
-use crate::sync::PlannedWrite;
 
+use super::apply_report::both;
 use super::output::table;
 use super::run_report::RunReport;
 
-/// Rows of the table for people; `--json` has them all.
+/// Rows of the table for people; `--json` and `--html` have them all.
 const SHOWN: usize = 200;
+/// Owners that are named; the others are counted together.
+const OWNERS: usize = 10;
+/// What one call to Salesforce takes, about, where nothing limits how many there are a second.
+const CALL_MILLIS: u64 = 400;
+const HUBSPOT_SPAN_MILLIS: u64 = 10_000;
+const HUBSPOT_CALLS: u64 = 100;
 
 pub struct PlanReport {
-    writes: Vec<PlannedWrite>,
-    links: u64,
+    pub file: PlanFile,
+    /// Pairs that would be linked.
+    pub links: u64,
+    /// Records that wait and are not in the plan.
+    pub waiting: u64,
+    daily: BySide<Option<u64>>,
+    millis: u64,
 }
+
+/// Records of one object to which the same is done.
+pub type Total = (String, Side, IntentKind);
 
 impl PlanReport {
     /// What `engine` would write. `linked` are the links its store had at the start, by state.
     pub async fn of(
         engine: &Engine,
         linked: &BTreeMap<LinkState, u64>,
+        rest: &RunReport,
     ) -> Result<Self, StoreError> {
-        let tally = engine.tally();
-        let links = engine
-            .store()
-            .summary(&engine.site().workspace)
-            .await?
-            .links;
+        let (tally, site) = (engine.tally(), engine.site());
+        let links = site.store.summary(&site.workspace).await?.links;
         let count =
             |links: &BTreeMap<LinkState, u64>| links.get(&LinkState::Linked).copied().unwrap_or(0);
-        // A new record has no value in most fields; that is nothing to write.
-        let says = |write: &&PlannedWrite| {
-            write.rule.is_empty() || write.kind != IntentKind::Create || !write.after.is_empty()
-        };
+        let (made, looking) = (engine.calls_of_sides(), engine.looking_calls());
+        let calls = BySide::from_fn(|side| {
+            made.get(side) - looking.get(side) + tally.forecast.calls.get(side)
+        });
+        let crms = engine.crms();
+        let usage = BySide::new(crms.hubspot.usage(), crms.salesforce.usage());
+        let burst = usage.hubspot.burst_limit.unwrap_or(HUBSPOT_CALLS).max(1);
+        let span = usage.hubspot.burst_window_ms.unwrap_or(HUBSPOT_SPAN_MILLIS);
+        let mappings = site.mappings.iter();
         Ok(Self {
-            writes: tally.planned.iter().filter(says).cloned().collect(),
+            file: PlanFile {
+                workspace: site.workspace.clone(),
+                accounts: site.accounts.clone(),
+                made_at: site.clock.now(),
+                run: site.run.clone(),
+                mappings: mappings
+                    .map(|(name, bound)| (name.clone(), bound.mapping().revision.clone()))
+                    .collect(),
+                calls,
+                writes: tally.planned.rows().cloned().collect(),
+            },
             links: count(&links).saturating_sub(count(linked)),
+            waiting: rest.waiting(),
+            daily: BySide::from_fn(|side| usage.get(side).daily_limit),
+            millis: (calls.hubspot * span / burst).max(calls.salesforce * CALL_MILLIS),
         })
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.writes.is_empty()
+    /// The rows that would send something: a new record has no value in most fields.
+    pub fn writes(&self) -> impl Iterator<Item = &PlannedWrite> {
+        self.file.writes.iter().filter(|write| write.says())
     }
 
-    /// Records by what would happen to them, per side.
-    fn records(&self) -> BTreeMap<(Side, &'static str), u64> {
-        let mut seen: BTreeSet<(Side, &'static str, String)> = BTreeSet::new();
-        for write in &self.writes {
-            let name = format!("{}|{}", write.mapping, named(write));
-            seen.insert((write.side, write.kind.as_str(), name));
+    pub fn is_empty(&self) -> bool {
+        self.writes().next().is_none()
+    }
+
+    /// Records by what would happen to them.
+    pub fn totals(&self) -> BTreeMap<Total, u64> {
+        let mut seen: BTreeSet<(Total, String)> = BTreeSet::new();
+        for write in self.writes() {
+            let total = (write.mapping.to_string(), write.side, write.kind);
+            seen.insert((total, named(write)));
         }
         let mut counts = BTreeMap::new();
-        for (side, kind, _) in seen {
-            *counts.entry((side, kind)).or_insert(0) += 1;
+        for (total, _) in seen {
+            *counts.entry(total).or_insert(0) += 1;
         }
         counts
     }
 
-    /// Calls needed per API: full batches of writes, and on Salesforce one read of what it stored.
-    fn calls(&self) -> BTreeMap<Side, u64> {
-        let mut calls = BTreeMap::new();
-        for ((side, _), records) in self.records() {
-            let batch = Crms::batch(side) as u64;
-            let reads = match side {
-                Side::HubSpot => 0,
-                Side::Salesforce => records.div_ceil(2_000),
-            };
-            *calls.entry(side).or_insert(0) += records.div_ceil(batch) + reads;
+    /// Records by owner, the most first.
+    pub fn owners(&self) -> Vec<(String, usize)> {
+        let mut records: BTreeMap<&str, BTreeSet<(&str, String)>> = BTreeMap::new();
+        for write in self.writes() {
+            let owner = write.owner.as_deref().unwrap_or("nobody");
+            let record = (write.mapping.as_str(), named(write));
+            records.entry(owner).or_default().insert(record);
         }
-        calls
+        let mut owners: Vec<(String, usize)> = records
+            .into_iter()
+            .map(|(owner, records)| (owner.to_owned(), records.len()))
+            .collect();
+        owners.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let rest: usize = owners.iter().skip(OWNERS).map(|(_, count)| count).sum();
+        owners.truncate(OWNERS);
+        if rest > 0 {
+            owners.push(("others".to_owned(), rest));
+        }
+        owners
     }
 
-    pub fn json(&self, rest: &RunReport) -> Value {
-        let rows: Vec<Value> = self.writes.iter().map(row_json).collect();
+    /// Records that would be deleted.
+    pub fn deletes(&self) -> usize {
+        let gone = |write: &&PlannedWrite| write.kind == IntentKind::Archive;
+        self.writes().filter(gone).count()
+    }
+
+    /// Values that would be emptied.
+    pub fn blanks(&self) -> usize {
+        self.writes().filter(|write| write.blanks()).count()
+    }
+
+    /// The share of the day's calls that carrying it out takes, in percent.
+    pub fn daily_percent(&self, side: Side) -> Option<f64> {
+        let limit = (*self.daily.get(side)).filter(|limit| *limit > 0)?;
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "calls are few enough for a float"
+        )]
+        let percent = *self.file.calls.get(side) as f64 / limit as f64 * 100.0;
+        Some((percent * 100.0).round() / 100.0)
+    }
+
+    /// Seconds that carrying it out takes under the limits of now, about.
+    pub const fn seconds(&self) -> u64 {
+        self.millis.div_ceil(1_000)
+    }
+
+    /// What stands out first: deletes, then emptied values, then the rest as it comes.
+    pub fn sorted(&self) -> Vec<&PlannedWrite> {
+        let mut writes: Vec<&PlannedWrite> = self.writes().collect();
+        writes.sort_by_key(|write| (write.kind != IntentKind::Archive, !write.blanks()));
+        writes
+    }
+
+    pub fn json(&self) -> Value {
         let records: Vec<Value> = self
-            .records()
+            .totals()
             .into_iter()
-            .map(|((side, kind), count)| {
-                json!({"side": side.as_str(), "kind": kind, "records": count})
+            .map(|((mapping, side, kind), count)| {
+                json!({"mapping": mapping, "side": side.as_str(), "kind": kind.as_str(), "records": count})
             })
             .collect();
-        let calls = self.calls();
+        let owners = self.owners().into_iter();
+        let percent =
+            Side::BOTH.map(|side| (side.as_str().to_owned(), json!(self.daily_percent(side))));
         json!({
-            "writes": rows,
+            "digest": self.file.digest(),
+            "writes": self.writes().map(row_json).collect::<Vec<_>>(),
             "records": records,
+            "owners": owners
+                .map(|(owner, count)| json!({"owner": owner, "records": count}))
+                .collect::<Vec<_>>(),
+            "deletes": self.deletes(),
+            "blanks": self.blanks(),
             "links": self.links,
-            "waiting": rest.waiting(),
-            "calls": {
-                "hubspot": calls.get(&Side::HubSpot).copied().unwrap_or(0),
-                "salesforce": calls.get(&Side::Salesforce).copied().unwrap_or(0),
-            },
+            "waiting": self.waiting,
+            "calls": both(&self.file.calls),
+            "daily_percent": Value::Object(percent.into_iter().collect()),
+            "seconds": self.seconds(),
         })
     }
 
-    pub fn text(&self, rest: &RunReport) -> String {
-        let waiting = match rest.waiting() {
+    pub fn text(&self) -> String {
+        let waiting = match self.waiting {
             0 => String::new(),
             count => {
                 format!("{count} records wait and are not in this plan; --json counts them.\n")
@@ -114,29 +194,69 @@ impl PlanReport {
         if self.is_empty() {
             return format!("Nothing to write: both sides are in step.\n{links}{waiting}");
         }
+        let mut text = String::new();
+        if self.deletes() + self.blanks() > 0 {
+            let (deletes, blanks) = (self.deletes(), self.blanks());
+            writeln!(
+                text,
+                "Look at these first: {deletes} records would be deleted, {blanks} values emptied.\n"
+            )
+            .unwrap_or_default();
+        }
         let headers = ["mapping", "to", "record", "rule", "now", "would be", "why"];
-        let rows = self.writes.iter().take(SHOWN).map(row_text).collect();
-        let mut text = table(&headers, rows);
-        let hidden = self.writes.len().saturating_sub(SHOWN);
+        let sorted = self.sorted();
+        let rows = sorted.iter().take(SHOWN).map(|write| row_text(write));
+        text.push_str(&table(&headers, rows.collect()));
+        let hidden = sorted.len().saturating_sub(SHOWN);
         if hidden > 0 {
-            writeln!(text, "{hidden} more rows; --json shows all.").unwrap_or_default();
+            writeln!(text, "{hidden} more rows; --json and --html show all.").unwrap_or_default();
         }
         text.push('\n');
-        for ((side, kind), count) in self.records() {
-            writeln!(text, "{:<11} {kind:<8} {count} records", side.title()).unwrap_or_default();
-        }
-        for (side, calls) in self.calls() {
-            writeln!(text, "{:<11} calls    {calls} to write them", side.title())
-                .unwrap_or_default();
-        }
+        self.figures(&mut text);
         text.push_str(&links);
         text.push_str(&waiting);
         text.push_str("Nothing was written.\n");
         text
     }
+
+    fn figures(&self, text: &mut String) {
+        for ((mapping, side, kind), count) in self.totals() {
+            writeln!(
+                text,
+                "{:<11} {mapping}: {count} records {}",
+                side.title(),
+                doing(kind)
+            )
+            .unwrap_or_default();
+        }
+        let owners: Vec<String> = self
+            .owners()
+            .into_iter()
+            .map(|(owner, count)| format!("{owner} {count}"))
+            .collect();
+        writeln!(text, "owners      {}", owners.join(", ")).unwrap_or_default();
+        for side in Side::BOTH {
+            let share = self
+                .daily_percent(side)
+                .map_or_else(String::new, |percent| format!(", {percent} % of a day's"));
+            let calls = self.file.calls.get(side);
+            writeln!(text, "{:<11} {calls} calls{share}", side.title()).unwrap_or_default();
+        }
+        writeln!(text, "takes       about {} s", self.seconds()).unwrap_or_default();
+    }
 }
 
-fn named(write: &PlannedWrite) -> String {
+/// What happens to a record, in a word.
+pub const fn doing(kind: IntentKind) -> &'static str {
+    match kind {
+        IntentKind::Create => "created",
+        IntentKind::Update | IntentKind::Associate => "updated",
+        IntentKind::Archive => "deleted",
+    }
+}
+
+/// The record that a write is about; one that does not exist yet by where it comes from.
+pub fn named(write: &PlannedWrite) -> String {
     let id = |id: &Option<RecordId>| id.as_ref().map(|id| id.as_str().to_owned());
     match (write.kind, id(&write.record), id(&write.source)) {
         (IntentKind::Create, _, Some(source)) => {
@@ -147,16 +267,20 @@ fn named(write: &PlannedWrite) -> String {
     }
 }
 
+pub fn rule_of(write: &PlannedWrite) -> String {
+    if write.rule.is_empty() {
+        format!("({})", doing(write.kind))
+    } else {
+        write.rule.clone()
+    }
+}
+
 fn row_text(write: &PlannedWrite) -> Vec<String> {
     vec![
         write.mapping.to_string(),
         write.side.title().to_owned(),
         named(write),
-        if write.rule.is_empty() {
-            format!("({})", write.kind.as_str())
-        } else {
-            write.rule.clone()
-        },
+        rule_of(write),
         values(&write.before, &write.after),
         values(&write.after, &write.after),
         write.reason.clone(),
@@ -164,32 +288,10 @@ fn row_text(write: &PlannedWrite) -> Vec<String> {
 }
 
 /// The values of the fields that would be sent.
-fn values(of: &Fields, sent: &Fields) -> String {
+pub fn values(of: &Fields, sent: &Fields) -> String {
     let texts: Vec<&str> = sent
         .keys()
         .map(|name| of.get(name).and_then(Raw::as_text).unwrap_or("(blank)"))
         .collect();
     texts.join(" / ")
-}
-
-fn row_json(write: &PlannedWrite) -> Value {
-    let fields = |of: &Fields| -> Value {
-        write
-            .after
-            .keys()
-            .map(|name| (name.clone(), json!(of.get(name).and_then(Raw::as_text))))
-            .collect::<serde_json::Map<String, Value>>()
-            .into()
-    };
-    json!({
-        "mapping": write.mapping.as_str(),
-        "side": write.side.as_str(),
-        "kind": write.kind.as_str(),
-        "record": write.record.as_ref().map(RecordId::as_str),
-        "source": write.source.as_ref().map(RecordId::as_str),
-        "rule": write.rule,
-        "old": fields(&write.before),
-        "new": fields(&write.after),
-        "reason": write.reason,
-    })
 }

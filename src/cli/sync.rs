@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::app::JOURNAL_DAYS;
 use crate::config::{Credentials, Environment};
 
 use super::arguments::{DataArgs, MappingsArgs};
@@ -16,26 +17,31 @@ pub struct SyncArgs {
     /// stays up and syncs on, until Ctrl-C or SIGTERM.
     #[arg(long)]
     once: bool,
+    /// Keep what `explain` and `undo` need for this many days.
+    #[arg(long, value_name = "DAYS", default_value_t = JOURNAL_DAYS,
+          value_parser = clap::value_parser!(i64).range(1..=3_650))]
+    keep_journal: i64,
     #[command(flatten)]
     run: RunArgs,
 }
 
-/// What `sync` and `plan` have in common.
+/// Where a run works, and by which mappings.
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub struct PlaceArgs {
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
     mappings: MappingsArgs,
-    /// Create at most this many records; the rest waits for a later run.
-    #[arg(long, value_name = "N")]
-    max_creates: Option<u64>,
 }
 
-impl RunArgs {
+impl PlaceArgs {
+    pub const fn data(&self) -> &DataArgs {
+        &self.data
+    }
+
     /// Checks all of it before the first side effect: mappings, environment, then the store. A run
     /// that writes nothing gets a store of its own.
-    pub async fn prepare(self, environment: &Environment, writes: bool) -> anyhow::Result<Ready> {
+    pub async fn prepare(&self, environment: &Environment, writes: bool) -> anyhow::Result<Ready> {
         let mappings = files::mappings(self.mappings.mappings.as_deref())?;
         let credentials = Credentials::read(environment)?;
         let data = if writes {
@@ -47,7 +53,29 @@ impl RunArgs {
             credentials,
             mappings,
             data,
+            max_creates: None,
+            journal_days: JOURNAL_DAYS,
+        })
+    }
+}
+
+/// What `sync` and `plan` have in common.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Create at most this many records; the rest waits for a later run.
+    #[arg(long, value_name = "N")]
+    max_creates: Option<u64>,
+}
+
+impl RunArgs {
+    /// As [`PlaceArgs::prepare`].
+    pub async fn prepare(self, environment: &Environment, writes: bool) -> anyhow::Result<Ready> {
+        let ready = self.place.prepare(environment, writes).await?;
+        Ok(Ready {
             max_creates: self.max_creates,
+            ..ready
         })
     }
 }
@@ -57,7 +85,8 @@ pub async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
-    let ready = args.run.prepare(environment, true).await?;
+    let mut ready = args.run.prepare(environment, true).await?;
+    ready.journal_days = args.keep_journal;
     if args.once {
         Box::pin(engine::sync_once(ready, output)).await
     } else {

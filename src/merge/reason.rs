@@ -142,7 +142,8 @@ impl Reason {
             | HoldReason::Altered
             | HoldReason::NotKept
             | HoldReason::Oscillation
-            | HoldReason::Guard => Self::Unmapped,
+            | HoldReason::Guard
+            | HoldReason::Undone => Self::Unmapped,
         }
     }
 }

@@ -138,10 +138,12 @@ pub enum HoldReason {
     Unresolved,
     /// The rule was written back and forth; tried again later, then left to a person.
     Oscillation,
+    /// A person took back what a run had written, so the sides differ on purpose.
+    Undone,
 }
 
 impl HoldReason {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Ask,
         Self::Refused,
         Self::Unmapped,
@@ -151,6 +153,7 @@ impl HoldReason {
         Self::Unreadable,
         Self::Unresolved,
         Self::Oscillation,
+        Self::Undone,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -164,6 +167,7 @@ impl HoldReason {
             Self::Unreadable => "unreadable",
             Self::Unresolved => "unresolved",
             Self::Oscillation => "oscillation",
+            Self::Undone => "undone",
         }
     }
 

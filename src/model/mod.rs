@@ -7,6 +7,7 @@ mod choice;
 mod ids;
 mod junction;
 mod link;
+mod planned;
 mod policy;
 mod problem;
 mod record;
@@ -25,6 +26,7 @@ pub use junction::{JUNCTIONS, Junction, RoleRead, Ties};
 pub use link::{
     Bases, Halves, Hold, HoldReason, IntendedRule, Intent, IntentKind, Link, LinkState,
 };
+pub use planned::{PlannedWrite, Undoes};
 pub use policy::{Blank, Conflict, Direction, FirstSync, Policy, Tolerance};
 pub use problem::Problem;
 pub use record::{AssociationRead, Presence, Record, RecordKey, association_field};

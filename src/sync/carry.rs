@@ -1,8 +1,10 @@
 //! Carries a planned batch out: commit what needs no call, then write, then store the verdicts.
 
 use super::audit;
-use super::desk::{Desk, Mode, PlannedWrite};
+use super::desk::Desk;
+use super::frozen;
 use super::load;
+use super::observe;
 use super::passage;
 use super::plan;
 use super::report;
@@ -11,7 +13,7 @@ use super::unit::{Batch, End, Unit};
 use super::write;
 use crate::bugs::{self, Bug};
 use crate::mapping::Bound;
-use crate::model::{ErrorClass, IntentKind, LinkState};
+use crate::model::{ErrorClass, LinkState};
 use crate::store::{Changes, StoreError};
 
 pub async fn carry_out(
@@ -20,50 +22,55 @@ pub async fn carry_out(
     mut batch: Batch,
 ) -> Result<(), StoreError> {
     desk.tally.proposed = 0;
-    if desk.mode == Mode::Observe {
-        observe(desk, bound, &mut batch);
-    } else {
+    if desk.mode.writes() {
         let over = |unit: &&mut Unit| unit.end == Some(End::Done);
         for unit in batch.units.iter_mut().filter(over) {
             audit::end_with_pair(desk, bound, unit);
         }
+    } else {
+        observe::note(desk, bound, &mut batch);
     }
     for unit in &mut batch.units {
         if unit.writes.is_empty() && unit.restores.is_empty() {
-            finish(unit);
+            finish(desk, unit);
         }
     }
     commit_units(desk, bound, &mut batch).await?;
     write::write_all(desk, bound, &mut batch).await?;
-    if end_or_plan_on(&mut batch) {
+    if end_or_plan_on(desk, &mut batch) {
         if let Err(error) = load::ties(desk, bound, &mut batch).await {
             batch.fail(error.ends()?);
         }
         plan::plan(desk, bound, &mut batch).await?;
         write::write_all(desk, bound, &mut batch).await?;
-        end_or_plan_on(&mut batch);
+        end_or_plan_on(desk, &mut batch);
     }
+    frozen::judge(desk, bound, &batch);
     passage::settle(desk, bound, &mut batch).await?;
     commit_units(desk, bound, &mut batch).await
 }
 
 /// Ends every unit but those whose record was created with more than it was given. Its values are
 /// known from the create itself, so looking again would only read them once more.
-fn end_or_plan_on(batch: &mut Batch) -> bool {
+fn end_or_plan_on(desk: &mut Desk<'_>, batch: &mut Batch) -> bool {
     let mut any = false;
     for unit in &mut batch.units {
         if std::mem::take(&mut unit.plan_on) && unit.open() {
             unit.writes.clear();
             any = true;
         } else {
-            finish(unit);
+            finish(desk, unit);
         }
     }
     any
 }
 
 /// Work is done when nothing ended it otherwise, or waits for the parent it still lacks.
-fn finish(unit: &mut Unit) {
+fn finish(desk: &mut Desk<'_>, unit: &mut Unit) {
+    if unit.left && unit.open() {
+        let end = frozen::left(desk, unit);
+        unit.finish(end);
+    }
     match unit.blocked_on.take().filter(|_| unit.open()) {
         Some((parent, setback)) => unit.finish(End::BlockedOn {
             parent,
@@ -71,48 +78,6 @@ fn finish(unit: &mut Unit) {
             required: false,
         }),
         None => unit.finish(End::Done),
-    }
-}
-
-/// Keeps what would be written and sends nothing. A record that would be created is as good as
-/// done; its link is not kept, because it has only one end.
-fn observe(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) {
-    for unit in batch.open() {
-        // Its intent stays open, for a run that writes.
-        unit.restores.clear();
-        for write in std::mem::take(&mut unit.writes) {
-            let record = unit.records.get(write.side).clone();
-            let source = unit.records.get(write.side.other()).clone();
-            let row = |rule: &str, reason: &str| PlannedWrite {
-                mapping: bound.mapping().name.clone(),
-                side: write.side,
-                kind: write.kind,
-                record: record.clone(),
-                source: source.clone(),
-                rule: rule.to_owned(),
-                before: Default::default(),
-                after: Default::default(),
-                reason: reason.to_owned(),
-            };
-            if write.rules.is_empty() {
-                desk.tally.planned.push(row("", "deleted"));
-            }
-            for rule in &write.rules {
-                let before = rule.before.clone();
-                let after = rule.after.clone();
-                desk.tally.planned.push(PlannedWrite {
-                    before,
-                    after,
-                    ..row(&rule.rule, &rule.reason)
-                });
-            }
-            if write.kind == IntentKind::Create {
-                unit.link_dirty = false;
-                unit.link = None;
-                unit.changes.holds.clear();
-                unit.changes.journal.clear();
-            }
-        }
     }
 }
 

@@ -19,6 +19,9 @@ use crate::pipeline::rule_fields;
 /// Waits this long when the run may create no more.
 const LIMIT_WAIT_MILLIS: i64 = 10 * 60_000;
 
+/// The reason of a write to a record that did not exist before.
+pub const CREATED: &str = "created";
+
 pub fn propose(
     desk: &mut Desk<'_>,
     bound: &Bound,
@@ -146,7 +149,7 @@ fn add_rule(
                 source: rule_fields(rule, source, known),
                 before: Fields::new(),
                 after,
-                reason: "created".to_owned(),
+                reason: CREATED.to_owned(),
             });
         }
         Err(problem) => left_out(desk, bound, unit, rule, fields, references, &problem),

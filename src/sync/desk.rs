@@ -1,7 +1,12 @@
 //! What an attempt works with, and what it counts.
 
+use std::collections::BTreeSet;
+
+use super::forecast::Forecast;
+use super::frozen::Frozen;
+use super::observe::Planned;
 use crate::crm::Crms;
-use crate::model::{Fields, IntentKind, MappingName, RecordId, Side, Timestamp};
+use crate::model::{RecordKey, Timestamp};
 use crate::pipeline::{Lane, Site};
 
 /// An attempt waits for nothing but its calls. When so much more time has gone by, the process
@@ -13,7 +18,7 @@ pub struct Desk<'a> {
     pub site: &'a Site,
     pub crms: &'a Crms,
     pub lane: &'a mut Lane,
-    pub mode: Mode,
+    pub mode: &'a mut Mode,
     pub limits: Limits,
     pub tally: &'a mut Tally,
     pub since: Since,
@@ -48,11 +53,35 @@ impl Desk<'_> {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Mode {
     Write,
     /// Plans and writes nothing; what would be written is kept in the tally.
     Observe,
+    /// Writes what this plan says and nothing else.
+    Apply(Frozen),
+    /// As [`Mode::Apply`], but nothing is sent: it shows what would come of the plan.
+    Rehearse(Frozen),
+}
+
+impl Mode {
+    /// Whether anything may be written to a CRM.
+    pub const fn writes(&self) -> bool {
+        match self {
+            Self::Write | Self::Apply(_) => true,
+            Self::Observe | Self::Rehearse(_) => false,
+        }
+    }
+
+    /// The word for the run in the store.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Write => "sync",
+            Self::Observe | Self::Rehearse(_) => "plan",
+            Self::Apply(frozen) if frozen.is_undo() => "undo",
+            Self::Apply(_) => "apply",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,20 +104,9 @@ pub struct Tally {
     pub unknown: u64,
     /// Creates planned in the batch at hand, not made yet.
     pub proposed: u32,
-    pub planned: Vec<PlannedWrite>,
-}
-
-/// One rule that an observing run would write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlannedWrite {
-    pub mapping: MappingName,
-    pub side: Side,
-    pub kind: IntentKind,
-    /// `None` for a record that would be created.
-    pub record: Option<RecordId>,
-    pub source: Option<RecordId>,
-    pub rule: String,
-    pub before: Fields,
-    pub after: Fields,
-    pub reason: String,
+    pub planned: Planned,
+    /// Calls that the planned writes would take.
+    pub forecast: Forecast,
+    /// Records that a frozen plan left as they are, for the next run.
+    pub left: BTreeSet<RecordKey>,
 }

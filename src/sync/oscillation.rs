@@ -10,6 +10,7 @@ use super::audit::RESTORE;
 use super::desk::Desk;
 use super::outcome::{CHOSEN, asked_row, put_hold};
 use super::settle::{self, whole};
+use super::undo::UNDONE;
 use super::unit::{Batch, Unit};
 use crate::mapping::{Bound, Rule};
 use crate::model::{
@@ -147,7 +148,7 @@ fn since_hold(past: &[JournalEntry]) -> impl Iterator<Item = &JournalEntry> {
         .take_while(|entry| !is_hold(entry))
         .filter(|entry| entry.decision == "write")
         .filter(|entry| matches!(entry.reason.as_str(), "applied" | "followed"))
-        .filter(|entry| entry.detail != CHOSEN && entry.detail != RESTORE)
+        .filter(|entry| ![CHOSEN, RESTORE, UNDONE].contains(&entry.detail.as_str()))
 }
 
 fn swings(
@@ -157,7 +158,7 @@ fn swings(
     (side, intended): (Side, &IntendedRule),
     past: &[JournalEntry],
 ) -> bool {
-    if intended.reason == CHOSEN {
+    if [CHOSEN, UNDONE].contains(&intended.reason.as_str()) {
         return false;
     }
     let now = desk.site.clock.now();

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::desk::{Desk, Mode};
+use super::desk::Desk;
 use super::guard::{DAY_HOURS, HOUR_MILLIS, Kind, in_force, of_mapping, set_hash};
 use super::unit::{Batch, End, Guarded, Unit};
 use crate::mapping::Bound;
@@ -19,7 +19,9 @@ pub async fn settle(desk: &Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result
     for unit in &mut batch.units {
         let guarded = std::mem::take(&mut unit.guarded);
         match unit.end {
-            Some(End::Done | End::BlockedOn { .. }) if desk.mode == Mode::Write => {}
+            Some(End::Done | End::BlockedOn { .. }) if desk.mode.writes() => {}
+            // What a frozen plan allowed is done; only the rest is left.
+            Some(End::Again(_)) if desk.mode.writes() && unit.left => {}
             Some(_) | None => continue,
         }
         // What was released and is planned now stands here twice.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::choices::Choices;
 use super::create;
 use super::desk::Desk;
+use super::frozen;
 use super::guard;
 use super::input::rule_input;
 use super::oscillation;
@@ -15,6 +16,7 @@ use super::outcome::{Outcome, apply, keep_overruled};
 use super::report;
 use super::sets::members_wait;
 use super::times::{Times, edit_times};
+use super::undo;
 use super::unit::{Batch, End, Unit, Write};
 use crate::bugs::{self, Bug};
 use crate::mapping::{Bound, References, Rule};
@@ -42,6 +44,7 @@ pub async fn plan(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Resu
     for unit in batch.open().filter(free) {
         plan_or_fail(desk, bound, unit, &context);
     }
+    frozen::keep(desk, bound, batch);
     oscillation::stop(desk, bound, batch).await?;
     guard::rules(desk, bound, batch).await
 }
@@ -67,6 +70,10 @@ fn plan_or_fail(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, context: &C
 
 fn plan_one(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, context: &Context) {
     assert!(!is_poison(unit), "a poison record, on purpose");
+    let undoes = desk.mode.frozen().map(|plan| plan.undoes(bound, unit));
+    if let Some(undoes) = undoes.filter(|undoes| !undoes.is_empty()) {
+        return undo::plan(desk, bound, unit, &undoes);
+    }
     match unit.link_state() {
         Some(LinkState::Linked) => linked(desk, bound, unit, context),
         Some(LinkState::Creating(on)) => {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::audit::{self, Evidence};
 use super::desk::Desk;
+use super::frozen;
 use super::gone::{ARCHIVED, bury};
 use super::load::setback;
 use super::settle::{self, After};
@@ -14,6 +15,7 @@ use super::write::{Job, look_again};
 use crate::bugs::{self, Bug};
 use crate::crm::{CrmError, Written};
 use crate::mapping::Bound;
+use crate::merge::Settled;
 use crate::model::{Fields, Intent, IntentKind, Presence, Raw, Record, RecordId, Side};
 use crate::store::StoreError;
 
@@ -172,6 +174,7 @@ fn close(
     let intent = &job.intent;
     if intent.kind == IntentKind::Archive {
         unit.changes.intents_closed.push(intent.id.clone());
+        frozen::settled(desk, unit, intent, "", Settled::Applied);
         return bury(desk, bound, unit, ARCHIVED, intent.side.other());
     }
     unit.made |= intent.kind == IntentKind::Create;

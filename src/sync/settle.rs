@@ -4,9 +4,11 @@
 
 use super::audit::{self, Evidence, Finding};
 use super::desk::Desk;
+use super::frozen;
 use super::outcome::{CHOSEN, put_hold, set_base};
 use super::report::{Note, journal};
 use super::sets;
+use super::undo::UNDONE;
 use super::unit::Unit;
 use crate::bugs::{self, Bug};
 use crate::mapping::{Bound, References, Rule};
@@ -172,11 +174,17 @@ fn close_rule(
     let mut after = After::Settled;
     let held = rule_fields(rule, side, stored);
     note(desk, bound, unit, intent, intended, held.clone(), verdict);
+    frozen::settled(desk, unit, intent, &intended.rule, verdict);
     if audit::overwrote(desk, bound, unit, (intent, intended), rule, finding) {
         return After::LookAgain;
     }
     if intended.reason == audit::RESTORE {
         return close_restore(unit, intent, intended, verdict);
+    }
+    if intended.reason == UNDONE
+        && let Some(after) = close_undo(verdict)
+    {
+        return after;
     }
     let mut sides = BySide::<Fields>::default();
     *sides.get_mut(side) = held.clone();
@@ -241,6 +249,16 @@ fn close_restore(
         audit::once_more(unit, intent, intended);
     }
     After::LookAgain
+}
+
+/// The base went back before the value was sent, and stays there. A side that kept what the run
+/// had written agrees with the other one still, which the next plan finds by itself.
+fn close_undo(verdict: Settled) -> Option<After> {
+    match verdict {
+        Settled::Applied | Settled::NotKept => Some(After::Settled),
+        Settled::NotApplied | Settled::Overtaken | Settled::Followed => Some(After::LookAgain),
+        Settled::Altered => None,
+    }
 }
 
 /// One write of a rule that writes both sides: the other half is only on its way, so nothing is
@@ -327,6 +345,10 @@ fn note(
     inputs
         .get_mut(intent.side.other())
         .clone_from(&intended.source);
+    note.base = unit
+        .bases
+        .get(&intended.rule)
+        .map(|base| base.sides.clone());
     note.inputs = inputs;
     note.winner = Some(intent.side.other());
     note.wrote = Some((

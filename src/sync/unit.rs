@@ -54,6 +54,8 @@ pub struct Unit {
     /// Created in this attempt, and the platform filled in what it was not given: the rest of the
     /// pair is planned once more before the attempt ends.
     pub plan_on: bool,
+    /// The plan wanted more than a frozen plan allows: the rest is for a later run.
+    pub left: bool,
     /// Waits for this parent once everything else is done.
     pub blocked_on: Option<(RecordKey, Setback)>,
     /// What the store is to be told about this unit with the next commit.

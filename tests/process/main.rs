@@ -8,6 +8,7 @@ mod faults;
 mod harness;
 mod interrupts;
 mod people;
+mod planned;
 mod plans;
 #[path = "../support/postgres.rs"]
 mod postgres;

@@ -25,6 +25,7 @@ use tandem::store::{
     Changes, ConflictFilter, ConflictRow, DeadLetter, DeadLetterFilter, DeadLetterState,
     LinkFilter, Mark, Store, StoreError,
 };
+use tandem::sync::Mode;
 
 use super::seams::Seams;
 use super::wire::Wire;
@@ -74,6 +75,8 @@ pub struct World {
     pub setup: Setup,
     pub store: Arc<Store>,
     pub workspace: WorkspaceId,
+    /// What the next engine may do.
+    pub mode: Mode,
     engine: Option<Engine>,
 }
 
@@ -93,6 +96,7 @@ impl World {
             seams,
             store,
             workspace: WorkspaceId::new("acme/test"),
+            mode: Mode::Write,
             engine: None,
             clock,
             setup,
@@ -144,6 +148,7 @@ impl World {
             chance: Chance::seeded(7),
             options: Options {
                 poll_millis: Some(60_000),
+                mode: self.mode.clone(),
                 ..Options::default()
             },
         })

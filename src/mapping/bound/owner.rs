@@ -1,8 +1,8 @@
 //! Owners: who on one side stands for whom on the other.
 
-use super::super::rule::{Chain, OwnerRule};
+use super::super::rule::{Chain, OwnerRule, Shape};
 use super::{Bound, problem};
-use crate::model::{HoldReason, Owner, Problem, Side, Value};
+use crate::model::{Fields, HoldReason, Owner, Problem, Side, Value};
 
 impl Bound {
     /// Blank means: leave the destination's owner as it is.
@@ -57,6 +57,24 @@ impl Bound {
             };
             named(owner, near).then(|| self.active(from.other(), |owner| named(owner, far)))?
         })
+    }
+
+    /// Who owns a record, by e-mail address or else by name or id; `None` where no rule is about
+    /// owners, or the record has none.
+    pub fn owner(&self, fields: &Fields) -> Option<String> {
+        let rules = self.mapping().rules.iter();
+        let owners = rules.filter(|rule| matches!(rule.shape, Shape::Owner(_)));
+        let names = owners.flat_map(|rule| {
+            Side::BOTH
+                .into_iter()
+                .flat_map(move |side| rule.sides.get(side).iter().map(move |name| (side, name)))
+        });
+        let mut ids = names.filter_map(|(side, name)| Some((side, fields.get(name)?.as_text()?)));
+        let (side, id) = ids.next()?;
+        let known = self.owners.get(side).iter();
+        let owner = known.clone().find(|owner| owner.id.as_str() == id);
+        let name = owner.map(|owner| owner.email.clone().unwrap_or_else(|| owner.name.clone()));
+        Some(name.unwrap_or_else(|| id.to_owned()))
     }
 
     fn active(&self, side: Side, wanted: impl Fn(&Owner) -> bool) -> Option<&Owner> {

@@ -23,7 +23,7 @@ use super::error::{Result, StoreError};
 pub(super) use links::{BasesDb, HoldCloseRow, HoldDb, IntentDb, LinkDb};
 pub(super) use records::{AliasDb, CursorDb, HashRow, KeyPutRow, MatchDb, ReachedDb, TombstoneDb};
 pub(super) use review::{
-    ApprovalDb, ConflictCloseRow, ConflictDb, DeadCloseRow, DeadLetterDb, JournalDb, RunDb,
+    ApprovalDb, ConflictCloseRow, ConflictDb, DeadCloseRow, DeadLetterDb, JournalDb, RunDb, SizeDb,
 };
 pub(super) use setup::{ActiveDb, AtDb, ConnectionDb, GateDb, RevisionDb};
 pub(super) use work::{

@@ -7,6 +7,7 @@ use crate::model::{
     ApprovalId, ConflictId, DeadLetterId, ErrorClass, JournalId, LinkId, MappingName, RecordId,
     Revision, RunId, Side, Task, Timestamp,
 };
+use crate::store::JournalSize;
 use crate::store::doc::{self, Values};
 use crate::store::records::match_hash;
 use crate::store::review::{
@@ -382,6 +383,26 @@ impl TryFrom<RunDb> for RunRow {
             started_at: Timestamp::from_micros(row.started_at),
             ended_at: row.ended_at.map(Timestamp::from_micros),
             summary: row.summary,
+        })
+    }
+}
+
+#[derive(FromRow)]
+pub(in crate::store) struct SizeDb {
+    entries: i64,
+    bytes: i64,
+    oldest: Option<i64>,
+}
+
+impl TryFrom<SizeDb> for JournalSize {
+    type Error = Fault;
+
+    fn try_from(row: SizeDb) -> Result<Self, Fault> {
+        let count = |n: i64| u64::try_from(n).map_err(|_| format!("{n} is no count"));
+        Ok(Self {
+            entries: count(row.entries)?,
+            bytes: count(row.bytes)?,
+            oldest: row.oldest.map(Timestamp::from_micros),
         })
     }
 }

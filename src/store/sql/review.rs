@@ -32,6 +32,19 @@ statements! {
         AND (CAST($3 AS TEXT) IS NULL OR mapping = $3) \
         AND (CAST($4 AS TEXT) IS NULL OR decision = $4) \
         AND entry_id > $5 ORDER BY entry_id LIMIT $6"];
+    JOURNAL_WRITES = ["SELECT entry_id, made_at, run_id, mapping, revision, link_id, record_side, \
+        record_id, rule, decision, reason, winner, vals, detail FROM journal \
+        WHERE workspace_id = $1 AND (CAST($2 AS TEXT) IS NULL OR run_id = $2) \
+        AND made_at >= $3 AND made_at <= $4 AND decision IN ('write', 'tombstone') \
+        AND entry_id > $5 ORDER BY entry_id LIMIT $6"];
+    JOURNAL_SIZE = ["SELECT COUNT(*) AS entries, \
+        CAST(COALESCE(SUM(LENGTH(vals) + LENGTH(detail) + 200), 0) AS BIGINT) AS bytes, \
+        MIN(made_at) AS oldest FROM journal WHERE workspace_id = $1"];
+    JOURNAL_OLDEST = ["SELECT entry_id, made_at, run_id, mapping, revision, link_id, record_side, \
+        record_id, rule, decision, reason, winner, vals, detail FROM journal \
+        WHERE workspace_id = $1 ORDER BY entry_id LIMIT 1"];
+    JOURNAL_PRUNE = ["DELETE FROM journal WHERE workspace_id = $1 AND made_at < $2 AND entry_id IN \
+        (SELECT entry_id FROM journal WHERE workspace_id = $1 ORDER BY entry_id LIMIT $3)"];
     JOURNAL_COUNT = ["SELECT decision AS word, COUNT(*) AS n FROM journal \
         WHERE workspace_id = $1 AND (CAST($2 AS TEXT) IS NULL OR run_id = $2) \
         GROUP BY decision ORDER BY decision"];
@@ -164,6 +177,8 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6) \
         ON CONFLICT (workspace_id, run_id) DO UPDATE SET ended_at = excluded.ended_at, \
         summary = excluded.summary"];
+    RUN = ["SELECT run_id, kind, started_at, ended_at, summary FROM runs \
+        WHERE workspace_id = $1 AND run_id = $2"];
     RUNS = ["SELECT run_id, kind, started_at, ended_at, summary FROM runs \
         WHERE workspace_id = $1 ORDER BY run_id DESC LIMIT $2"];
 }

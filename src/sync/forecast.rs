@@ -1,0 +1,83 @@
+//! How many calls planned writes would take. Counts what `write` would send; sends nothing.
+
+use std::collections::BTreeSet;
+
+use super::unit::Write;
+use crate::crm::Crms;
+use crate::mapping::Bound;
+use crate::model::{BySide, IntentKind, Raw, Side};
+
+/// Records that one read of Salesforce's takes when writes are settled.
+const RETRIEVE: usize = 2_000;
+/// Pairs that one call ties (hubspot.md 7).
+const TIES: usize = 1_000;
+
+/// Calls by side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forecast {
+    pub calls: BySide<u64>,
+}
+
+impl Forecast {
+    /// Counts the writes of one attempt, whose rows share their calls.
+    pub fn add(&mut self, bound: &Bound, writes: &[Write]) {
+        for side in Side::BOTH {
+            let mut written = 0;
+            for kind in [IntentKind::Create, IntentKind::Update, IntentKind::Archive] {
+                let of_kind = writes
+                    .iter()
+                    .filter(|write| write.side == side && write.kind == kind);
+                written += of_kind.clone().count();
+                let full = of_kind.filter(|write| kind != IntentKind::Update || has_fields(write));
+                self.count(side, full.count(), Crms::batch(side));
+            }
+            if side == Side::Salesforce {
+                self.count(side, written, RETRIEVE);
+            }
+        }
+        self.ties(bound, writes);
+    }
+
+    /// Associations have calls of their own, one kind of them at a time, and so have rows of
+    /// roles. A record that was created is asked once what it is tied to.
+    fn ties(&mut self, bound: &Bound, writes: &[Write]) {
+        for side in Side::BOTH {
+            let here: Vec<&Write> = writes.iter().filter(|write| write.side == side).collect();
+            let names: BTreeSet<&String> = here
+                .iter()
+                .flat_map(|write| write.rules.iter().flat_map(|rule| rule.after.keys()))
+                .filter(|name| name.contains('/'))
+                .collect();
+            for name in names {
+                let tied = |write: &&&Write| {
+                    let mut rules = write.rules.iter();
+                    rules.any(|rule| rule.after.get(name).is_some_and(|raw| *raw != Raw::Null))
+                };
+                self.count(side, here.iter().filter(tied).count(), TIES);
+            }
+        }
+        let created = writes
+            .iter()
+            .filter(|write| write.side == Side::HubSpot && write.kind == IntentKind::Create);
+        let objects: BTreeSet<String> = bound
+            .ties()
+            .associations
+            .into_iter()
+            .map(|read| read.to)
+            .collect();
+        let created = created.count();
+        for _ in objects {
+            self.count(Side::HubSpot, created, TIES);
+        }
+    }
+
+    fn count(&mut self, side: Side, rows: usize, batch: usize) {
+        *self.calls.get_mut(side) += rows.div_ceil(batch) as u64;
+    }
+}
+
+/// Something of the write is said to the object itself, and not only about its ties.
+fn has_fields(write: &Write) -> bool {
+    let mut names = write.rules.iter().flat_map(|rule| rule.after.keys());
+    names.any(|name| !name.contains('/'))
+}

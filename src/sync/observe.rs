@@ -1,0 +1,96 @@
+//! What an attempt does instead of writing, in a run that only plans.
+
+use std::collections::BTreeMap;
+
+use super::desk::Desk;
+use super::unit::{Batch, Unit, Write};
+use crate::mapping::Bound;
+use crate::model::{BySide, IntentKind, MappingName, PlannedWrite, RecordId, Side};
+
+/// Where a write goes: nothing is planned twice for one place, the latest plan counts.
+type Place = (MappingName, Side, IntentKind, Option<RecordId>, String);
+
+/// The writes of a run that only plans. A record may be looked at more than once meanwhile.
+#[derive(Clone, Debug, Default)]
+pub struct Planned(BTreeMap<Place, PlannedWrite>);
+
+impl Planned {
+    /// In the order of mappings, sides and records.
+    pub fn rows(&self) -> impl Iterator<Item = &PlannedWrite> {
+        self.0.values()
+    }
+
+    /// Answers whether this is news.
+    fn put(&mut self, row: PlannedWrite) -> bool {
+        let subject = row.subject().cloned();
+        let place = (
+            row.mapping.clone(),
+            row.side,
+            row.kind,
+            subject,
+            row.rule.clone(),
+        );
+        self.0.insert(place, row).is_none()
+    }
+}
+
+/// Keeps what would be written and sends nothing. A record that would be created is as good as
+/// done; its link is not kept, because it has only one end.
+pub fn note(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) {
+    let mut news: Vec<Write> = Vec::new();
+    for unit in batch.open() {
+        // Its intent stays open, for a run that writes.
+        unit.restores.clear();
+        for write in std::mem::take(&mut unit.writes) {
+            let mut new = false;
+            for row in planned(bound, unit, &write) {
+                new |= desk.tally.planned.put(row);
+            }
+            if write.kind == IntentKind::Create {
+                unit.link_dirty = false;
+                unit.link = None;
+                unit.changes.holds.clear();
+                unit.changes.journal.clear();
+            }
+            news.extend(new.then_some(write));
+        }
+    }
+    desk.tally.forecast.add(bound, &news);
+}
+
+/// A row for each rule of a write, or one for a record that goes.
+fn planned(bound: &Bound, unit: &Unit, write: &Write) -> Vec<PlannedWrite> {
+    let side = write.side;
+    let owned = unit.fields(side).or_else(|| unit.fields(side.other()));
+    let row = PlannedWrite {
+        mapping: bound.mapping().name.clone(),
+        side,
+        kind: write.kind,
+        record: unit.records.get(side).clone(),
+        source: unit.records.get(side.other()).clone(),
+        rule: String::new(),
+        rule_hash: String::new(),
+        from: Default::default(),
+        before: Default::default(),
+        after: Default::default(),
+        reason: "deleted".to_owned(),
+        versions: BySide::from_fn(|side| unit.read.get(side).as_ref()?.modified_at),
+        owner: owned.and_then(|fields| bound.owner(fields)),
+        undoes: None,
+    };
+    if write.rules.is_empty() {
+        return vec![row];
+    }
+    let rules = write.rules.iter().cloned();
+    rules
+        .map(|rule| PlannedWrite {
+            rule: rule.rule,
+            rule_hash: rule.rule_hash,
+            from: rule.source,
+            before: rule.before,
+            after: rule.after,
+            reason: rule.reason,
+            ..row.clone()
+        })
+        .collect()
+}
