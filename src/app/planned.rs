@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::Engine;
-use crate::model::{Cause, RecordKey, Side, Task, Timestamp};
+use crate::model::{Cause, LinkId, MappingName, RecordKey, Side, Task, Timestamp};
 use crate::pipeline::{CLAIM_LIMIT, Lane, Site};
 use crate::store::{Changes, Claim, Claimed, Mark, StoreError};
+use crate::sync::{self, Compared, Desk, ReadError, Since, UnderWay};
 
 /// Looking for news can wait for as long as a plan is carried out; the next run looks at once.
 const ASIDE_MILLIS: i64 = 10 * 60_000;
@@ -98,6 +99,41 @@ impl Engine {
         let records = frozen.records().into_iter();
         let records = records.map(|(key, ties)| (key, cause(ties))).collect();
         mark(lane, &self.site, records).await
+    }
+
+    /// Compares some pairs of a mapping, value by value, from after `after` on. Reads only.
+    ///
+    /// # Errors
+    /// When a CRM cannot be read or the store fails; the step can be repeated.
+    pub async fn compare(
+        &mut self,
+        mapping: &MappingName,
+        after: Option<&LinkId>,
+        under_way: &UnderWay,
+    ) -> Result<Compared, ReadError> {
+        let (Some(bound), Some(lane)) = (self.site.mappings.get(mapping), &mut self.lane) else {
+            return Ok(Compared::default());
+        };
+        lane.keep().await?;
+        let mut desk = Desk {
+            site: &self.site,
+            crms: &self.crms,
+            lane,
+            mode: &mut self.options.mode,
+            limits: self.options.limits,
+            tally: &mut self.tally,
+            since: Since::now(&self.site, &self.crms),
+        };
+        sync::compare(&mut desk, bound, after, under_way).await
+    }
+
+    /// Asks for a look at these records, as a scan does that finds them changed.
+    pub async fn look_at(&self, records: Vec<RecordKey>) -> Result<(), StoreError> {
+        let Some(lane) = &self.lane else {
+            return Ok(());
+        };
+        let marks = records.into_iter().map(|key| (key, Cause::Scan));
+        mark(lane, &self.site, marks.collect()).await
     }
 
     pub(super) async fn put_aside(

@@ -176,7 +176,10 @@ impl Gathered {
                 None => {
                     let why = "was created and stays; --archive-created removes it where nobody \
                                has touched it";
-                    spared.push(spare(entry, *side, known, why));
+                    spared.push(Spared {
+                        rule: String::new(),
+                        ..spare(entry, *side, known, why)
+                    });
                 }
             }
         }

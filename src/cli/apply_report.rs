@@ -126,7 +126,7 @@ impl ApplyReport {
         let calls =
             |of: &BySide<u64>| format!("{} HubSpot, {} Salesforce", of.hubspot, of.salesforce);
         line("calls", calls(&self.used));
-        if !self.canary {
+        if !self.canary && self.foreseen != BySide::default() {
             let off = off_percent(&self.foreseen, &self.used);
             let off = off.map_or_else(String::new, |off| format!(" ({off:+.1} %)"));
             line("foreseen", format!("{}{off}", calls(&self.foreseen)));

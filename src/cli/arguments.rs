@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{apply, approve, check, conflicts, dead_letters, demo, links, plan, sim, sync, undo};
+use super::{
+    apply, approve, check, conflicts, dead_letters, demo, drift, links, plan, sim, sync, undo,
+};
 
 /// Keeps a HubSpot portal and a Salesforce org in step, both ways, and can explain every value.
 ///
@@ -35,6 +37,8 @@ pub enum Command {
     Apply(apply::ApplyArgs),
     /// Take back what a run wrote: shows the plan, and with --yes writes it.
     Undo(undo::UndoArgs),
+    /// Compare both CRMs value by value, and say why what differs differs.
+    Drift(drift::DriftArgs),
     /// Check mapping files; all faults at once.
     Check(check::CheckArgs),
     /// Print the JSON Schema of mapping files, for completion in an editor.

@@ -252,7 +252,7 @@ async fn prove_reading(crms: &Crms, mappings: &[Mapping]) -> anyhow::Result<()> 
 }
 
 /// Sleeps until `at`, unless that is after `until`: then whoever calls next is told of the limit.
-async fn wait_for_room(clock: &Clock, at: Option<Timestamp>, until: Timestamp) {
+pub async fn wait_for_room(clock: &Clock, at: Option<Timestamp>, until: Timestamp) {
     let Some(at) = at.filter(|at| *at < until) else {
         return;
     };

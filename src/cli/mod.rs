@@ -13,6 +13,8 @@ mod conflicts;
 mod data;
 mod dead_letters;
 pub mod demo;
+mod drift;
+mod drift_report;
 mod drive;
 pub mod engine;
 mod files;
@@ -104,6 +106,7 @@ async fn dispatch(
         Command::Plan(args) => Box::pin(plan::run(args, environment, output)).await,
         Command::Apply(args) => Box::pin(apply::run(args, environment, output)).await,
         Command::Undo(args) => Box::pin(undo::run(args, environment, output)).await,
+        Command::Drift(args) => Box::pin(drift::run(args, environment, output)).await,
         Command::Check(args) => Box::pin(check::run(args, environment, output)).await,
         Command::Schema => schema::run(output),
         Command::DeadLetters(command) => dead_letters::run(command, output).await,

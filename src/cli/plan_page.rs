@@ -3,7 +3,7 @@
 use crate::model::{IntentKind, PlannedWrite, Side};
 
 use super::page::Page;
-use super::plan_report::{PlanReport, doing, named, rule_of, values};
+use super::plan_report::{PlanReport, doing, named, rule_of, shown_percent, values};
 
 const HEADERS: [&str; 7] = [
     "to",
@@ -77,7 +77,9 @@ fn figures(report: &PlanReport) -> Vec<(&'static str, String, bool)> {
     let (deletes, blanks) = (report.deletes(), report.blanks());
     let calls = |side: Side| {
         let share = report.daily_percent(side);
-        let share = share.map_or_else(String::new, |percent| format!(" ({percent} %)"));
+        let share = share.map_or_else(String::new, |percent| {
+            format!(" ({})", shown_percent(percent))
+        });
         format!("{}{share}", report.file.calls.get(side))
     };
     vec![

@@ -223,26 +223,46 @@ impl PlanReport {
         for ((mapping, side, kind), count) in self.totals() {
             writeln!(
                 text,
-                "{:<11} {mapping}: {count} records {}",
+                "{:<11} {mapping}: {} {}",
                 side.title(),
+                records(count),
                 doing(kind)
             )
             .unwrap_or_default();
         }
-        let owners: Vec<String> = self
-            .owners()
+        let owners = self.owners();
+        let owners: Vec<String> = owners
             .into_iter()
             .map(|(owner, count)| format!("{owner} {count}"))
             .collect();
         writeln!(text, "owners      {}", owners.join(", ")).unwrap_or_default();
+        if self.file.calls == BySide::default() {
+            return;
+        }
         for side in Side::BOTH {
-            let share = self
-                .daily_percent(side)
-                .map_or_else(String::new, |percent| format!(", {percent} % of a day's"));
+            let share = self.daily_percent(side).map(shown_percent);
+            let share = share.map_or_else(String::new, |share| format!(", {share} of a day's"));
             let calls = self.file.calls.get(side);
             writeln!(text, "{:<11} {calls} calls{share}", side.title()).unwrap_or_default();
         }
         writeln!(text, "takes       about {} s", self.seconds()).unwrap_or_default();
+    }
+}
+
+/// A share that is not nothing is not shown as nothing.
+pub fn shown_percent(percent: f64) -> String {
+    if percent < 0.01 {
+        "under 0.01 %".to_owned()
+    } else {
+        format!("{percent} %")
+    }
+}
+
+/// `1 record`, `2 records`.
+fn records(count: u64) -> String {
+    match count {
+        1 => "1 record".to_owned(),
+        count => format!("{count} records"),
     }
 }
 

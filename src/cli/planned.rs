@@ -19,7 +19,7 @@ use super::run_report::RunReport;
 use super::sim::told_to_stop;
 
 /// A plan waits for a passing fault only, not for the fate of somebody's earlier write.
-const PLAN_HORIZON_MILLIS: i64 = 10_000;
+pub const PLAN_HORIZON_MILLIS: i64 = 10_000;
 /// Larger files are not read: a plan of a million writes is smaller.
 const FILE_MAX: u64 = 1 << 30;
 

@@ -210,7 +210,11 @@ fn spared_text(spared: &[Spared], stays: &[&Row]) -> String {
                 one.mapping.to_string(),
                 one.side.title().to_owned(),
                 record.to_owned(),
-                one.rule.clone(),
+                if one.rule.is_empty() {
+                    "(record)".to_owned()
+                } else {
+                    one.rule.clone()
+                },
                 one.why.clone(),
             ]
         })

@@ -10,6 +10,7 @@ mod associate;
 mod audit;
 mod carry;
 mod choices;
+mod compare;
 mod convert;
 mod create;
 mod desk;
@@ -45,11 +46,13 @@ mod undo;
 mod unit;
 mod write;
 
+pub use compare::{Compared, Difference, UnderWay, Why, compare};
 pub use create::CREATED;
 pub use desk::{Desk, Limits, Mode, Since, Tally};
 pub use forecast::Forecast;
 pub use frozen::{Fate, Frozen, Row};
 pub use gone::ARCHIVED;
+pub use load::ReadError;
 pub use observe::Planned;
 pub use undo::UNDONE;
 

@@ -194,7 +194,7 @@ fn split((decision, reason): (Decision, Reason)) -> (Decision, Option<Reason>) {
 }
 
 /// The links of every record that the batch's references name, now or in their bases.
-async fn references(
+pub async fn references(
     desk: &Desk<'_>,
     bound: &Bound,
     batch: &Batch,

@@ -173,6 +173,10 @@ impl World {
         self.engine.as_ref().expect("the engine runs")
     }
 
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        self.engine.as_mut().expect("the engine runs")
+    }
+
     /// Stops in good order: the lane is given back.
     pub async fn close(&mut self) {
         if let Some(engine) = self.engine.take() {

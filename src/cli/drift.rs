@@ -1,0 +1,235 @@
+//! `tandem drift`: compares both CRMs value by value and says why what differs differs.
+//!
+//! Works on a copy of the store and reads both CRMs; with `--repair` it makes a plan, which
+//! `tandem apply` carries out.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::app::Engine;
+use crate::config::Environment;
+use crate::model::{BySide, ErrorClass, LinkId, MappingName, RecordKey, Side, Task};
+use crate::pipeline::LANE;
+use crate::store::{DeadLetterFilter, DeadLetterState, StoreError};
+use crate::sync::{Compared, Difference, Mode, ReadError, UnderWay, Why};
+
+use super::drift_report::DriftReport;
+use super::drive::{Course, Stop, drive};
+use super::engine::{close, open_unless, wait_for_room};
+use super::output::{Advice, Outcome, Output};
+use super::plan::save;
+use super::plan_report::PlanReport;
+use super::planned::PLAN_HORIZON_MILLIS;
+use super::run_report::RunReport;
+use super::sim::told_to_stop;
+use super::sync::PlaceArgs;
+
+/// Calls that one step of the comparison may need.
+const CALLS_OF_A_STEP: u32 = 25;
+const PATIENCE_MILLIS: i64 = 3 * 60_000;
+const TRIES: usize = 5;
+/// Waiting work and dead letters that are looked through for reasons.
+const KNOWN_MAX: u32 = 100_000;
+
+#[derive(Debug, Args)]
+pub struct DriftArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Only this mapping.
+    #[arg(long, value_name = "NAME")]
+    mapping: Option<String>,
+    /// Make a plan of what the mappings would write to the records that drifted, in this file.
+    #[arg(long, value_name = "FILE")]
+    repair: Option<PathBuf>,
+}
+
+pub async fn run(
+    args: DriftArgs,
+    environment: &Environment,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
+    let mut ready = args.place.prepare(environment, false).await?;
+    let started = ready.data.now();
+    let scratch = ready.data.scratch.take();
+    let mut stop: Stop = Box::pin(told_to_stop());
+    let course = Course::UntilQuiet(PLAN_HORIZON_MILLIS);
+    let opened = open_unless(&mut stop, ready, Mode::Observe, course).await?;
+    let (mut engine, store, told) = opened;
+    let found = async {
+        if told || drive(&mut engine, &mut stop, course).await? {
+            return Err(stopped());
+        }
+        let mut report = compare_all(&mut engine, &args).await?;
+        let mut plan = None;
+        if let Some(path) = &args.repair {
+            engine.look_at(report.drifted()).await?;
+            if drive(&mut engine, &mut stop, course).await? {
+                return Err(stopped());
+            }
+            let repair = repair(&engine, &report, started).await?;
+            save(path, &repair.file.to_text())?;
+            report.repaired = Some(path.clone());
+            plan = Some(repair);
+        }
+        anyhow::Ok((report, plan))
+    };
+    let found = Box::pin(found).await;
+    close(engine, store).await?;
+    drop(scratch);
+    let (report, plan) = found?;
+    output.answer(&report.json(plan.as_ref()), || report.text(plan.as_ref()));
+    Ok(if report.is_clean() {
+        Outcome::Done
+    } else {
+        Outcome::Different
+    })
+}
+
+fn stopped() -> anyhow::Error {
+    Advice::new("stopped before the comparison was complete", "run it again").into()
+}
+
+async fn compare_all(engine: &mut Engine, args: &DriftArgs) -> anyhow::Result<DriftReport> {
+    let under_way = under_way(engine).await?;
+    let names: Vec<MappingName> = engine.site().mappings.keys().cloned().collect();
+    let wanted = |name: &&MappingName| {
+        let asked = args.mapping.as_deref();
+        asked.is_none_or(|asked| asked == name.as_str())
+    };
+    let chosen: Vec<&MappingName> = names.iter().filter(wanted).collect();
+    if chosen.is_empty() {
+        let names: Vec<&str> = names.iter().map(MappingName::as_str).collect();
+        let asked = args.mapping.clone().unwrap_or_default();
+        let todo = format!("name one of {}", names.join(", "));
+        return Err(Advice::new(format!("there is no mapping `{asked}`"), todo).into());
+    }
+    let mut report = DriftReport::new(args.repair.is_some());
+    for name in chosen {
+        let mut after: Option<LinkId> = None;
+        loop {
+            let compared = step(engine, name, after.as_ref(), &under_way).await?;
+            after.clone_from(&compared.next);
+            report.add(name, compared);
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// One step, once there is room for its calls.
+async fn step(
+    engine: &mut Engine,
+    name: &MappingName,
+    after: Option<&LinkId>,
+    under_way: &UnderWay,
+) -> anyhow::Result<Compared> {
+    let mut tries = 0;
+    loop {
+        let clock = engine.site().clock.clone();
+        let until = clock.now().plus_millis(PATIENCE_MILLIS);
+        let room = engine.crms().ready_at(CALLS_OF_A_STEP, 0);
+        wait_for_room(&clock, room, until).await;
+        match engine.compare(name, after, under_way).await {
+            Ok(compared) => return Ok(compared),
+            Err(ReadError::Store(error)) => return Err(error.into()),
+            Err(ReadError::Crm(error)) => {
+                let passing = matches!(error.class(), ErrorClass::Rate | ErrorClass::Transient);
+                tries += 1;
+                if !passing || tries == TRIES {
+                    let what = format!("the comparison is not complete: {error}");
+                    return Err(Advice::new(what, "run it again").into());
+                }
+                let soonest = clock.now().plus_millis(1_000);
+                let at = error.retry_after.unwrap_or(soonest).max(soonest);
+                wait_for_room(&clock, Some(at), until).await;
+            }
+        }
+    }
+}
+
+/// What a run of now would write, and what waits.
+async fn under_way(engine: &Engine) -> Result<UnderWay, StoreError> {
+    let site = engine.site();
+    let (store, ws) = (&site.store, &site.workspace);
+    let mut known = UnderWay::default();
+    for work in store.queue(ws, LANE, KNOWN_MAX).await? {
+        if let Task::Record(key) = work.task {
+            known.waiting.insert(key);
+        }
+    }
+    let filter = DeadLetterFilter {
+        state: Some(DeadLetterState::Open),
+        limit: KNOWN_MAX,
+        ..DeadLetterFilter::default()
+    };
+    for letter in store.dead_letters(ws, &filter).await? {
+        if let Task::Record(key) = letter.task {
+            known.dead.insert(key);
+        }
+    }
+    for write in engine.tally().planned.rows() {
+        let ends = [
+            (write.side, &write.record),
+            (write.side.other(), &write.source),
+        ];
+        for (side, id) in ends {
+            if let Some(id) = id.clone() {
+                let mapping = write.mapping.clone();
+                let key = RecordKey { mapping, side, id };
+                known.planned.insert((key, write.rule.clone()));
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// The plan for the records that drifted, and for no others.
+async fn repair(
+    engine: &Engine,
+    report: &DriftReport,
+    started: crate::model::Timestamp,
+) -> anyhow::Result<PlanReport> {
+    let rest = RunReport::of(engine, started).await?;
+    let linked = engine
+        .store()
+        .summary(&engine.site().workspace)
+        .await?
+        .links;
+    let mut plan = PlanReport::of(engine, &linked, &rest).await?;
+    let drifted: BTreeSet<RecordKey> = report.drifted().into_iter().collect();
+    plan.file.writes.retain(|write| {
+        let key = write.record.clone().map(|id| RecordKey {
+            mapping: write.mapping.clone(),
+            side: write.side,
+            id,
+        });
+        key.is_some_and(|key| drifted.contains(&key))
+    });
+    // What was read to compare says nothing of what the repair will read.
+    plan.file.calls = BySide::default();
+    Ok(plan)
+}
+
+/// The records of a difference, as keys.
+pub fn keys(difference: &Difference) -> impl Iterator<Item = RecordKey> {
+    let mapping = difference.mapping.clone();
+    let records = difference.records.clone();
+    Side::BOTH.into_iter().filter_map(move |side| {
+        let (mapping, id) = (mapping.clone(), records.get(side).clone()?);
+        Some(RecordKey { mapping, side, id })
+    })
+}
+
+/// Whether somebody should look at it.
+pub const fn counts(why: Why) -> bool {
+    match why {
+        Why::Drift | Why::Gone => true,
+        Why::Pending | Why::Held(_) | Why::DeadLetter | Why::OneWay | Why::Kept | Why::Frozen => {
+            false
+        }
+    }
+}

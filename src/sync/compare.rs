@@ -1,0 +1,277 @@
+//! Compares what linked records hold, value by value, and says of each disagreement why it is there.
+//!
+//! Reads and decides nothing: whether a value should travel is the planner's business. The base is
+//! not believed here, it only explains: two values that disagree without a reason are drift, even
+//! where both are what the base says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::desk::Desk;
+use super::fold::load_state;
+use super::input::rule_input;
+use super::load::{self, ReadError};
+use super::plan::references;
+use super::times::Times;
+use super::unit::{Batch, Unit};
+use crate::mapping::{Bound, References, Rule};
+use crate::merge::{self, RuleInput};
+use crate::model::{
+    Blank, BySide, Conflict, Direction, Fields, HoldReason, Link, LinkId, LinkState, MappingName,
+    Presence, RecordId, RecordKey, Side,
+};
+use crate::pipeline::{at_rest, rule_fields};
+use crate::store::LinkFilter;
+
+/// Pairs of one step: what two reads of Salesforce's hold, and ten of HubSpot's.
+const CHUNK: u32 = 1_000;
+
+/// Why two values of a pair differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// A change is on its way.
+    Pending,
+    Held(HoldReason),
+    /// A dead letter waits for a person.
+    DeadLetter,
+    /// The rule writes one way, and the destination was changed there.
+    OneWay,
+    /// The rule keeps what is there: a blank does not travel, or a value is written once.
+    Kept,
+    /// A record left the filter, and the pair is frozen.
+    Frozen,
+    /// A record is deleted or cannot be seen.
+    Gone,
+    /// Nothing says why.
+    Drift,
+}
+
+impl Why {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Held(_) => "held",
+            Self::DeadLetter => "dead-letter",
+            Self::OneWay => "one-way",
+            Self::Kept => "kept-by-rule",
+            Self::Frozen => "left-the-filter",
+            Self::Gone => "gone",
+            Self::Drift => "drift",
+        }
+    }
+}
+
+/// Two values that differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub mapping: MappingName,
+    pub records: BySide<Option<RecordId>>,
+    /// Empty when a record as a whole is gone.
+    pub rule: String,
+    pub values: BySide<Fields>,
+    pub why: Why,
+}
+
+/// What one step of a comparison found.
+#[derive(Clone, Debug, Default)]
+pub struct Compared {
+    pub pairs: u64,
+    /// Values that were compared, by rule, and how many of them agree.
+    pub values: BTreeMap<String, (u64, u64)>,
+    pub differences: Vec<Difference>,
+    /// What each side holds, as one number that does not depend on the order of records: equal
+    /// where all values correspond.
+    pub digests: BySide<u128>,
+    /// Where the next step begins; `None` at the end.
+    pub next: Option<LinkId>,
+}
+
+/// What is known to be under way besides.
+#[derive(Clone, Debug, Default)]
+pub struct UnderWay {
+    /// Records that wait in the lane.
+    pub waiting: BTreeSet<RecordKey>,
+    /// Records with a dead letter.
+    pub dead: BTreeSet<RecordKey>,
+    /// Values that a run of now would write.
+    pub planned: BTreeSet<(RecordKey, String)>,
+}
+
+/// Compares the pairs of one mapping from after `after` on.
+///
+/// # Errors
+/// When a CRM cannot be read or the store fails; the step can be repeated.
+pub async fn compare(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    after: Option<&LinkId>,
+    under_way: &UnderWay,
+) -> Result<Compared, ReadError> {
+    let filter = LinkFilter {
+        mapping: Some(bound.mapping().name.clone()),
+        ..LinkFilter::default()
+    };
+    let (store, ws) = (&desk.site.store, &desk.site.workspace);
+    let links = store.links_page(ws, &filter, after, CHUNK).await?;
+    let full = links.len() == CHUNK as usize;
+    let mut compared = Compared {
+        next: links.last().map(|link| link.id.clone()).filter(|_| full),
+        ..Compared::default()
+    };
+    let pairs = |link: &Link| matches!(link.state, LinkState::Linked | LinkState::Frozen);
+    let unit = |link: Link| Unit {
+        records: link.records.clone(),
+        link: Some(link),
+        ..Unit::default()
+    };
+    let mut batch = Batch {
+        units: links.into_iter().filter(pairs).map(unit).collect(),
+        ..Batch::default()
+    };
+    load_state(desk, &mut batch).await?;
+    load::others(desk, bound, &mut batch).await?;
+    let references = references(desk, bound, &batch).await?;
+    for unit in &batch.units {
+        compared.pairs += 1;
+        pair(bound, unit, &references, under_way, &mut compared);
+    }
+    Ok(compared)
+}
+
+fn pair(
+    bound: &Bound,
+    unit: &Unit,
+    references: &References,
+    under_way: &UnderWay,
+    compared: &mut Compared,
+) {
+    let difference = |rule: &str, values: BySide<Fields>, why: Why| Difference {
+        mapping: bound.mapping().name.clone(),
+        records: unit.records.clone(),
+        rule: rule.to_owned(),
+        values,
+        why,
+    };
+    let live = |side: Side| {
+        let record = unit.read.get(side).as_ref();
+        record.filter(|record| record.presence == Presence::Live)
+    };
+    let (Some(hubspot), Some(salesforce)) = (live(Side::HubSpot), live(Side::Salesforce)) else {
+        let why = match on_its_way(bound, unit, "", under_way) {
+            Some(why) => why,
+            None if unit.link_state() == Some(LinkState::Frozen) => Why::Frozen,
+            None => Why::Gone,
+        };
+        let gone = difference("", BySide::default(), why);
+        return compared.differences.push(gone);
+    };
+    let fields = BySide::new(hubspot.fields.clone(), salesforce.fields.clone());
+    for rule in &bound.mapping().rules {
+        let part = bound.linked_part(rule, &fields, references);
+        let known = part.as_ref().map_or(&fields, |(part, _)| part);
+        let times = Times::default();
+        let input = rule_input(bound, rule, unit, known, (references, &times));
+        let agrees = merge::corresponds(&input).is_some();
+        let count = compared.values.entry(rule.name.clone()).or_default();
+        count.0 += 1;
+        count.1 += u64::from(agrees);
+        digest(unit, rule, &input, agrees, &mut compared.digests);
+        if agrees {
+            continue;
+        }
+        let why = why(bound, unit, (rule, &fields), under_way);
+        let values = BySide::from_fn(|side| rule_fields(rule, side, fields.get(side)));
+        compared
+            .differences
+            .push(difference(&rule.name, values, why));
+    }
+}
+
+/// What is about to change the pair, or to let a person change it.
+fn on_its_way(bound: &Bound, unit: &Unit, rule: &str, under_way: &UnderWay) -> Option<Why> {
+    let keys: Vec<RecordKey> = Side::BOTH
+        .into_iter()
+        .filter_map(|side| {
+            let mapping = bound.mapping().name.clone();
+            let id = unit.records.get(side).clone()?;
+            Some(RecordKey { mapping, side, id })
+        })
+        .collect();
+    let planned = |key: &RecordKey| {
+        let place = (key.clone(), rule.to_owned());
+        under_way.planned.contains(&place)
+    };
+    if !unit.intents.is_empty() || keys.iter().any(planned) {
+        return Some(Why::Pending);
+    }
+    if keys.iter().any(|key| under_way.dead.contains(key)) {
+        return Some(Why::DeadLetter);
+    }
+    let waits = keys.iter().any(|key| under_way.waiting.contains(key));
+    waits.then_some(Why::Pending)
+}
+
+fn why(
+    bound: &Bound,
+    unit: &Unit,
+    (rule, fields): (&Rule, &BySide<Fields>),
+    under_way: &UnderWay,
+) -> Why {
+    if let Some(hold) = unit.hold(&rule.name) {
+        return Why::Held(hold.reason);
+    }
+    if let Some(why) = on_its_way(bound, unit, &rule.name, under_way) {
+        return why;
+    }
+    if unit.link_state() == Some(LinkState::Frozen) {
+        return Why::Frozen;
+    }
+    let policy = &rule.policy;
+    let rests = |side: Side| {
+        let names: BTreeSet<&String> = rule.sides.get(side).iter().collect();
+        let mut own = fields.get(side).clone();
+        own.retain(|name, _| names.contains(name));
+        let only = unit.bases.get(&rule.name).is_some_and(|base| {
+            let then = rule_fields(rule, side, base.sides.get(side));
+            then == own
+        });
+        only || at_rest(bound, side, fields.get(side), &unit.bases, &[])
+    };
+    match policy.direction {
+        Direction::To(to) if !policy.enforce && rests(to.other()) => return Why::OneWay,
+        Direction::To(_) | Direction::Both => {}
+    }
+    let keeps = policy.once
+        || policy.blank == Blank::Keep
+        || matches!(policy.conflict, Conflict::Ratchet(_));
+    let agreed = unit.bases.contains_key(&rule.name) && Side::BOTH.into_iter().all(rests);
+    if keeps && agreed {
+        Why::Kept
+    } else {
+        Why::Drift
+    }
+}
+
+/// Both digests count a value that corresponds the same way: as it stands in HubSpot.
+fn digest(
+    unit: &Unit,
+    rule: &Rule,
+    input: &RuleInput<'_>,
+    agrees: bool,
+    digests: &mut BySide<u128>,
+) {
+    let id = unit.link.as_ref().map_or("", |link| link.id.as_str());
+    for side in Side::BOTH {
+        let value = match (side, agrees) {
+            (Side::HubSpot, _) | (Side::Salesforce, true) => &input.now.hubspot,
+            (Side::Salesforce, false) => &input.carried.hubspot,
+        };
+        let text = match value {
+            Ok(value) => value.to_string(),
+            Err(problem) => format!("\u{1}{}", problem.detail),
+        };
+        let hash = crate::store::match_hash(&format!("{id}\u{1f}{}\u{1f}{text}", rule.name));
+        let number = u128::from_str_radix(hash.get(..32).unwrap_or("0"), 16).unwrap_or(0);
+        let sum = digests.get_mut(side);
+        *sum = sum.wrapping_add(number);
+    }
+}

@@ -1,0 +1,177 @@
+//! Both CRMs are compared value by value: what differs is found, wherever it is, and what differs
+//! for a reason is not called drift.
+
+use std::collections::BTreeSet;
+
+use tandem::clock::Chance;
+use tandem::model::{HoldReason, MappingName, RecordKey, Side};
+use tandem::sync::{Compared, Difference, UnderWay, Why};
+
+use crate::world::{Setup, World};
+use crate::{PEOPLE, linked};
+
+const FIELDS: [(&str, &str); 4] = [
+    ("firstname", "FirstName"),
+    ("lastname", "LastName"),
+    ("jobtitle", "Title"),
+    ("phone", "Phone"),
+];
+
+async fn compare_with(world: &mut World, known: &UnderWay) -> Compared {
+    let name = MappingName::new("contacts");
+    let mut all = Compared::default();
+    let mut after = None;
+    loop {
+        let engine = world.engine_mut();
+        let some = engine.compare(&name, after.as_ref(), known).await.unwrap();
+        all.pairs += some.pairs;
+        all.differences.extend(some.differences);
+        for side in Side::BOTH {
+            let sum = all.digests.get_mut(side);
+            *sum = sum.wrapping_add(*some.digests.get(side));
+        }
+        for (rule, (values, agree)) in some.values {
+            let count = all.values.entry(rule).or_default();
+            count.0 += values;
+            count.1 += agree;
+        }
+        after = some.next;
+        if after.is_none() {
+            return all;
+        }
+    }
+}
+
+async fn compare(world: &mut World) -> Compared {
+    compare_with(world, &UnderWay::default()).await
+}
+
+fn whys(compared: &Compared) -> Vec<(&str, Why)> {
+    let of = |one: &'_ Difference| (one.rule.clone(), one.why);
+    let mut whys: Vec<(String, Why)> = compared.differences.iter().map(of).collect();
+    whys.sort();
+    let names = ["", "firstname", "lastname", "jobtitle", "phone", "email"];
+    whys.into_iter()
+        .map(|(rule, why)| (*names.iter().find(|name| **name == rule).unwrap(), why))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_thousand_disagreements_are_found_and_no_other_and_a_clean_pair_has_none() {
+    const PAIRS: usize = 1_200;
+    let mut world = World::new(Setup::with(&[PEOPLE])).await;
+    for nth in 0..PAIRS {
+        let mail = format!("p{nth}@example.com");
+        let person = [("email", mail.as_str()), ("lastname", "Lind")];
+        world.add_hubspot("contacts", &person);
+        world.add_salesforce("Contact", &[("Email", mail.as_str()), ("LastName", "Lind")]);
+    }
+    world.open().await;
+    world.settle().await;
+    let pairs = world.pairs().await;
+    assert_eq!(pairs.len(), PAIRS);
+    let clean = compare(&mut world).await;
+    assert_eq!(clean.pairs, PAIRS as u64);
+    assert!(
+        clean.differences.is_empty(),
+        "{:#?}",
+        clean.differences.first()
+    );
+    assert_eq!(clean.digests.hubspot, clean.digests.salesforce);
+
+    let chance = Chance::seeded(11);
+    let below = |most: usize| usize::try_from(chance.below(most as u64)).unwrap();
+    let mut seeded: BTreeSet<(String, String)> = BTreeSet::new();
+    while seeded.len() < 1_000 {
+        let ((hubspot, salesforce), (property, field)) = (&pairs[below(PAIRS)], FIELDS[below(4)]);
+        if !seeded.insert((hubspot.clone(), property.to_owned())) {
+            continue;
+        }
+        let value = format!("+4930{}", seeded.len());
+        if below(2) == 0 {
+            world.edit_hubspot("contacts", hubspot, &[(property, value.as_str())]);
+        } else {
+            world.edit_salesforce("Contact", salesforce, &[(field, value.as_str())]);
+        }
+    }
+    let found = compare(&mut world).await;
+    let places: BTreeSet<(String, String)> = found
+        .differences
+        .iter()
+        .map(|one| {
+            let id = one.records.hubspot.as_ref().unwrap().as_str().to_owned();
+            (id, one.rule.clone())
+        })
+        .collect();
+    assert_eq!(places, seeded);
+    assert!(found.differences.iter().all(|one| one.why == Why::Drift));
+    assert_ne!(found.digests.hubspot, found.digests.salesforce);
+    let compared: u64 = found.values.values().map(|(values, _)| values).sum();
+    let agree: u64 = found.values.values().map(|(_, agree)| agree).sum();
+    assert_eq!(compared - agree, 1_000);
+}
+
+#[tokio::test]
+async fn what_differs_for_a_reason_is_no_drift() {
+    let mapping = PEOPLE
+        .replace("jobtitle: Title", "jobtitle: { to: Title, conflict: ask }")
+        .replace(
+            "firstname: FirstName",
+            "firstname: { to: FirstName, direction: to-salesforce }",
+        )
+        .replace(
+            "phone: { to: Phone, conflict: hubspot }",
+            "phone: { to: Phone, blank: keep }",
+        );
+    let (mut world, hubspot, salesforce) = linked(&mapping).await;
+    world.edit_hubspot("contacts", &hubspot, &[("phone", "+493012345")]);
+    world.settle().await;
+    world.edit_hubspot("contacts", &hubspot, &[("jobtitle", "CEO"), ("phone", "")]);
+    let edit = [("Title", "VP"), ("FirstName", "Adele")];
+    world.edit_salesforce("Contact", &salesforce, &edit);
+    world.settle().await;
+    let found = compare(&mut world).await;
+    let expected = [
+        ("firstname", Why::OneWay),
+        ("jobtitle", Why::Held(HoldReason::Ask)),
+        ("phone", Why::Kept),
+    ];
+    assert_eq!(whys(&found), expected);
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_is_pending_and_not_drift() {
+    let (mut world, hubspot, _) = linked(PEOPLE).await;
+    world.edit_hubspot("contacts", &hubspot, &[("jobtitle", "CEO")]);
+    let key = RecordKey {
+        mapping: MappingName::new("contacts"),
+        side: Side::HubSpot,
+        id: tandem::model::RecordId::new(&hubspot),
+    };
+    let mut known = UnderWay::default();
+    known.planned.insert((key.clone(), "jobtitle".to_owned()));
+    let found = compare_with(&mut world, &known).await;
+    assert_eq!(whys(&found), [("jobtitle", Why::Pending)]);
+    let mut known = UnderWay::default();
+    known.dead.insert(key);
+    let found = compare_with(&mut world, &known).await;
+    assert_eq!(whys(&found), [("jobtitle", Why::DeadLetter)]);
+}
+
+#[tokio::test]
+async fn a_record_that_is_gone_is_told_as_such() {
+    let (mut world, hubspot, _) = linked(PEOPLE).await;
+    world.hubspot.archive("contacts", &hubspot).unwrap();
+    let found = compare(&mut world).await;
+    assert_eq!(whys(&found), [("", Why::Gone)]);
+}
+
+#[tokio::test]
+async fn two_values_that_differ_in_spelling_only_agree() {
+    let (mut world, hubspot, salesforce) = linked(PEOPLE).await;
+    world.edit_hubspot("contacts", &hubspot, &[("email", "ADA@example.com")]);
+    world.edit_salesforce("Contact", &salesforce, &[("Email", "ada@example.com")]);
+    let found = compare(&mut world).await;
+    assert!(found.differences.is_empty(), "{:#?}", found.differences);
+    assert_eq!(found.digests.hubspot, found.digests.salesforce);
+}
