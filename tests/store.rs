@@ -8,6 +8,8 @@ mod faults;
 mod findings;
 #[path = "store/fixture.rs"]
 mod fixture;
+#[path = "store/journal.rs"]
+mod journal;
 #[path = "store/leases.rs"]
 mod leases;
 #[path = "store/links.rs"]

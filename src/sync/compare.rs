@@ -14,12 +14,12 @@ use super::plan::references;
 use super::times::Times;
 use super::unit::{Batch, Unit};
 use crate::mapping::{Bound, References, Rule};
-use crate::merge::{self, RuleInput};
+use crate::merge::{self, Decision, Reason, RuleInput};
 use crate::model::{
     Blank, BySide, Conflict, Direction, Fields, HoldReason, Link, LinkId, LinkState, MappingName,
-    Presence, RecordId, RecordKey, Side,
+    Policy, Presence, RecordId, RecordKey, Side,
 };
-use crate::pipeline::{at_rest, rule_fields};
+use crate::pipeline::rule_fields;
 use crate::store::LinkFilter;
 
 /// Pairs of one step: what two reads of Salesforce's hold, and ten of HubSpot's.
@@ -178,7 +178,7 @@ fn pair(
         if agrees {
             continue;
         }
-        let why = why(bound, unit, (rule, &fields), under_way);
+        let why = why(bound, unit, (rule, &input), under_way);
         let values = BySide::from_fn(|side| rule_fields(rule, side, fields.get(side)));
         compared
             .differences
@@ -213,7 +213,7 @@ fn on_its_way(bound: &Bound, unit: &Unit, rule: &str, under_way: &UnderWay) -> O
 fn why(
     bound: &Bound,
     unit: &Unit,
-    (rule, fields): (&Rule, &BySide<Fields>),
+    (rule, input): (&Rule, &RuleInput<'_>),
     under_way: &UnderWay,
 ) -> Why {
     if let Some(hold) = unit.hold(&rule.name) {
@@ -226,29 +226,22 @@ fn why(
         return Why::Frozen;
     }
     let policy = &rule.policy;
-    let rests = |side: Side| {
-        let names: BTreeSet<&String> = rule.sides.get(side).iter().collect();
-        let mut own = fields.get(side).clone();
-        own.retain(|name, _| names.contains(name));
-        let only = unit.bases.get(&rule.name).is_some_and(|base| {
-            let then = rule_fields(rule, side, base.sides.get(side));
-            then == own
-        });
-        only || at_rest(bound, side, fields.get(side), &unit.bases, &[])
-    };
-    match policy.direction {
-        Direction::To(to) if !policy.enforce && rests(to.other()) => return Why::OneWay,
-        Direction::To(_) | Direction::Both => {}
+    match merge::decide(input) {
+        // Somebody changed it, and no run of now would carry that: it was missed.
+        (Decision::Write { .. } | Decision::Hold { .. }, _) => Why::Drift,
+        (Decision::Skip, Reason::Drift) => Why::OneWay,
+        (Decision::Skip | Decision::Agree { .. }, _) => Why::Kept,
+        (Decision::Unchanged, _) if policy.direction != Direction::Both && !policy.enforce => {
+            Why::OneWay
+        }
+        (Decision::Unchanged, _) if keeps(policy) => Why::Kept,
+        (Decision::Unchanged, _) => Why::Drift,
     }
-    let keeps = policy.once
-        || policy.blank == Blank::Keep
-        || matches!(policy.conflict, Conflict::Ratchet(_));
-    let agreed = unit.bases.contains_key(&rule.name) && Side::BOTH.into_iter().all(rests);
-    if keeps && agreed {
-        Why::Kept
-    } else {
-        Why::Drift
-    }
+}
+
+/// Two values that differ can have been agreed on under such a rule.
+fn keeps(policy: &Policy) -> bool {
+    policy.once || policy.blank == Blank::Keep || matches!(policy.conflict, Conflict::Ratchet(_))
 }
 
 /// Both digests count a value that corresponds the same way: as it stands in HubSpot.

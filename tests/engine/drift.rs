@@ -22,7 +22,7 @@ async fn compare_with(world: &mut World, known: &UnderWay) -> Compared {
     let mut all = Compared::default();
     let mut after = None;
     loop {
-        let engine = world.engine_mut();
+        let engine = world.engine.as_mut().unwrap();
         let some = engine.compare(&name, after.as_ref(), known).await.unwrap();
         all.pairs += some.pairs;
         all.differences.extend(some.differences);

@@ -14,7 +14,7 @@ use crate::planned::{apply, run};
 use crate::undo::{of_run, take_back};
 use crate::world::{Setup, World};
 
-const TRIALS: u64 = 100;
+const TRIALS: u64 = 25;
 const PAIRS: usize = 6;
 /// The same value on both sides: a property of HubSpot's and a field of Salesforce's.
 const FIELDS: [(&str, &str); 3] = [

@@ -77,7 +77,7 @@ pub struct World {
     pub workspace: WorkspaceId,
     /// What the next engine may do.
     pub mode: Mode,
-    engine: Option<Engine>,
+    pub engine: Option<Engine>,
 }
 
 impl World {
@@ -171,10 +171,6 @@ impl World {
 
     pub fn engine(&self) -> &Engine {
         self.engine.as_ref().expect("the engine runs")
-    }
-
-    pub fn engine_mut(&mut self) -> &mut Engine {
-        self.engine.as_mut().expect("the engine runs")
     }
 
     /// Stops in good order: the lane is given back.
@@ -290,7 +286,8 @@ impl World {
             let wait = until.map_or(1_000, |at| at.millis_since(now) + 1);
             self.pass(wait.max(1));
         }
-        panic!("the engine does not come to rest: {:?}", self.queue().await);
+        let rows = self.store.queue(&self.workspace, LANE, 10).await;
+        panic!("the engine does not come to rest: {rows:?}");
     }
 
     async fn is_due(&self) -> bool {
@@ -306,11 +303,6 @@ impl World {
         work.is_some_and(|at| at <= horizon)
             || scan.is_some_and(|at| at <= now)
             || engine.poll_is_due().await.unwrap()
-    }
-
-    async fn queue(&self) -> Vec<String> {
-        let rows = self.store.queue(&self.workspace, LANE, 10).await.unwrap();
-        rows.iter().map(|row| format!("{row:?}")).collect()
     }
 
     /// Asks for one record, as `replay` does.
