@@ -3,6 +3,7 @@
 use tandem::model::{Raw, Side};
 
 use crate::PEOPLE;
+use crate::references::{ACME, FIRMS};
 use crate::world::{SHIPPED, Setup, World};
 
 #[tokio::test]
@@ -102,6 +103,24 @@ async fn records_of_one_side_get_copies_on_the_other() {
         last.contains(&String::new()),
         "the default reads back as blank: {last:?}"
     );
+    world.assert_quiet().await;
+}
+
+/// The portal cannot be read for a moment, so nobody knows that it has the company already.
+#[tokio::test]
+pub async fn nothing_is_copied_to_a_side_that_has_not_been_read_once() {
+    const COMPANIES: &str = "/objects/2026-03/companies";
+    let mut world = World::new(Setup::with(&[FIRMS])).await;
+    let company = world.add_hubspot("companies", &ACME);
+    let fields = [("Name", "Acme"), ("Website", "acme.example.com")];
+    let account = world.add_salesforce("Account", &fields);
+    world.open().await;
+    world.to_hubspot.answer("GET", COMPANIES, 503, "");
+    world.settle().await;
+    assert_eq!(world.to_hubspot.waiting(), 0);
+    let companies = world.hubspot_ids("companies").len();
+    assert_eq!(companies, 1, "the portal has it already");
+    assert_eq!(world.pairs().await, [(company, account)]);
     world.assert_quiet().await;
 }
 

@@ -11,7 +11,7 @@ use crate::interleavings::{
     a_record_that_is_asked_for_right_after_it_was_read_is_looked_at_again,
 };
 use crate::seams::Way;
-use crate::{holds, outages, patience, references, two_sided};
+use crate::{first_sync, holds, outages, patience, references, two_sided};
 
 /// A bug, the test that catches it, and words of what the test says then.
 type ByTest = (Bug, fn(), &'static str);
@@ -73,6 +73,11 @@ fn by_test() -> Vec<ByTest> {
             Bug::BlockedTakenForDone,
             references::a_child_waits_for_its_required_parent_and_is_then_created_with_it,
             "left: (0, 1)",
+        ),
+        (
+            Bug::StockNotWaitedFor,
+            first_sync::nothing_is_copied_to_a_side_that_has_not_been_read_once,
+            "the portal has it already",
         ),
     ]
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tandem::model::{BySide, IntendedRule, Intent, LinkId, Raw, Side};
 
 use crate::cast::{Cast, Kind, same};
-use crate::mirror::{Mirror, Pending};
+use crate::mirror::{Mirror, Partner, Pending};
 use crate::shots::{Difference, Place, Shot, Shots};
 
 /// One value that one user typed.
@@ -200,16 +200,21 @@ impl Ledger {
     }
 
     /// Whether somebody else edited the same value at the other end.
-    pub fn competes(&self, edit: &Edit, partner: &Place) -> bool {
+    pub fn competes(&self, edit: &Edit, partner: &Partner) -> bool {
         let mut others = self.edits.iter();
-        others.any(|other| other.rule == edit.rule && other.place == *partner)
+        others.any(|other| other.rule == edit.rule && other.place == partner.place)
     }
 
-    /// Whether some user replaced this value knowingly.
-    pub fn superseded(&self, edit: &Edit, partners: &[Place], kind: Kind) -> bool {
+    /// Whether some user replaced this value knowingly, here or at a record that was paired with
+    /// this one then.
+    pub fn superseded(&self, edit: &Edit, partners: &[Partner], kind: Kind) -> bool {
+        let paired = |other: &Edit| {
+            let mut with = partners.iter();
+            with.any(|with| with.place == other.place && other.seam <= with.until)
+        };
         let mut later = self.edits.iter().filter(|other| {
             other.rule == edit.rule
-                && (other.place == edit.place || partners.contains(&other.place))
+                && (other.place == edit.place || paired(other))
                 && other.seam >= edit.seam
         });
         later.any(|other| !std::ptr::eq(other, edit) && same(kind, &other.saw, &edit.value))
@@ -217,14 +222,14 @@ impl Ledger {
 
     /// Whether somebody at the other end replaced this value while the write was under way that it
     /// was agreed on by, before or after it was typed here.
-    pub fn replaced_there(&self, edit: &Edit, partners: &[Place], kind: Kind) -> bool {
+    pub fn replaced_there(&self, edit: &Edit, partners: &[Partner], kind: Kind) -> bool {
         let Some(since) = edit.agreed_since else {
             return false;
         };
         let mut others = self.edits.iter().filter(|other| other.seam >= since);
         others.any(|other| {
             other.rule == edit.rule
-                && partners.contains(&other.place)
+                && partners.iter().any(|with| with.place == other.place)
                 && same(kind, &other.saw, &edit.value)
         })
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tandem::model::{Bases, Intent, IntentId, IntentKind, Link, LinkId, RecordId, Side};
+use tandem::model::{Bases, BySide, Intent, IntentId, IntentKind, Link, LinkId, RecordId, Side};
 use tandem::store::Deed;
 
 use crate::shots::Place;
@@ -34,7 +34,23 @@ pub struct Mirror {
     pub decided: BTreeMap<Place, u32>,
     /// The seam at which the step began that decided on a write.
     pub born: BTreeMap<IntentId, u32>,
+    /// Every two records that were ever a pair, and the seam at which they last parted.
+    pairs: BTreeMap<BySide<RecordId>, Option<u32>>,
     pending: Option<Pending>,
+}
+
+/// A record at the other end of a pair.
+pub struct Partner {
+    pub place: Place,
+    /// The seam at which the two parted; never, while they are a pair.
+    pub until: u32,
+}
+
+/// The two records of an open link that has both.
+fn paired(link: &Link) -> Option<BySide<RecordId>> {
+    let (hubspot, salesforce) = (&link.records.hubspot, &link.records.salesforce);
+    let both = (hubspot.clone()?, salesforce.clone()?);
+    link.state.is_open().then(|| BySide::new(both.0, both.1))
 }
 
 impl Pending {
@@ -68,12 +84,19 @@ impl Mirror {
         self.pending.take()
     }
 
-    /// `step_from` is the seam at which the step began that this commit belongs to.
-    pub fn apply(&mut self, pending: Pending, step_from: u32) {
+    /// `step_from` is the seam at which the step began that this commit belongs to, `seam` its own.
+    pub fn apply(&mut self, pending: Pending, step_from: u32, seam: u32) {
         self.epoch = self.epoch.max(pending.epoch.unwrap_or(0));
         let moved = !pending.links.is_empty() || !pending.bases.is_empty() || pending.holds > 0;
         self.moves += u64::from(moved);
         for link in pending.links {
+            let before = self.links.get(&link.id).and_then(paired);
+            if let Some(pair) = before {
+                self.pairs.insert(pair, Some(seam));
+            }
+            if let Some(pair) = paired(&link) {
+                self.pairs.insert(pair, None);
+            }
             self.links.insert(link.id.clone(), link);
         }
         for (link, bases) in pending.bases {
@@ -93,11 +116,27 @@ impl Mirror {
         }
     }
 
-    /// The latest link that names a record.
+    /// The link that a record is in, or else the latest one that it was in. A link may be older
+    /// than another and have come to the record later.
     pub fn link_of(&self, side: Side, id: &str) -> Option<&Link> {
         let holds =
             |link: &&Link| link.records.get(side).as_ref().map(RecordId::as_str) == Some(id);
-        self.links.values().rev().find(holds)
+        let links = self.links.values().filter(holds);
+        links.max_by_key(|link| link.state.is_open())
+    }
+
+    /// The records that a record has been paired with since a seam, and until when.
+    pub fn partners_since(&self, side: Side, id: &str, seam: u32) -> Vec<Partner> {
+        let of = self
+            .pairs
+            .iter()
+            .filter(|(pair, _)| pair.get(side).as_str() == id)
+            .filter(|(_, parted)| parted.is_none_or(|at| at >= seam));
+        of.map(|(pair, parted)| Partner {
+            place: (side.other(), pair.get(side.other()).as_str().to_owned()),
+            until: parted.unwrap_or(u32::MAX),
+        })
+        .collect()
     }
 
     /// What a field of a record held when its rule last agreed; `None` when it never did.

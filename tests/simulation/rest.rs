@@ -14,6 +14,8 @@ const LANE: &str = "sync";
 const HORIZON_MILLIS: i64 = 30 * 60_000;
 const STEPS_MAX: u32 = 600;
 const ROUNDS_MAX: u32 = 12;
+/// What one late pass leads to may be news to the next one, and so on a few times.
+const LATE_ROUNDS_MAX: u32 = 4;
 /// Longer than a slow index and a late transaction take.
 const LATE_MILLIS: i64 = 11 * 60_000;
 /// How far a pass came is remembered once a minute; the late pass follows the memory.
@@ -21,16 +23,38 @@ const REMEMBERED_MILLIS: i64 = 61_000;
 /// HubSpot's recycle bin is walked once an hour.
 const BIN_MILLIS: i64 = 61 * 60_000;
 
-/// Looks until a round finds no record to work on.
-pub async fn settle(run: &mut Run<'_>) {
-    for _ in 0..ROUNDS_MAX {
+/// Looks until a round finds no record to work on. Whether an earlier one found any.
+pub async fn settle(run: &mut Run<'_>) -> bool {
+    for nth in 0..ROUNDS_MAX {
         run.pass(30_000).await;
         run.look().await;
         if work(run).await == 0 {
-            return;
+            return nth > 0;
         }
     }
     run.with(|stage| stage.violated("I17", "the two sides do not come to rest".to_owned()));
+    true
+}
+
+/// Looks until the late pass has shown what there is to show.
+async fn settle_late(run: &mut Run<'_>) {
+    let bin = run.with(|stage| !stage.ledger.deleted.is_empty());
+    let mut wait = if bin { BIN_MILLIS } else { LATE_MILLIS };
+    for _ in 0..LATE_ROUNDS_MAX {
+        if run.cast.filter {
+            // A value of ours that leaves the filter is news in a poll, and an echo elsewhere.
+            run.pass(REMEMBERED_MILLIS).await;
+            run.look().await;
+            work(run).await;
+        }
+        run.pass(wait).await;
+        let worked = settle(run).await;
+        if !worked || !run.cast.filter {
+            return;
+        }
+        // What was written now may lie outside the filter and be shown late in its turn.
+        wait = LATE_MILLIS;
+    }
 }
 
 /// Steps until nothing is due within the horizon, moving the clock to what is due next. Returns
@@ -114,15 +138,7 @@ async fn replay(run: &Run<'_>) {
 
 pub async fn judge(run: &mut Run<'_>) {
     settle(run).await;
-    let bin = run.with(|stage| !stage.ledger.deleted.is_empty());
-    if run.cast.filter {
-        // A value of ours that leaves the filter is news in a poll, and an echo everywhere else.
-        run.pass(REMEMBERED_MILLIS).await;
-        run.look().await;
-        work(run).await;
-    }
-    run.pass(if bin { BIN_MILLIS } else { LATE_MILLIS }).await;
-    settle(run).await;
+    settle_late(run).await;
     // Asked before the replay, which would settle what was left open.
     let intents = run.store().open_intents(&run.workspace).await.unwrap();
     let letters = open_letters(run).await;
@@ -133,7 +149,7 @@ pub async fn judge(run: &mut Run<'_>) {
     let missed = run.with(|stage| stage.mirror.moves) - moves;
     let before = writes(run);
     replay(run).await;
-    settle(run).await;
+    work(run).await;
     let idle_writes = writes(run) - before;
     let mut rest = look_around(run, missed, idle_writes).await;
     rest.rivals = rivals;

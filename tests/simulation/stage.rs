@@ -210,7 +210,7 @@ impl Stage {
             self.counts.add("dead letters", pending.letters);
             invariants::at_commit(self, &pending);
             self.ledger.settled(&self.mirror, &pending);
-            self.mirror.apply(pending, self.step_from);
+            self.mirror.apply(pending, self.step_from, self.seams);
         }
         self.seam(true)
     }

@@ -6,8 +6,7 @@ use tandem::store::ConflictState;
 use super::{Rest, holds_record};
 use crate::cast::{Cast, Kind, Rule, same};
 use crate::ledger::Edit;
-use crate::mirror::Pending;
-use crate::shots::Place;
+use crate::mirror::{Partner, Pending};
 use crate::stage::Stage;
 
 fn id_on(link: &Link, side: Side) -> &str {
@@ -140,13 +139,13 @@ fn fate(stage: &Stage, rest: &Rest, edit: &Edit) -> Found {
         shot.is_some_and(|shot| !shot.live || same(rule.kind, &edit.value, shot.get(edit.field)));
     // The elements of a set have lives of their own; a one-way destination is the source's.
     let not_asked = rule.kind == Kind::Set || rule.kind == Kind::OneWay && side == Side::Salesforce;
-    let partners = partners(stage, edit);
+    let partners = stage.mirror.partners_since(side, id, edit.seam);
     let links = rest
         .links
         .iter()
         .filter(|link| holds_record(link, side, id))
         .count();
-    let competes = |partner: &Place| stage.ledger.competes(edit, partner);
+    let competes = |partner: &Partner| stage.ledger.competes(edit, partner);
     let contested = edit.fresh || links > 1 || partners.is_empty() || partners.iter().any(competes);
     // A blank is an edit to the pair that had agreed on something else, and none to a later pair.
     let now = stage.mirror.link_of(side, id).map(|link| &link.id);
@@ -167,16 +166,6 @@ fn fate(stage: &Stage, rest: &Rest, edit: &Edit) -> Found {
     } else {
         Found::Lost
     }
-}
-
-/// The record's partner at the end, and the one that it had when it was edited.
-fn partners(stage: &Stage, edit: &Edit) -> Vec<Place> {
-    let (side, id) = (edit.place.0, edit.place.1.as_str());
-    let then = edit.link.as_ref().and_then(|id| stage.mirror.links.get(id));
-    let links = [then, stage.mirror.link_of(side, id)].into_iter().flatten();
-    let records = links.filter_map(|link| link.records.get(side.other()).as_ref());
-    let partners = records.map(|id| (side.other(), id.as_str().to_owned()));
-    partners.collect()
 }
 
 /// The journal says of a write without a reply that nobody can tell whose value stood there after

@@ -1,7 +1,5 @@
 //! I10 and I24: what we delete was deleted by somebody, may be deleted, and was not edited since.
 
-use tandem::model::LinkId;
-
 use crate::cast::Deletes;
 use crate::shots::{Place, Shots};
 use crate::stage::Stage;
@@ -37,10 +35,8 @@ pub fn edit_beats_delete(stage: &mut Stage, before: &Shots, place: &Place) -> Re
     let Some(shot) = before.0.get(place) else {
         return Ok(());
     };
-    let links = stage.mirror.links.iter().rev();
-    let mut of = links.filter(|(_, link)| super::holds_record(link, place.0, &place.1));
-    let id: Option<LinkId> = of.next().map(|(id, _)| id.clone());
-    let Some(bases) = id.and_then(|id| stage.mirror.bases.get(&id)) else {
+    let link = stage.mirror.link_of(place.0, &place.1);
+    let Some(bases) = link.and_then(|link| stage.mirror.bases.get(&link.id)) else {
         return Err(format!(
             "{} was deleted and was never agreed on",
             place_text(place)
