@@ -9,6 +9,7 @@ mod commit;
 mod db;
 mod doc;
 mod error;
+mod explain;
 mod lanes;
 mod links;
 mod open;
@@ -26,6 +27,7 @@ pub use changes::{
 };
 pub use db::Dialected;
 pub use error::{Result, StoreError, Taken};
+pub use explain::{StoredRevision, Waiting};
 pub use lanes::Lease;
 pub use links::{HoldPlace, LinkFilter};
 pub use records::match_hash;

@@ -284,9 +284,10 @@ fn close_raw(
     let held: Fields = names
         .filter_map(|name| Some((name.clone(), stored.get(name)?.clone())))
         .collect();
+    note(desk, bound, unit, intent, intended, held.clone(), verdict);
     if verdict == Settled::Applied {
         let mut sides = BySide::<Fields>::default();
-        *sides.get_mut(intent.side) = held.clone();
+        *sides.get_mut(intent.side) = held;
         sides
             .get_mut(intent.side.other())
             .clone_from(&intended.source);
@@ -297,7 +298,6 @@ fn close_raw(
         unit.bases.insert(intended.rule.clone(), halves);
         unit.bases_dirty = true;
     }
-    note(desk, bound, unit, intent, intended, held, verdict);
     match verdict {
         Settled::NotApplied | Settled::Overtaken | Settled::Followed => After::LookAgain,
         Settled::Applied | Settled::NotKept | Settled::Altered => After::Settled,
@@ -322,6 +322,10 @@ fn note(
         Settled::Followed => ("write", "followed"),
     };
     let mut note = Note::new(&intended.rule, decision, reason);
+    note.base = unit
+        .bases
+        .get(&intended.rule)
+        .map(|base| base.sides.clone());
     let mut inputs = BySide::<Fields>::default();
     *inputs.get_mut(intent.side) = intended.before.clone();
     inputs
