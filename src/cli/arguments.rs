@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{approve, check, conflicts, dead_letters, demo, links, plan, sim, sync};
+use super::{approve, check, conflicts, dead_letters, demo, explain, links, plan, sim, sync};
 
 /// Keeps a HubSpot portal and a Salesforce org in step, both ways, and can explain every value.
 ///
@@ -44,6 +44,8 @@ pub enum Command {
     /// Which record belongs to which.
     #[command(subcommand)]
     Links(links::LinksCommand),
+    /// Why a record or a field has its value, or why it is not synced.
+    Explain(explain::ExplainArgs),
     /// Let through what a guard stopped; lists it when nothing is named.
     Approve(approve::ApproveArgs),
 }

@@ -140,7 +140,7 @@ pub async fn plan(mut ready: Ready, output: &Output) -> anyhow::Result<Outcome> 
 }
 
 /// Gives the lane back and closes the store, so that its file is whole when the process ends.
-async fn close(engine: Engine, store: Arc<Store>) -> anyhow::Result<()> {
+pub async fn close(engine: Engine, store: Arc<Store>) -> anyhow::Result<()> {
     let closed = engine.close().await;
     if let Some(store) = Arc::into_inner(store) {
         store.close().await;
@@ -185,7 +185,11 @@ async fn open_unless(
     }
 }
 
-async fn open(ready: Ready, mode: Mode, course: Course) -> anyhow::Result<(Engine, Arc<Store>)> {
+pub async fn open(
+    ready: Ready,
+    mode: Mode,
+    course: Course,
+) -> anyhow::Result<(Engine, Arc<Store>)> {
     let Ready {
         credentials,
         mappings,

@@ -13,6 +13,7 @@ mod dead_letters;
 pub mod demo;
 mod drive;
 pub mod engine;
+mod explain;
 mod files;
 mod held;
 mod links;
@@ -100,6 +101,7 @@ async fn dispatch(
         Command::DeadLetters(command) => dead_letters::run(command, output).await,
         Command::Conflicts(command) => conflicts::run(command, output).await,
         Command::Links(command) => links::run(command, output).await,
+        Command::Explain(args) => explain::run(args, environment, output).await,
         Command::Approve(args) => approve::run(args, output).await,
     }
 }

@@ -16,6 +16,7 @@ mod creates;
 mod crowd;
 mod deletes;
 mod doubles;
+mod explaining;
 mod first_sync;
 mod groups;
 mod guards;
