@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crm;
+pub mod explain;
 pub mod mapping;
 pub mod merge;
 pub mod model;

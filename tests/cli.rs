@@ -2,6 +2,8 @@
 //!
 //! Each test runs the binary with an empty environment, so nothing of the machine leaks in.
 
+#[path = "cli/explain.rs"]
+mod explain;
 #[path = "cli/mapping_files.rs"]
 mod mapping_files;
 #[path = "cli/store_actions.rs"]
@@ -98,6 +100,7 @@ fn help_and_version_are_answers() {
         "dead-letters",
         "conflicts",
         "links",
+        "explain",
         "approve",
     ] {
         assert!(help.stdout.contains(&format!("  {command}")), "{command}");

@@ -2,6 +2,8 @@
 
 #[path = "store/approvals.rs"]
 mod approvals;
+#[path = "store/explain.rs"]
+mod explain;
 #[path = "store/faults.rs"]
 mod faults;
 #[path = "store/findings.rs"]

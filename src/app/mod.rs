@@ -17,10 +17,10 @@ use crate::bugs::{self, Bug};
 use crate::clock::Ids;
 use crate::crm::{Crms, Shut};
 use crate::model::{BySide, Failure, MappingName, RunId, Side, Task, Timestamp};
-use crate::pipeline::{CLAIM_LIMIT, LANE, Lane, Site};
+use crate::pipeline::{LANE, Lane, Site};
 use crate::sources::{self, Pace};
 use crate::store::{Changes, Claimed, Mark, RunRow, Store, StoreError};
-use crate::sync::{self, Desk, Frozen, Mode, Since, Tally};
+use crate::sync::{self, Desk, Frozen, Since, Tally};
 
 pub use plan_file::{NotAPlan, PlanFile, fields_json, row_json};
 pub use setup::{
@@ -34,9 +34,6 @@ const LOOK_THROUGH_MILLIS: i64 = 3_600_000;
 
 /// The lane as a whole waits no longer than this for one connection.
 const LONG_WAIT_MILLIS: i64 = 60_000;
-
-/// Batches of HubSpot's that one attempt takes on.
-const BATCHES: usize = 10;
 
 /// What one step came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,18 +174,7 @@ impl Engine {
             self.looked_through = Some(now);
         }
         let batch = self.crms.rows(Side::HubSpot);
-        // Under pressure an attempt takes on as many batches as ever, so fewer records.
-        let limit = u32::try_from(BATCHES * batch).unwrap_or(CLAIM_LIMIT);
-        let source = match self.options.mode {
-            Mode::Write => None,
-            Mode::Observe | Mode::Apply(_) | Mode::Rehearse(_) => {
-                planned::source_due(lane, &self.site).await?
-            }
-        };
-        let claim = match source {
-            Some(claim) => Some(claim),
-            None => lane.claim(limit, room::riders(&self.crms)).await?,
-        };
+        let claim = planned::next(lane, &self.site, &self.crms, &self.options.mode).await?;
         let Some((class, claimed)) = claim.map(|claim| (claim.class, claim.work)) else {
             return self.nothing_due().await;
         };

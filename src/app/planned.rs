@@ -1,13 +1,14 @@
-//! What a run does besides that keeps to a frozen plan: it looks at the plan's records and at
-//! nothing else, and gives back what it leaves.
+//! What comes next, and what a run does besides that plans or keeps to a frozen plan: it looks at
+//! the plan's records and at nothing else, and gives back what it leaves.
 
 use std::collections::BTreeSet;
 
-use super::Engine;
+use super::{Engine, room};
+use crate::crm::Crms;
 use crate::model::{Cause, LinkId, MappingName, RecordKey, Side, Task, Timestamp};
 use crate::pipeline::{CLAIM_LIMIT, Lane, Site};
 use crate::store::{Changes, Claim, Claimed, Mark, StoreError};
-use crate::sync::{self, Compared, Desk, ReadError, Since, UnderWay};
+use crate::sync::{self, Compared, Desk, Mode, ReadError, Since, UnderWay};
 
 /// Looking for news can wait for as long as a plan is carried out; the next run looks at once.
 const ASIDE_MILLIS: i64 = 10 * 60_000;
@@ -23,7 +24,7 @@ pub(super) fn not_now(site: &Site, claimed: &Claimed) -> Option<Timestamp> {
 
 /// A source that is due. A run that plans looks at everything before it works on records, so that
 /// these come in full batches, and a run that carries the plan out meets the same ones.
-pub(super) async fn source_due(lane: &Lane, site: &Site) -> Result<Option<Claim>, StoreError> {
+async fn source_due(lane: &Lane, site: &Site) -> Result<Option<Claim>, StoreError> {
     let sources = Side::BOTH.into_iter().flat_map(|side| {
         let leaders = site.leaders(side).into_iter();
         leaders.flat_map(move |mapping| {
@@ -49,6 +50,32 @@ pub(super) async fn source_due(lane: &Lane, site: &Site) -> Result<Option<Claim>
         class: source.cause.class(),
         work: vec![source],
     }))
+}
+
+/// Batches of HubSpot's that one attempt takes on.
+const BATCHES: usize = 10;
+
+/// The next piece of work, as far as the run may do any.
+pub(super) async fn next(
+    lane: &Lane,
+    site: &Site,
+    crms: &Crms,
+    mode: &Mode,
+) -> Result<Option<Claim>, StoreError> {
+    // Under pressure an attempt takes on as many batches as ever, so fewer records.
+    let limit = u32::try_from(BATCHES * crms.rows(Side::HubSpot)).unwrap_or(CLAIM_LIMIT);
+    match mode {
+        Mode::Write => {}
+        Mode::Observe | Mode::Apply(_) | Mode::Rehearse(_) => {
+            if let Some(asked) = lane.claim_asked(limit).await? {
+                return Ok(Some(asked));
+            }
+            if let Some(source) = source_due(lane, site).await? {
+                return Ok(Some(source));
+            }
+        }
+    }
+    lane.claim(limit, room::riders(crms)).await
 }
 
 /// Makes what the plan left due again: the next run need not wait for it.

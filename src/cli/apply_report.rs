@@ -92,7 +92,7 @@ impl ApplyReport {
             "calls": {
                 "foreseen": both(&self.foreseen),
                 "used": both(&self.used),
-                "off_percent": if self.canary { None } else { off_percent(&self.foreseen, &self.used) },
+                "off_percent": off_percent(&self.foreseen, &self.used).filter(|_| !self.canary),
             },
             "elapsed_ms": self.elapsed_ms,
         })

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    apply, approve, check, conflicts, dead_letters, demo, drift, links, plan, sim, sync, undo,
+    apply, approve, check, conflicts, dead_letters, demo, drift, explain, links, plan, sim, sync,
+    undo,
 };
 
 /// Keeps a HubSpot portal and a Salesforce org in step, both ways, and can explain every value.
@@ -52,6 +53,8 @@ pub enum Command {
     /// Which record belongs to which.
     #[command(subcommand)]
     Links(links::LinksCommand),
+    /// Why a record or a field has its value, or why it is not synced.
+    Explain(explain::ExplainArgs),
     /// Let through what a guard stopped; lists it when nothing is named.
     Approve(approve::ApproveArgs),
 }

@@ -50,6 +50,17 @@ impl Data {
         }
     }
 
+    /// For a command that only looks: beside a run that has the store, where that can be.
+    pub async fn open_to_read(args: &DataArgs) -> anyhow::Result<Self> {
+        if let Place::File(file) = place(args)?
+            && file.exists()
+            && let Some(store) = Store::open_to_read(&file, Clock::System).await
+        {
+            return Ok(Self::around(store, Clock::System));
+        }
+        Self::open(args).await
+    }
+
     /// For a run that writes: makes the folder and the store when they are missing.
     pub async fn open_or_create(args: &DataArgs) -> anyhow::Result<Self> {
         match place(args)? {
@@ -91,16 +102,19 @@ impl Data {
     }
 
     async fn of(store: Store, clock: Clock) -> anyhow::Result<Self> {
-        let workspace = WorkspaceId::new(WORKSPACE);
-        store.ensure_workspace(&workspace).await?;
-        let ids = Ids::new(clock.clone(), Chance::from_entropy());
-        Ok(Self {
+        let data = Self::around(store, clock);
+        data.store.ensure_workspace(&data.workspace).await?;
+        Ok(data)
+    }
+
+    fn around(store: Store, clock: Clock) -> Self {
+        Self {
             store,
-            workspace,
+            workspace: WorkspaceId::new(WORKSPACE),
+            ids: Ids::new(clock.clone(), Chance::from_entropy()),
             clock,
-            ids,
             scratch: None,
-        })
+        }
     }
 
     pub fn now(&self) -> Timestamp {

@@ -152,7 +152,11 @@ pub async fn open_unless(
     }
 }
 
-async fn open(ready: Ready, mode: Mode, course: Course) -> anyhow::Result<(Engine, Arc<Store>)> {
+pub async fn open(
+    ready: Ready,
+    mode: Mode,
+    course: Course,
+) -> anyhow::Result<(Engine, Arc<Store>)> {
     let Ready {
         credentials,
         mappings,

@@ -17,11 +17,11 @@ mod drift;
 mod drift_report;
 mod drive;
 pub mod engine;
+mod explain;
 mod files;
 mod held;
 mod links;
 mod memory;
-mod moment;
 pub mod output;
 mod page;
 mod plan;
@@ -112,6 +112,7 @@ async fn dispatch(
         Command::DeadLetters(command) => dead_letters::run(command, output).await,
         Command::Conflicts(command) => conflicts::run(command, output).await,
         Command::Links(command) => links::run(command, output).await,
+        Command::Explain(args) => explain::run(args, environment, output).await,
         Command::Approve(args) => approve::run(args, output).await,
     }
 }

@@ -8,14 +8,16 @@ const STYLE: &str = "\
 :root{color-scheme:light dark;--line:#8884;--soft:#8881}\
 body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}\
 h1{font-size:1.5rem;margin:0 0 .25rem}p{margin:.25rem 0 1rem}\
-dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(9rem,1fr));gap:.75rem;margin:1.5rem 0}\
+dl{display:grid;gap:.75rem;margin:1.5rem 0;\
+grid-template-columns:repeat(auto-fill,minmax(9rem,1fr))}\
 dl div{border:1px solid var(--line);border-radius:.5rem;padding:.6rem .8rem}\
 dt{font-size:.85rem;opacity:.75}dd{margin:0;font-size:1.5rem;font-variant-numeric:tabular-nums}\
 .look dd{color:#b3261e}\
 details{border-top:1px solid var(--line);padding:.5rem 0}\
 summary{cursor:pointer;font-weight:600}summary span{opacity:.7;font-weight:400}\
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;margin:.5rem 0;font-size:.9rem}\
-th,td{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--line)}\
+th,td{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;\
+border-bottom:1px solid var(--line)}\
 td{overflow-wrap:anywhere}th{white-space:nowrap}\
 footer{margin-top:2rem;opacity:.7;font-size:.85rem}";
 

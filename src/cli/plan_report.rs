@@ -157,7 +157,8 @@ impl PlanReport {
             .totals()
             .into_iter()
             .map(|((mapping, side, kind), count)| {
-                json!({"mapping": mapping, "side": side.as_str(), "kind": kind.as_str(), "records": count})
+                let (side, kind) = (side.as_str(), kind.as_str());
+                json!({"mapping": mapping, "side": side, "kind": kind, "records": count})
             })
             .collect();
         let owners = self.owners().into_iter();
@@ -199,7 +200,7 @@ impl PlanReport {
             let (deletes, blanks) = (self.deletes(), self.blanks());
             writeln!(
                 text,
-                "Look at these first: {deletes} records would be deleted, {blanks} values emptied.\n"
+                "Look first: {deletes} records would be deleted, {blanks} values emptied.\n"
             )
             .unwrap_or_default();
         }

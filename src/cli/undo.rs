@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 
 use crate::app::{self, PlanFile, Spared, Undo};
 use crate::config::Environment;
+use crate::explain::moment;
 use crate::model::{BySide, MappingName, PlannedWrite, RecordId, RunId};
 use crate::store::{JournalSize, RunRow, WritesOf};
 use crate::sync::{Fate, Frozen, Mode, Row};
 
 use super::data::Data;
 use super::engine::Ready;
-use super::moment::Moment;
+use super::explain;
 use super::output::{Advice, Outcome, Output, printable, table};
 use super::plan::KeepArgs;
 use super::plan_report::{PlanReport, named};
@@ -29,9 +30,9 @@ const SHOWN: usize = 50;
 pub struct UndoArgs {
     /// The run to take back; without it and without --since, runs are listed.
     run: Option<String>,
-    /// Take back everything since then: a time such as 2026-03-02T09:00:00Z, a date, or 90m, 2h, 3d.
+    /// Take back everything since a time (2026-03-02T09:00:00Z), a date, or for 90m, 2h, 3d.
     #[arg(long, value_name = "TIME", conflicts_with = "run")]
-    since: Option<Moment>,
+    since: Option<String>,
     /// Only writes of this mapping.
     #[arg(long, value_name = "NAME")]
     mapping: Option<String>,
@@ -102,12 +103,8 @@ async fn asked(args: &UndoArgs, data: &Data) -> anyhow::Result<Undo> {
             }
         }
         (None, since) => {
-            let from = since.map_or(now, |since| since.before(now));
-            if from > now {
-                let what = format!("{from} is in the future");
-                let todo = "name a time that has passed; nothing was written later than now";
-                return Err(Advice::new(what, todo).into());
-            }
+            let from = since.as_deref().map_or(Ok(now), |since| moment(since, now));
+            let from = from.map_err(explain::refused)?;
             WritesOf {
                 run: None,
                 from,

@@ -21,6 +21,7 @@ mod types;
 mod warn;
 
 pub use bound::{Bound, References, bind};
+pub use canon::id18;
 pub use expression::Expression;
 pub use fault::{At, Fault, Severity};
 pub use lacks::{Lack, lacks};

@@ -116,6 +116,20 @@ impl Lane {
             .await
     }
 
+    /// Records that a person asked for, whoever else has a turn.
+    pub async fn claim_asked(&self, limit: u32) -> Result<Option<Claim>, StoreError> {
+        let now = self.clock.now();
+        let class = Class::Interactive;
+        let order = [Turn {
+            class,
+            riders: class,
+        }; Class::ALL.len()];
+        let limit = limit.min(CLAIM_LIMIT);
+        self.store
+            .claim_in_turn(&self.lease, now, limit, &order)
+            .await
+    }
+
     /// The class has had so many calls; it takes its next turn accordingly.
     pub fn had(&mut self, class: Class, calls: u64) {
         self.turns.had(class, calls);

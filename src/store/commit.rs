@@ -173,7 +173,10 @@ impl<'a> Steps<'a> {
             .iter()
             .map(|(link, bases)| BasesDb::of(link, bases))
             .collect();
-        self.rows(&sql::links::BASES_PUT, &rows);
+        if !rows.is_empty() {
+            let args = args![self.ws, doc::rows(&rows), self.now];
+            self.steps.push((&sql::links::BASES_PUT, args));
+        }
         let closed: Vec<HoldCloseRow> = changes
             .holds_closed
             .iter()

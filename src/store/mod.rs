@@ -9,6 +9,7 @@ mod commit;
 mod db;
 mod doc;
 mod error;
+mod explain;
 mod journal;
 mod lanes;
 mod links;
@@ -27,6 +28,7 @@ pub use changes::{
 };
 pub use db::Dialected;
 pub use error::{Result, StoreError, Taken};
+pub use explain::{StoredRevision, Waiting};
 pub use journal::{JournalSize, WritesOf, journal_kept_from};
 pub use lanes::Lease;
 pub use links::{HoldPlace, LinkFilter};

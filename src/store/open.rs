@@ -93,6 +93,34 @@ impl Store {
         Self::open_file(&copy, place, None, clock).await
     }
 
+    /// Opens the SQLite store at `path` to look at it, beside whatever process has it: nothing is
+    /// locked, brought up to date or written. `None` when that cannot be done with the file as it
+    /// is; [`Store::open`] finds out why.
+    pub async fn open_to_read(path: &Path, clock: Clock) -> Option<Self> {
+        let place = path.display().to_string();
+        check_magic(path, &place).ok()?;
+        let options = SqliteConnectOptions::new().filename(path).read_only(true);
+        let store = Self {
+            db: connect_sqlite(options, place).await.ok()?,
+            clock,
+            lock: None,
+            growth: Growth::new(),
+            watch: None,
+        };
+        let found = store.db.fetch_one::<CountDb>(&sql::SCHEMA, &[]).await;
+        let known = sqlx::migrate!("./migrations")
+            .iter()
+            .map(|step| step.version)
+            .max();
+        let found = found.ok().flatten().map(|row| row.count());
+        let is_ours = found.is_some() && found == known.and_then(|known| known.try_into().ok());
+        if is_ours {
+            return Some(store);
+        }
+        store.close().await;
+        None
+    }
+
     /// Waits for running statements and lets go of the place.
     pub async fn close(self) {
         self.db.close().await;

@@ -1,4 +1,4 @@
-//! Compares what linked records hold, value by value, and says of each disagreement why it is there.
+//! Compares what linked records hold, value by value, and says of each disagreement why it is so.
 //!
 //! Reads and decides nothing: whether a value should travel is the planner's business. The base is
 //! not believed here, it only explains: two values that disagree without a reason are drift, even

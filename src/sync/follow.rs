@@ -266,7 +266,7 @@ pub fn soon(desk: &Desk<'_>) -> End {
 /// The pair goes on with the survivor, its old base and whatever waited.
 fn move_to(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side, trail: &Trail) {
     let Some(old) = unit.link.clone() else { return };
-    keep_blanks(bound, unit, side, &trail.end.fields);
+    keep_blanks(desk, bound, unit, side, &trail.end.fields);
     unit.records = {
         let mut records = old.records.clone();
         *records.get_mut(side) = Some(trail.end.id.clone());
@@ -309,7 +309,7 @@ pub fn mark(desk: &Desk<'_>, key: RecordKey) -> Mark {
 
 /// A blank that the survivor brought is nobody's edit: the other side's value counts as news
 /// against it, so it is filled where the rule allows and never emptied there.
-fn keep_blanks(bound: &Bound, unit: &mut Unit, side: Side, survivor: &Fields) {
+fn keep_blanks(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side, survivor: &Fields) {
     for rule in &bound.mapping().rules {
         let names = rule.sides.get(side);
         let read = names.iter().all(|name| survivor.contains_key(name));
@@ -322,8 +322,11 @@ fn keep_blanks(bound: &Bound, unit: &mut Unit, side: Side, survivor: &Fields) {
         if base.sides.get(side).values().all(Raw::is_blank) {
             continue;
         }
-        base.sides = blanks(rule);
+        let agreed = std::mem::replace(&mut base.sides, blanks(rule));
         unit.bases_dirty = true;
+        let mut note = Note::new(&rule.name, "follow", MERGED);
+        note.base = Some(agreed);
+        journal(desk, bound, unit, note);
     }
 }
 

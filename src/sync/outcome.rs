@@ -73,15 +73,36 @@ fn agree(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, outcome: &Outcome<
     unit.changes
         .approvals_used
         .extend(unit.chosen.remove(&outcome.rule.name));
-    set_base(unit, outcome.rule, outcome.observed());
+    let observed = outcome.observed();
     if outcome.reason != Some(Reason::Equal) {
         skip(desk, bound, unit, outcome);
+    } else if moves_quietly(unit, outcome.rule, &observed) {
+        note_seen(desk, bound, unit, outcome, "agree");
     }
+    set_base(unit, outcome.rule, observed);
+}
+
+/// Both sides came to the same by themselves, so no write tells of the new base. A pair's first
+/// agreement is no move: the store keeps when it was, once for all its rules.
+fn moves_quietly(unit: &Unit, rule: &Rule, observed: &BySide<Fields>) -> bool {
+    let known = unit.bases.get(&rule.name).map(|base| &base.sides);
+    !unit.fresh && known != Some(observed)
 }
 
 /// Notes a decision that wrote nothing although the sides are not simply equal.
 fn skip(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, outcome: &Outcome<'_>) {
-    let mut note = Note::new(&outcome.rule.name, "skip", outcome.word());
+    note_seen(desk, bound, unit, outcome, "skip");
+}
+
+/// What was seen, and the base as it was until now: the journal is walked back by it.
+fn note_seen(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    outcome: &Outcome<'_>,
+    decision: &str,
+) {
+    let mut note = Note::new(&outcome.rule.name, decision, outcome.word());
     note.base = unit
         .bases
         .get(&outcome.rule.name)

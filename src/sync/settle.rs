@@ -212,29 +212,43 @@ fn close_rule(
         }
         Settled::NotApplied | Settled::Overtaken => after = After::LookAgain,
         Settled::NotKept => {
-            let detail = format!(
-                "{} said yes and kept the old value; an automation or a permission keeps it so",
-                side.title()
+            let what = "said yes and kept the old value; an automation or a permission keeps it so";
+            hold(
+                desk,
+                bound,
+                unit,
+                (rule, sides),
+                HoldReason::NotKept,
+                (side, what),
             );
-            let problem = Problem {
-                reason: HoldReason::NotKept,
-                detail,
-            };
-            put_hold(desk, bound, unit, rule, sides, &problem);
         }
         Settled::Altered => {
-            let detail = format!(
-                "{} stored something else than was sent; declare a `tolerance:` if that is meant",
-                side.title()
+            let what =
+                "stored something else than was sent; declare a `tolerance:` if that is meant";
+            hold(
+                desk,
+                bound,
+                unit,
+                (rule, sides),
+                HoldReason::Altered,
+                (side, what),
             );
-            let problem = Problem {
-                reason: HoldReason::Altered,
-                detail,
-            };
-            put_hold(desk, bound, unit, rule, sides, &problem);
         }
     }
     after
+}
+
+fn hold(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    unit: &mut Unit,
+    (rule, sides): (&Rule, BySide<Fields>),
+    reason: HoldReason,
+    (side, what): (Side, &str),
+) {
+    let detail = format!("{} {what}", side.title());
+    let problem = Problem { reason, detail };
+    put_hold(desk, bound, unit, rule, sides, &problem);
 }
 
 /// An edit that was put back is news to the plan, which still knows the base from before it was
@@ -302,9 +316,10 @@ fn close_raw(
     let held: Fields = names
         .filter_map(|name| Some((name.clone(), stored.get(name)?.clone())))
         .collect();
+    note(desk, bound, unit, intent, intended, held.clone(), verdict);
     if verdict == Settled::Applied {
         let mut sides = BySide::<Fields>::default();
-        *sides.get_mut(intent.side) = held.clone();
+        *sides.get_mut(intent.side) = held;
         sides
             .get_mut(intent.side.other())
             .clone_from(&intended.source);
@@ -315,7 +330,6 @@ fn close_raw(
         unit.bases.insert(intended.rule.clone(), halves);
         unit.bases_dirty = true;
     }
-    note(desk, bound, unit, intent, intended, held, verdict);
     match verdict {
         Settled::NotApplied | Settled::Overtaken | Settled::Followed => After::LookAgain,
         Settled::Applied | Settled::NotKept | Settled::Altered => After::Settled,

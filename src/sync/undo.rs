@@ -7,6 +7,7 @@
 
 use super::desk::Desk;
 use super::outcome::{put_hold, release};
+use super::report::{Note, journal};
 use super::settle::{value, whole};
 use super::unit::{End, Unit, Write};
 use crate::mapping::{Bound, Rule};
@@ -117,6 +118,15 @@ fn go_back(
     (side, intended): (Side, &IntendedRule),
     undoes: &Undoes,
 ) {
+    // The journal is walked back by the base that each entry found.
+    let agreed = unit.bases.get(&rule.name).map(|base| base.sides.clone());
+    let mut note = Note::new(&rule.name, "undo", UNDONE);
+    note.base = agreed;
+    note.inputs = BySide::from_fn(|side| {
+        let fields = unit.fields(side);
+        fields.map_or_else(Fields::new, |fields| rule_fields(rule, side, fields))
+    });
+    journal(desk, bound, unit, note);
     match &undoes.base {
         Some(sides) => {
             let halves = Halves {

@@ -17,6 +17,7 @@ mod crowd;
 mod deletes;
 mod doubles;
 mod drift;
+mod explaining;
 mod first_sync;
 mod groups;
 mod guards;

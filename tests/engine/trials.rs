@@ -1,4 +1,4 @@
-//! Seeded trials of plans that are carried out after further edits, and of runs that are taken back.
+//! Seeded trials of plans carried out after further edits, and of runs that are taken back.
 //!
 //! One world lives through all trials of a test; each begins at rest. `TANDEM_TEST_TRIALS` asks for
 //! another number of them, `TANDEM_TEST_SEED` for another seed.

@@ -39,6 +39,10 @@ pub const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "explain",
+        &["model", "mapping", "merge", "store", "pipeline"],
+    ),
+    (
         "delivery",
         &[
             "model", "clock", "mapping", "routing", "retry", "store", "vault", "crm", "pipeline",
@@ -91,6 +95,7 @@ pub const FLOORS: &[(&str, &[&str])] = &[
             "sources",
             "sync",
             "delivery",
+            "explain",
             "api",
             "app",
             "sim",

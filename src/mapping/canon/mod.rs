@@ -14,7 +14,8 @@ use rust_decimal::Decimal;
 use crate::model::{Raw, Side, Value};
 
 pub(super) use phone::{Country, country};
-pub(super) use text::{domain, fold, id18, nfc, valid_email};
+pub use text::id18;
+pub(super) use text::{domain, fold, nfc, valid_email};
 pub(super) use time::{day_in, noon_in};
 
 /// How a field is read and compared.

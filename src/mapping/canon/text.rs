@@ -57,7 +57,7 @@ pub(in crate::mapping) fn domain(text: &str) -> String {
 /// The 18-character form of a 15-character Salesforce id (`salesforce.md 9.1`); other texts stay.
 ///
 /// On HubSpot a number of 15 digits is HubSpot's own, unless it begins like a Salesforce id.
-pub(in crate::mapping) fn id18(text: &str, side: Side) -> String {
+pub fn id18(text: &str, side: Side) -> String {
     let text = text.trim();
     let plain = text.len() == 15 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let foreign = side == Side::HubSpot

@@ -25,9 +25,10 @@ pub(super) use records::{AliasDb, CursorDb, HashRow, KeyPutRow, MatchDb, Reached
 pub(super) use review::{
     ApprovalDb, ConflictCloseRow, ConflictDb, DeadCloseRow, DeadLetterDb, JournalDb, RunDb, SizeDb,
 };
-pub(super) use setup::{ActiveDb, AtDb, ConnectionDb, GateDb, RevisionDb};
+pub(super) use setup::{ActiveDb, AtDb, ConnectionDb, GateDb, RevisionDb, StoredRevisionDb};
 pub(super) use work::{
     BlockRow, ClaimDb, FinishRow, HeadDb, LeaseDb, MarkRow, RetryRow, StandingDb, StateDb,
+    WaitingDb,
 };
 
 /// What is wrong with a row that was read back.

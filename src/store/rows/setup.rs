@@ -3,7 +3,8 @@
 use serde::Serialize;
 use sqlx::FromRow;
 
-use crate::model::Side;
+use crate::model::{MappingName, Revision, Side, Timestamp};
+use crate::store::explain::StoredRevision;
 use crate::store::setup::Connection;
 
 use super::{Fault, side_of};
@@ -48,4 +49,23 @@ pub(in crate::store) struct RevisionDb {
 pub(in crate::store) struct ActiveDb {
     pub mapping: String,
     pub revision: String,
+}
+
+#[derive(FromRow)]
+pub(in crate::store) struct StoredRevisionDb {
+    mapping: String,
+    revision: String,
+    created_at: i64,
+}
+
+impl TryFrom<StoredRevisionDb> for StoredRevision {
+    type Error = Fault;
+
+    fn try_from(row: StoredRevisionDb) -> Result<Self, Fault> {
+        Ok(Self {
+            mapping: MappingName::new(row.mapping),
+            revision: Revision::new(row.revision),
+            created_at: Timestamp::from_micros(row.created_at),
+        })
+    }
 }

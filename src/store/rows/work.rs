@@ -6,6 +6,7 @@ use sqlx::FromRow;
 use crate::model::{Cause, ErrorClass, Failure, MappingName, RecordKey, Task, Timestamp};
 use crate::store::changes::{Claimed, Mark};
 use crate::store::doc;
+use crate::store::explain::Waiting;
 
 use super::{Fault, key_of, side_of, task_key};
 
@@ -179,6 +180,24 @@ impl TryFrom<ClaimDb> for Claimed {
             not_before: Timestamp::from_micros(row.not_before),
             parent,
             failure: row.failure.as_deref().map(doc::failure_from).transpose()?,
+        })
+    }
+}
+
+#[derive(FromRow)]
+pub(in crate::store) struct WaitingDb {
+    #[sqlx(flatten)]
+    work: ClaimDb,
+    blocked: i64,
+}
+
+impl TryFrom<WaitingDb> for Waiting {
+    type Error = Fault;
+
+    fn try_from(row: WaitingDb) -> Result<Self, Fault> {
+        Ok(Self {
+            work: row.work.try_into()?,
+            blocked: row.blocked != 0,
         })
     }
 }

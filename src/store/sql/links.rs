@@ -50,8 +50,10 @@ statements! {
     LINKS_COUNT = ["SELECT state AS word, COUNT(*) AS n FROM links WHERE workspace_id = $1 \
         AND (CAST($2 AS TEXT) IS NULL OR mapping = $2) GROUP BY state ORDER BY state"];
 
+    /// A pair that has agreed before keeps the time of its first agreement.
     BASES_PUT = [
-        "INSERT INTO bases (workspace_id, link_id, doc) SELECT $1, r.link_id, r.doc FROM",
+        "INSERT INTO bases (workspace_id, link_id, doc, since) \
+         SELECT $1, r.link_id, r.doc, CAST($3 AS BIGINT) FROM",
         rows("$2": link_id TEXT, doc TEXT),
         "WHERE TRUE ON CONFLICT (workspace_id, link_id) DO UPDATE SET doc = excluded.doc"
     ];

@@ -3,6 +3,7 @@
 //! Nothing runs here. A statement is one text for both databases except for how a JSON argument
 //! becomes rows; `rows("$n": column TYPE, ...)` writes that part and calls the rows `r`.
 
+pub(super) mod explain;
 pub(super) mod lanes;
 pub(super) mod links;
 pub(super) mod records;
@@ -59,6 +60,7 @@ use statements;
 /// Every statement there is.
 pub(super) fn all() -> impl Iterator<Item = &'static Dialected> {
     [
+        explain::ALL,
         lanes::ALL,
         links::ALL,
         records::ALL,
@@ -105,12 +107,16 @@ mod tests {
 
     #[test]
     fn the_planner_is_told_about_every_index() {
-        let schema = include_str!("../../../migrations/0001_core.sql");
-        let words: Vec<&str> = schema.split_whitespace().collect();
-        let named = words.windows(2).filter(|pair| pair[0] == "INDEX");
-        for index in named.map(|pair| pair[1]) {
-            let told = setup::STATS_PUT.sqlite.contains(&format!("'{index}'"));
-            assert!(told, "STATS_PUT does not name {index}");
+        for schema in [
+            include_str!("../../../migrations/0001_core.sql"),
+            include_str!("../../../migrations/0002_explain.sql"),
+        ] {
+            let words: Vec<&str> = schema.split_whitespace().collect();
+            let named = words.windows(2).filter(|pair| pair[0] == "INDEX");
+            for index in named.map(|pair| pair[1]) {
+                let told = setup::STATS_PUT.sqlite.contains(&format!("'{index}'"));
+                assert!(told, "STATS_PUT does not name {index}");
+            }
         }
     }
 

@@ -4,10 +4,12 @@ use super::statements;
 
 /// The statements that speak of no single workspace, each for its own reason: the clock, the
 /// migration gate, the contents of a file before it is known to be ours, and the release of every
-/// lane after a crash, which the file lock makes safe; and the planners' statistics.
+/// lane after a crash, which the file lock makes safe; the planners' statistics; the schema's
+/// number.
 #[cfg(test)]
-pub(in crate::store) const GLOBAL: [&str; 10] = [
+pub(in crate::store) const GLOBAL: [&str; 11] = [
     "NOW",
+    "SCHEMA",
     "GATE_PUT",
     "GATE_LOCK",
     "FOREIGN_TABLES",
@@ -40,6 +42,9 @@ statements! {
                 AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations')",
         postgres "SELECT CAST(0 AS BIGINT) AS n"
     ];
+    /// The number of the last migration.
+    SCHEMA = ["SELECT CAST(COALESCE(MAX(version), 0) AS BIGINT) AS n FROM _sqlx_migrations \
+        WHERE success"];
     LANES_FREE_ALL = ["UPDATE lanes SET owner = NULL, until_at = 0 WHERE owner IS NOT NULL"];
 
     WORKSPACE_PUT = ["INSERT INTO workspaces (workspace_id, created_at) VALUES ($1, $2) \
@@ -94,6 +99,10 @@ statements! {
             ('dead_letters', 'sqlite_autoindex_dead_letters_1', '100000 100000 1'), \
             ('dead_letters', 'dead_letters_once', '10000 10000 2 1'), \
             ('dead_letters', 'dead_letters_link', '10000 10000 2'), \
+            ('dead_letters', 'dead_letters_task', '100000 100000 2 1'), \
+            ('revisions', 'sqlite_autoindex_revisions_1', '1000 1000 1'), \
+            ('revisions', 'revisions_mapping', '1000 1000 100 1 1'), \
+            ('approvals', 'sqlite_autoindex_approvals_1', '1000 1000 1'), \
             ('approvals', 'approvals_once', '1000 1000 500 250 100 1')",
         postgres "SELECT 1 AS one"
     ];
