@@ -6,6 +6,7 @@
 //! then write and settle per call.
 //! Every remote write goes through [`write`]; nothing else in the product writes to a CRM.
 
+mod ahead;
 mod associate;
 mod audit;
 mod carry;

@@ -1,9 +1,9 @@
 //! Settles the writes of this attempt by what the CRMs say they hold now: HubSpot in its reply,
 //! Salesforce when it is read back. Sends nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::audit::{self, Evidence};
+use super::audit::{self, Evidence, Histories};
 use super::desk::Desk;
 use super::gone::{ARCHIVED, bury};
 use super::load::setback;
@@ -12,6 +12,7 @@ use super::times::stamped_by_another;
 use super::unit::{Batch, End, Unit};
 use super::write::{Job, look_again};
 use crate::bugs::{self, Bug};
+use crate::crm::salesforce::{Ask, Told};
 use crate::crm::{CrmError, Written};
 use crate::mapping::Bound;
 use crate::model::{Fields, Intent, IntentKind, Presence, Raw, Record, RecordId, Side};
@@ -34,8 +35,26 @@ pub async fn settle_replies(
         jobs.push((job, stored));
     }
     super::associate::write(desk, bound, batch, &mut jobs).await;
-    close_all(desk, bound, batch, Side::HubSpot, jobs).await;
+    let known = Known {
+        sampled: !jobs.is_empty() && audit::sampled(desk),
+        ..Known::default()
+    };
+    close_all(desk, bound, batch, Side::HubSpot, jobs, known).await;
     Ok(())
+}
+
+/// Histories that were asked for before it was known which writes would need one.
+#[derive(Default)]
+struct Known {
+    /// The attempt is looked at for the count.
+    sampled: bool,
+    asked: BTreeSet<RecordId>,
+    histories: Histories,
+}
+
+fn is_suspect(desk: &Desk<'_>, bound: &Bound, batch: &Batch, job: &Job, sampled: bool) -> bool {
+    let unit = &batch.units[job.unit];
+    job.intent.kind == IntentKind::Update && (sampled || audit::suspects(desk, bound, unit, job))
 }
 
 /// Closes the writes, those that something speaks against in the light of their history. When
@@ -46,13 +65,13 @@ async fn close_all(
     batch: &mut Batch,
     side: Side,
     jobs: Vec<(Job, Fields)>,
+    known: Known,
 ) {
-    let all = !jobs.is_empty() && audit::sampled(desk);
     let suspect = |(job, stored): &(Job, Fields)| {
         let unit = &batch.units[job.unit];
         let moved = || moved_besides(bound, unit, &job.intent, stored);
-        job.intent.kind == IntentKind::Update
-            && (all || audit::suspects(desk, bound, unit, job) || moved())
+        let is_update = job.intent.kind == IntentKind::Update;
+        is_suspect(desk, bound, batch, job, known.sampled) || (is_update && moved())
     };
     let (suspects, clear): (Vec<_>, Vec<_>) = jobs.into_iter().partition(suspect);
     for (job, stored) in clear {
@@ -66,20 +85,26 @@ async fn close_all(
         .iter()
         .map(|(job, _)| RecordId::new(&job.intent.target))
         .collect();
-    let writes = suspects.iter().map(|(job, _)| &job.intent);
-    let histories = audit::histories(desk, bound, side, targets.iter().zip(writes)).await;
+    let writes = targets
+        .iter()
+        .zip(suspects.iter().map(|(job, _)| &job.intent));
+    let unasked = writes.filter(|(id, _)| !known.asked.contains(*id));
+    let histories = audit::histories(desk, bound, side, unasked).await;
     for ((job, stored), target) in suspects.into_iter().zip(&targets) {
-        match &histories {
-            Ok(histories) => {
-                let evidence = Evidence {
-                    history: histories.get(target),
-                    suspected: true,
-                    by_another: stamped_by_another(desk, &stored),
-                };
-                close(desk, bound, batch, &job, &stored, &evidence);
+        let found = match &histories {
+            Err(error) if !known.asked.contains(target) => {
+                batch.units[job.unit].finish(End::Failed(setback(error)));
+                continue;
             }
-            Err(error) => batch.units[job.unit].finish(End::Failed(setback(error))),
-        }
+            Err(_) => None,
+            Ok(found) => found.get(target),
+        };
+        let evidence = Evidence {
+            history: found.or_else(|| known.histories.get(target)),
+            suspected: true,
+            by_another: stamped_by_another(desk, &stored),
+        };
+        close(desk, bound, batch, &job, &stored, &evidence);
     }
 }
 
@@ -105,15 +130,13 @@ pub async fn settle_by_reading(
     if written.is_empty() {
         return Ok(());
     }
-    let ids: Vec<RecordId> = written
-        .iter()
-        .map(|(_, written)| written.id.clone())
-        .collect();
     let side = Side::Salesforce;
     desk.lane.keep().await?;
-    let fields = bound.read_fields(side);
-    let read = desk.crms.read(side, bound.object(side), &ids, fields).await;
-    let read = match read {
+    let mut known = Known {
+        sampled: audit::sampled(desk),
+        ..Known::default()
+    };
+    let read = match read_back(desk, bound, batch, &written, &mut known).await {
         Ok(records) => with_roles(desk, bound, &written, records).await,
         Err(error) => Err(error),
     };
@@ -137,8 +160,62 @@ pub async fn settle_by_reading(
             Some(_) | None => batch.units[job.unit].finish(look_again(desk)),
         }
     }
-    close_all(desk, bound, batch, side, jobs).await;
+    close_all(desk, bound, batch, side, jobs, known).await;
     Ok(())
+}
+
+/// The written records as they are now. The histories that will be wanted are asked for in the same
+/// call, where one call answers.
+async fn read_back(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    batch: &Batch,
+    written: &[(Job, Written)],
+    known: &mut Known,
+) -> Result<Vec<Record>, CrmError> {
+    let side = Side::Salesforce;
+    let (object, fields) = (bound.object(side), bound.read_fields(side));
+    let client = &desk.crms.salesforce;
+    let ids: Vec<RecordId> = written.iter().map(|(_, to)| to.id.clone()).collect();
+    let suspects = written.iter().map(|(job, _)| job);
+    let suspects = suspects.filter(|job| is_suspect(desk, bound, batch, job, known.sampled));
+    let suspects: Vec<(RecordId, &Intent)> = suspects
+        .map(|job| (RecordId::new(&job.intent.target), &job.intent))
+        .collect();
+    let sought = audit::sought(desk, side, suspects.iter().map(|(id, of)| (id, *of)));
+    let mut tracked = Vec::new();
+    if let Some(sought) = &sought {
+        // When it cannot be told now, the histories are asked for by themselves.
+        let names = &sought.names;
+        tracked = client
+            .tracked_among(object, names)
+            .await
+            .unwrap_or_default();
+    }
+    let mut asks = vec![Ask::Retrieve {
+        object,
+        ids: &ids,
+        fields,
+    }];
+    asks.extend(
+        sought
+            .as_ref()
+            .filter(|_| !tracked.is_empty())
+            .map(|sought| Ask::History {
+                object,
+                ids: &sought.ids,
+                tracked: &tracked,
+                since: sought.since,
+            }),
+    );
+    let mut told = client.ask_all(&asks).await;
+    if let (Some(Ok(Told::Histories(histories))), Some(sought)) = (told.drain(1..).next(), &sought)
+    {
+        known.histories = histories;
+        known.asked.extend(sought.ids.iter().cloned());
+    }
+    let records = told.pop().map(|told| told.map(Told::into_page));
+    records.map_or_else(|| Ok(Vec::new()), |page| Ok(page?.records))
 }
 
 /// Roles are no fields, so they are read along only where some were written.

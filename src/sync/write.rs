@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::carry::store_with;
+use super::carry::{plan_created, store_with};
 use super::create::key_for;
 use super::desk::Desk;
 use super::matching::adopt;
@@ -54,6 +54,9 @@ pub async fn write_all(
                 Side::HubSpot => settle_replies(desk, bound, batch, done).await?,
                 Side::Salesforce => unread.extend(done),
             }
+        }
+        if kind == IntentKind::Create {
+            plan_created(desk, bound, batch).await?;
         }
     }
     super::roles::write(desk, bound, batch, &mut unread).await?;

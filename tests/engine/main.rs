@@ -9,6 +9,7 @@ mod wire;
 #[path = "../support/world.rs"]
 mod world;
 
+mod calls;
 mod conflicts;
 mod conversion;
 mod crashes;
