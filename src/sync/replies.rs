@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::audit::{self, Evidence, Histories};
+use super::audit::{self, Evidence, Histories, Sought};
 use super::desk::Desk;
 use super::gone::{ARCHIVED, bury};
 use super::load::setback;
@@ -120,24 +120,33 @@ fn expected(bound: &Bound, unit: &Unit, intent: &Intent) -> Fields {
     }
 }
 
-/// Salesforce says only yes: one retrieve shows what triggers, flows and rounding made of it.
+/// Salesforce says only yes: one retrieve shows what triggers, flows and rounding made of it. What
+/// was `seen` in the call that wrote it is not asked for again.
 pub async fn settle_by_reading(
     desk: &mut Desk<'_>,
     bound: &Bound,
     batch: &mut Batch,
     written: Vec<(Job, Written)>,
+    mut seen: Seen,
 ) -> Result<(), StoreError> {
     if written.is_empty() {
         return Ok(());
     }
     let side = Side::Salesforce;
-    desk.lane.keep().await?;
-    let mut known = Known {
-        sampled: audit::sampled(desk),
-        ..Known::default()
-    };
-    let read = match read_back(desk, bound, batch, &written, &mut known).await {
-        Ok(records) => with_roles(desk, bound, &written, records).await,
+    let unseen = |(_, to): &&(Job, Written)| !seen.records.contains_key(&to.id);
+    let unseen: Vec<_> = written.iter().filter(unseen).collect();
+    let mut read = Ok(());
+    if !unseen.is_empty() {
+        desk.lane.keep().await?;
+        let unseen = unseen.iter().map(|(job, to)| (job, &to.id));
+        let back = LookBack::of(desk, bound, batch, unseen).await;
+        let told = desk.crms.salesforce.ask_all(&back.asks(bound)).await;
+        read = back.seen(told).map(|more| seen.add(more));
+    }
+    let Seen { records, known } = seen;
+    let records: Vec<Record> = records.into_values().collect();
+    let read = match read {
+        Ok(()) => with_roles(desk, bound, &written, records).await,
         Err(error) => Err(error),
     };
     let records: BTreeMap<RecordId, Record> = match read {
@@ -164,58 +173,104 @@ pub async fn settle_by_reading(
     Ok(())
 }
 
-/// The written records as they are now. The histories that will be wanted are asked for in the same
-/// call, where one call answers.
-async fn read_back(
-    desk: &Desk<'_>,
-    bound: &Bound,
-    batch: &Batch,
-    written: &[(Job, Written)],
-    known: &mut Known,
-) -> Result<Vec<Record>, CrmError> {
-    let side = Side::Salesforce;
-    let (object, fields) = (bound.object(side), bound.read_fields(side));
-    let client = &desk.crms.salesforce;
-    let ids: Vec<RecordId> = written.iter().map(|(_, to)| to.id.clone()).collect();
-    let suspects = written.iter().map(|(job, _)| job);
-    let suspects = suspects.filter(|job| is_suspect(desk, bound, batch, job, known.sampled));
-    let suspects: Vec<(RecordId, &Intent)> = suspects
-        .map(|job| (RecordId::new(&job.intent.target), &job.intent))
-        .collect();
-    let sought = audit::sought(desk, side, suspects.iter().map(|(id, of)| (id, *of)));
-    let mut tracked = Vec::new();
-    if let Some(sought) = &sought {
-        // When it cannot be told now, the histories are asked for by themselves.
-        let names = &sought.names;
-        tracked = client
-            .tracked_among(object, names)
-            .await
-            .unwrap_or_default();
+/// What is asked once Salesforce was written to: the records as they are now and, in the same call,
+/// the histories that will be wanted.
+pub struct LookBack {
+    ids: Vec<RecordId>,
+    sought: Option<Sought>,
+    /// Those of the sought fields that have a history.
+    tracked: Vec<String>,
+    sampled: bool,
+}
+
+impl LookBack {
+    pub async fn of<'j>(
+        desk: &Desk<'_>,
+        bound: &Bound,
+        batch: &Batch,
+        written: impl Iterator<Item = (&'j Job, &'j RecordId)>,
+    ) -> Self {
+        let side = Side::Salesforce;
+        let sampled = audit::sampled(desk);
+        let (mut ids, mut suspects) = (Vec::new(), Vec::new());
+        for (job, id) in written {
+            ids.push(id.clone());
+            if is_suspect(desk, bound, batch, job, sampled) {
+                suspects.push((RecordId::new(&job.intent.target), &job.intent));
+            }
+        }
+        let sought = audit::sought(desk, side, suspects.iter().map(|(id, of)| (id, *of)));
+        let mut tracked = Vec::new();
+        if let Some(Sought { names, .. }) = &sought {
+            // When it cannot be told now, the histories are asked for by themselves.
+            let client = &desk.crms.salesforce;
+            let told = client.tracked_among(bound.object(side), names).await;
+            tracked = told.unwrap_or_default();
+        }
+        Self {
+            ids,
+            sought,
+            tracked,
+            sampled,
+        }
     }
-    let mut asks = vec![Ask::Retrieve {
-        object,
-        ids: &ids,
-        fields,
-    }];
-    asks.extend(
-        sought
-            .as_ref()
-            .filter(|_| !tracked.is_empty())
-            .map(|sought| Ask::History {
-                object,
-                ids: &sought.ids,
-                tracked: &tracked,
-                since: sought.since,
-            }),
-    );
-    let mut told = client.ask_all(&asks).await;
-    if let (Some(Ok(Told::Histories(histories))), Some(sought)) = (told.drain(1..).next(), &sought)
-    {
-        known.histories = histories;
-        known.asked.extend(sought.ids.iter().cloned());
+
+    pub fn asks<'a>(&'a self, bound: &'a Bound) -> Vec<Ask<'a>> {
+        let side = Side::Salesforce;
+        let object = bound.object(side);
+        let mut asks = vec![Ask::Retrieve {
+            object,
+            ids: &self.ids,
+            fields: bound.read_fields(side),
+        }];
+        let sought = self.sought.as_ref().filter(|_| !self.tracked.is_empty());
+        asks.extend(sought.map(|sought| Ask::History {
+            object,
+            ids: &sought.ids,
+            tracked: &self.tracked,
+            since: sought.since,
+        }));
+        asks
     }
-    let records = told.pop().map(|told| told.map(Told::into_page));
-    records.map_or_else(|| Ok(Vec::new()), |page| Ok(page?.records))
+
+    /// What came of [`Self::asks`].
+    pub fn seen(self, told: Vec<Result<Told, CrmError>>) -> Result<Seen, CrmError> {
+        let mut seen = Seen::default();
+        seen.known.sampled = self.sampled;
+        let mut told = told.into_iter();
+        if let Some(page) = told.next() {
+            let records = page?.into_page().records.into_iter();
+            seen.records = records.map(|record| (record.id.clone(), record)).collect();
+        }
+        if let (Some(Ok(Told::Histories(found))), Some(sought)) = (told.next(), self.sought) {
+            seen.known.histories = found;
+            seen.known.asked.extend(sought.ids);
+        }
+        Ok(seen)
+    }
+}
+
+/// Written records as they were right after, as far as they were looked at.
+#[derive(Default)]
+pub struct Seen {
+    records: BTreeMap<RecordId, Record>,
+    known: Known,
+}
+
+impl Seen {
+    /// Forgets all but these records.
+    pub fn keep(&mut self, stands: &BTreeSet<RecordId>) {
+        self.records.retain(|id, _| stands.contains(id));
+        self.known.asked.retain(|id| stands.contains(id));
+        self.known.histories.retain(|id, _| stands.contains(id));
+    }
+
+    pub fn add(&mut self, more: Self) {
+        self.records.extend(more.records);
+        self.known.sampled |= more.known.sampled;
+        self.known.asked.extend(more.known.asked);
+        self.known.histories.extend(more.known.histories);
+    }
 }
 
 /// Roles are no fields, so they are read along only where some were written.

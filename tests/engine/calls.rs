@@ -16,7 +16,7 @@ pub fn answered(world: &World, family: &str) -> u64 {
 }
 
 /// The steps of one look for changes, a little time after each: kind and mapping.
-async fn steps(world: &mut World) -> Vec<(String, String)> {
+pub async fn steps(world: &mut World) -> Vec<(String, String)> {
     world.pass(30_000);
     world.engine().poll_now().await.unwrap();
     let mut steps = Vec::new();

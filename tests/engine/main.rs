@@ -22,6 +22,7 @@ mod groups;
 mod guards;
 mod holds;
 mod interleavings;
+mod joint;
 mod leaving;
 mod lifecycle;
 mod matching;

@@ -1,29 +1,27 @@
-//! Several questions in one call, which Salesforce counts once (salesforce.md 4.2).
+//! Several requests in one call, which Salesforce counts once (salesforce.md 4.2): questions, or
+//! collections that are written and questions behind them.
 //!
-//! Only questions: what one part of a call that writes has done is hard to tell when its reply is
-//! lost.
+//! The parts are done in their order, each by itself: one that is refused says nothing of the rest.
 
 use bytes::Bytes;
 use http::Method;
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::{Op, Salesforce, data_path, error};
 use crate::crm::CrmError;
 use crate::crm::http::Reply;
 use crate::crm::json::{Lenient, list};
 
-const ASK: Op<'static> = Op::read("composite");
-/// Queries and retrieves that one call may hold.
+/// Queries and collections that one call may hold.
 pub(super) const PARTS: usize = 5;
 
-/// One question as it would be asked alone.
+/// One request as it would be sent alone.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
     method: Method,
     path: String,
-    body: Option<Value>,
+    body: Option<Box<RawValue>>,
 }
 
 impl Part {
@@ -35,25 +33,61 @@ impl Part {
         }
     }
 
-    pub fn post(path: String, body: Value) -> Self {
-        Self {
-            method: Method::POST,
+    /// Digits of numbers stay as they are.
+    pub fn with_body(
+        method: Method,
+        path: String,
+        body: &impl Serialize,
+    ) -> Result<Self, CrmError> {
+        let body = to_raw_value(body)
+            .map_err(|_| CrmError::bad_request("the body of a request cannot be written"))?;
+        Ok(Self {
+            method,
             path,
             body: Some(body),
-        }
+        })
     }
 
-    fn named(&self, name: &str) -> Value {
-        let mut entry = json!({
-            "method": self.method.as_str(),
-            "url": self.path,
-            "referenceId": name,
-        });
-        if let Some(body) = &self.body {
-            entry["body"] = body.clone();
+    fn named(&self, nth: usize) -> Entry<'_> {
+        let writes = self.method == Method::PATCH;
+        Entry {
+            method: self.method.as_str(),
+            url: &self.path,
+            reference_id: name(nth),
+            body: self.body.as_deref(),
+            http_headers: writes.then_some(Headers { assign: "FALSE" }),
         }
-        entry
     }
+}
+
+fn name(nth: usize) -> String {
+    format!("q{nth}")
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entries<'a> {
+    all_or_none: bool,
+    composite_request: Vec<Entry<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry<'a> {
+    method: &'a str,
+    url: &'a str,
+    reference_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http_headers: Option<Headers>,
+}
+
+/// Assignment rules would hand a synced lead to another owner.
+#[derive(Serialize)]
+struct Headers {
+    #[serde(rename = "Sforce-Auto-Assign")]
+    assign: &'static str,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -80,18 +114,20 @@ impl Salesforce {
         }
     }
 
-    /// The answers to at most [`PARTS`] questions, in order; each is refused by itself. An error of
-    /// the whole call says nothing about any of them.
-    pub(super) async fn ask_together(
+    /// The answers to at most [`PARTS`] parts, in order; each is refused by itself. An error of the
+    /// whole call says nothing about any of them.
+    pub(super) async fn together(
         &self,
+        op: Op<'_>,
         parts: &[&Part],
     ) -> Result<Vec<Result<Reply, CrmError>>, CrmError> {
-        let name = |nth: usize| format!("q{nth}");
         let entries = parts.iter().enumerate();
-        let entries: Vec<Value> = entries.map(|(nth, part)| part.named(&name(nth))).collect();
-        let body = json!({"allOrNone": false, "compositeRequest": entries});
+        let body = Entries {
+            all_or_none: false,
+            composite_request: entries.map(|(nth, part)| part.named(nth)).collect(),
+        };
         let path = data_path(&["composite"], &[]);
-        let whole = self.with_body(ASK, Method::POST, path, &body).await?;
+        let whole = self.with_body(op, Method::POST, path, &body).await?;
         let answers: Answers = whole.json()?;
         let answers = answers
             .composite_response
@@ -101,11 +137,13 @@ impl Salesforce {
             return Err(whole.broken("the answers are not those to what was asked"));
         }
         let answers = answers.into_iter();
-        Ok(answers.map(|answer| self.answer(&whole, answer)).collect())
+        Ok(answers
+            .map(|answer| self.answer(op, &whole, answer))
+            .collect())
     }
 
     /// One answer as if it had come alone.
-    fn answer(&self, whole: &Reply, answer: Answer) -> Result<Reply, CrmError> {
+    fn answer(&self, op: Op<'_>, whole: &Reply, answer: Answer) -> Result<Reply, CrmError> {
         let status = answer
             .http_status_code
             .ok_or_else(|| whole.broken("an answer has no status"))?;
@@ -118,7 +156,7 @@ impl Salesforce {
         if (200..300).contains(&status) {
             return Ok(reply);
         }
-        let error = error::from_reply(&reply, self.now(), None);
+        let error = error::from_reply(&reply, self.now(), op.object);
         self.inner.line.heed(&error);
         Err(error)
     }

@@ -32,7 +32,7 @@ use crate::model::Timestamp;
 
 pub use auth::{Login, Session, full_id, log_in};
 pub use query::{Asked, QueryPage};
-pub use questions::{Ask, Told};
+pub use questions::{Answers, Ask, Told};
 pub use roles::RoleRow;
 pub use schema::Organization;
 

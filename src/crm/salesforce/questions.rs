@@ -4,14 +4,18 @@
 
 use std::collections::BTreeMap;
 
-use super::Salesforce;
 use super::composite::{PARTS, Part};
 use super::history::history_question;
 use super::query::{Asked, QueryPage, page};
 use super::read::{became, became_question, find_question, retrieve_question};
+use super::write::{BATCH, Update};
+use super::{Op, Salesforce};
 use crate::crm::http::Reply;
-use crate::crm::{CrmError, ErrorKind, History};
+use crate::crm::rows::chunks;
+use crate::crm::{CrmError, ErrorKind, History, RowResult, WriteRow};
 use crate::model::{ErrorClass, Record, RecordId, Timestamp};
+
+const ASK: Op<'static> = Op::read("composite");
 
 #[derive(Clone, Debug)]
 pub enum Ask<'a> {
@@ -44,6 +48,9 @@ pub enum Ask<'a> {
         since: Timestamp,
     },
 }
+
+/// One for each row of a collection, by its trace.
+pub type Answers = Vec<(String, RowResult)>;
 
 /// The answer to an [`Ask`], each to its own kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +122,7 @@ impl Salesforce {
         let mut told: BTreeMap<usize, Result<Told, CrmError>> = BTreeMap::new();
         for call in parts.chunks(PARTS).filter(|call| call.len() > 1) {
             let together: Vec<&Part> = call.iter().map(|(_, part)| part).collect();
-            match self.ask_together(&together).await {
+            match self.together(ASK, &together).await {
                 Ok(replies) => {
                     for ((at, _), reply) in call.iter().zip(replies) {
                         let answer = match reply {
@@ -130,6 +137,15 @@ impl Salesforce {
                 Err(error) => told.extend(call.iter().map(|(at, _)| (*at, Err(error.clone())))),
             }
         }
+        self.ask_the_rest(questions, told).await
+    }
+
+    /// What has no answer yet is asked by itself.
+    async fn ask_the_rest(
+        &self,
+        questions: &[Ask<'_>],
+        mut told: BTreeMap<usize, Result<Told, CrmError>>,
+    ) -> Vec<Result<Told, CrmError>> {
         let mut all = Vec::with_capacity(questions.len());
         for (at, question) in questions.iter().enumerate() {
             all.push(match told.remove(&at) {
@@ -138,6 +154,49 @@ impl Salesforce {
             });
         }
         all
+    }
+
+    /// Updates records of one object and asks behind that, in one call when it takes no more than
+    /// [`PARTS`]. The answers come by collection: one that is refused is refused by itself.
+    pub async fn update_and_ask(
+        &self,
+        object: &str,
+        rows: &[WriteRow],
+        questions: &[Ask<'_>],
+    ) -> (Vec<Answers>, Vec<Result<Told, CrmError>>) {
+        let calls = chunks(rows, BATCH).into_iter();
+        let updates: Vec<Update<'_>> = calls.map(|call| Update::of(object, call)).collect();
+        let asked: Vec<Option<Part>> = questions.iter().map(Ask::part).collect();
+        let parts = updates.iter().map(Update::part).chain(&asked);
+        let parts: Vec<&Part> = parts.filter_map(Option::as_ref).collect();
+        if parts.len() > PARTS {
+            let written = self.update(object, rows).await;
+            return (vec![written], self.ask_all(questions).await);
+        }
+        let mut replies = match self.together(Op::write("composite", object), &parts).await {
+            Ok(replies) => replies.into_iter(),
+            Err(error) => {
+                let all = updates.into_iter().map(|update| update.failed(&error));
+                let none = questions.iter().map(|_| Err(error.clone()));
+                return (all.collect(), none.collect());
+            }
+        };
+        let mut written = Vec::with_capacity(updates.len());
+        for update in updates {
+            let reply = update.part().as_ref().and_then(|_| replies.next());
+            written.push(update.answered(self, object, reply));
+        }
+        let mut told = BTreeMap::new();
+        let asked = asked.iter().enumerate();
+        let asked = asked.filter_map(|(at, part)| part.as_ref().map(|_| at));
+        for (at, reply) in asked.zip(replies) {
+            let answer = match reply {
+                Ok(reply) => self.read_answer(&questions[at], &reply).await,
+                Err(error) => Err(error),
+            };
+            told.insert(at, answer);
+        }
+        (written, self.ask_the_rest(questions, told).await)
     }
 
     async fn read_answer(&self, question: &Ask<'_>, reply: &Reply) -> Result<Told, CrmError> {

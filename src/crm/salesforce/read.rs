@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use http::Method;
 use serde_json::json;
 
 use super::auth::full_id;
@@ -190,7 +191,7 @@ fn retrieve_part(object: &str, ids: &[&RecordId], fields: &[String]) -> Result<P
     }
     let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
     let path = data_path(&["composite", "sobjects", object], &[]);
-    Ok(Part::post(path, json!({"ids": ids, "fields": names})))
+    Part::with_body(Method::POST, path, &json!({"ids": ids, "fields": names}))
 }
 
 fn retrieved(reply: &Reply, ids: &[&RecordId]) -> Result<Vec<Option<Record>>, CrmError> {
