@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tandem::clock::Clock;
-use tandem::crm::salesforce::{Login, log_in};
+use tandem::crm::salesforce::{Asked, Login, log_in};
 use tandem::crm::{ErrorKind, Salesforce, Transport, WriteRow};
 use tandem::model::{
     ErrorClass, FieldKind, Junction, Presence, Raw, RecordId, RoleRead, Timestamp,
@@ -299,18 +299,15 @@ async fn twelve_thousand_records_with_one_stamp_are_all_found() {
     org.sim.delete("Contact", gone.as_str()).unwrap();
     let (mut after, mut met, mut deleted) = (None, BTreeSet::new(), 0);
     for _ in 0..20 {
-        let page = org
-            .client
-            .changed(
-                "Contact",
-                &names(&["LastName"]),
-                at(0),
-                after,
-                at(60),
-                2_000,
-            )
-            .await
-            .unwrap();
+        let asked = Asked {
+            object: "Contact",
+            fields: &names(&["LastName"]),
+            from: at(0),
+            after,
+            until: at(60),
+            limit: 2_000,
+        };
+        let page = org.client.changed(&asked).await.unwrap();
         let Some(last) = page.records.last() else {
             break;
         };

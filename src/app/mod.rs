@@ -302,7 +302,8 @@ impl Engine {
         }
     }
 
-    /// One step of a source; its cursor and its marks are one commit.
+    /// One step of a source, and of the polls that go along with it; cursors and marks are one
+    /// commit.
     async fn produce(&mut self, claimed: Claimed) -> Result<u64, StoreError> {
         if self.options.mode.frozen().is_some()
             && let Some(next) = planned::not_now(&self.site, &claimed)
@@ -310,38 +311,48 @@ impl Engine {
             return self.put_aside(&claimed, next).await;
         }
         let before = self.calls();
-        let produced = sources::produce(&self.site, &self.crms, &claimed.task, &self.pace).await;
         let Some(lane) = &mut self.lane else {
             return Ok(0);
         };
-        let mut changes;
-        let mut seen = 0;
-        match produced {
-            Ok(produced) => {
-                changes = produced.changes;
-                changes.verdicts.push(lane.done(&claimed));
-                if let Some(next) = produced.next {
-                    let task = claimed.task.clone();
-                    changes.marks.push(Mark {
-                        task,
+        let mut all = vec![claimed];
+        if let Some((others, by)) = sources::companions(&self.site, &all[0].task, &self.pace) {
+            let mut along = lane.claim_early(&others, by).await?;
+            along.retain(|one| !self.laid_off.contains_key(one.task.mapping()));
+            all.extend(along);
+        }
+        let outcomes = sources::produce(&self.site, &self.crms, &all, &self.pace).await;
+        let mut changes = Changes::default();
+        let (mut seen, mut marked, mut failed) = (0, 0, false);
+        for (claimed, outcome) in all.iter().zip(outcomes) {
+            match outcome {
+                None => {}
+                Some(Ok(produced)) => {
+                    changes.append(produced.changes);
+                    changes.verdicts.push(lane.done(claimed));
+                    changes.marks.extend(produced.next.map(|next| Mark {
+                        task: claimed.task.clone(),
                         cause: claimed.cause,
                         not_before: next,
-                    });
+                    }));
+                    seen += produced.seen;
+                    marked += produced.marked;
+                    let (seen, marked) = (produced.seen, produced.marked);
+                    tracing::debug!(
+                        seen,
+                        marked,
+                        mapping = claimed.task.mapping().as_str(),
+                        "page"
+                    );
                 }
-                seen = produced.seen;
-                tracing::debug!(seen, marked = produced.marked, "page");
-                if produced.marked == 0 && matches!(claimed.task, Task::Poll { .. }) {
-                    let after =
-                        self.crms.hubspot.calls().total + self.crms.salesforce.calls().total;
-                    self.idle_calls += after - before;
+                Some(Err(error)) => {
+                    failed = true;
+                    let setback = error.setback()?;
+                    changes.verdicts.push(lane.failed_source(claimed, &setback));
                 }
             }
-            Err(error) => {
-                changes = Changes::default();
-                changes
-                    .verdicts
-                    .push(lane.failed_source(&claimed, &error.setback()?));
-            }
+        }
+        if marked == 0 && !failed && matches!(all[0].task, Task::Poll { .. }) {
+            self.idle_calls += self.crms.calls() - before;
         }
         if bugs::on(Bug::CursorCommittedBeforeMarks) {
             let cursors = std::mem::take(&mut changes.cursors);
@@ -444,8 +455,7 @@ impl Engine {
     }
 
     fn calls(&self) -> u64 {
-        let calls = self.calls_of_sides();
-        calls.hubspot + calls.salesforce
+        self.crms.calls()
     }
 
     /// The plan that this run keeps to, and what became of each of its rows so far.

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::hubspot::{Association, AssociationType, HistoryEntry, stamp_property};
+use super::salesforce::{Ask, Asked, Told};
 use super::{CrmError, Edit, History, HubSpot, RowResult, Salesforce, WriteRow};
 use crate::model::{
     AssociationRead, Fields, Raw, Record, RecordId, RoleRead, Side, Ties, Timestamp,
@@ -13,6 +14,8 @@ use crate::model::{
 
 /// Records of one Salesforce page in a backfill or scan.
 const SALESFORCE_PAGE: u32 = 2_000;
+/// Records of all pages that share a call, so that the reply stays well below what is read of one.
+const SALESFORCE_SHARED: usize = 4_000;
 
 /// Later than any stamp: 2100-01-01.
 const OPEN_END: Timestamp = Timestamp::from_millis(4_102_444_800_000);
@@ -51,6 +54,27 @@ pub struct Span {
     pub after: Option<(Timestamp, RecordId)>,
 }
 
+/// What changed of one object in a stretch of time.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub object: String,
+    pub span: Span,
+    pub fields: Vec<String>,
+}
+
+impl Question {
+    fn asked(&self, limit: u32) -> Asked<'_> {
+        Asked {
+            object: &self.object,
+            fields: &self.fields,
+            from: self.span.from,
+            after: self.span.after.clone(),
+            until: self.span.until.unwrap_or(OPEN_END),
+            limit,
+        }
+    }
+}
+
 /// What records are tied to, by record and the other end's object; empty where nothing is.
 pub type Tied = BTreeMap<(RecordId, String), Vec<Association>>;
 
@@ -59,6 +83,11 @@ impl Crms {
     pub fn send_before(&self, until: Timestamp) {
         self.hubspot.line().send_before(until);
         self.salesforce.line().send_before(until);
+    }
+
+    /// Calls of both sides since the start.
+    pub fn calls(&self) -> u64 {
+        self.hubspot.calls().total + self.salesforce.calls().total
     }
 
     /// Time that went by while calls were under way.
@@ -207,47 +236,70 @@ impl Crms {
         })
     }
 
-    /// The next page of the records whose stamp lies in a span.
+    /// The next page of the records whose stamp lies in a span, for each question. Salesforce
+    /// answers several in one call; there the pages may be shorter.
     pub async fn changed(
         &self,
         side: Side,
-        object: &str,
-        span: &Span,
-        fields: &[String],
-    ) -> Result<Changed, CrmError> {
-        let until = span.until.unwrap_or(OPEN_END);
+        questions: &[Question],
+    ) -> Vec<Result<Changed, CrmError>> {
+        let mut pages = Vec::with_capacity(questions.len());
         match side {
             Side::HubSpot => {
-                let after = span.after.as_ref().map(|(_, id)| id);
-                let stamp = stamp_property(object);
-                let page = self
-                    .hubspot
-                    .search_changed(object, stamp, span.from, until, after, fields)
-                    .await?;
-                Ok(Changed {
-                    records: page.records,
-                    server_time: page.server_time,
-                    resume: None,
-                    complete: page.complete,
-                })
+                for question in questions {
+                    pages.push(self.changed_in_hubspot(question).await);
+                }
             }
             Side::Salesforce => {
-                let after = span.after.clone();
-                let client = &self.salesforce;
-                let page = client
-                    .changed(object, fields, span.from, after, until, SALESFORCE_PAGE)
-                    .await?;
-                let server_time = page.server_time;
-                let records = client.with_the_rest(page).await?;
-                let complete = records.len() < SALESFORCE_PAGE as usize;
-                Ok(Changed {
-                    records,
-                    server_time,
-                    resume: None,
-                    complete,
-                })
+                let share = SALESFORCE_SHARED / questions.len().max(1);
+                let limit = u32::try_from(share).unwrap_or(SALESFORCE_PAGE);
+                let limit = limit.clamp(200, SALESFORCE_PAGE);
+                let asks = questions.iter().map(|one| Ask::Changed(one.asked(limit)));
+                let asks: Vec<Ask<'_>> = asks.collect();
+                for told in self.salesforce.ask_all(&asks).await {
+                    pages.push(self.changed_in_salesforce(told, limit).await);
+                }
             }
         }
+        pages
+    }
+
+    async fn changed_in_hubspot(&self, question: &Question) -> Result<Changed, CrmError> {
+        let Question {
+            object,
+            span,
+            fields,
+        } = question;
+        let after = span.after.as_ref().map(|(_, id)| id);
+        let stamp = stamp_property(object);
+        let until = span.until.unwrap_or(OPEN_END);
+        let page = self
+            .hubspot
+            .search_changed(object, stamp, span.from, until, after, fields)
+            .await?;
+        Ok(Changed {
+            records: page.records,
+            server_time: page.server_time,
+            resume: None,
+            complete: page.complete,
+        })
+    }
+
+    async fn changed_in_salesforce(
+        &self,
+        told: Result<Told, CrmError>,
+        limit: u32,
+    ) -> Result<Changed, CrmError> {
+        let page = told?.into_page();
+        let server_time = page.server_time;
+        let records = self.salesforce.with_the_rest(page).await?;
+        let complete = records.len() < limit as usize;
+        Ok(Changed {
+            records,
+            server_time,
+            resume: None,
+            complete,
+        })
     }
 
     pub async fn update(

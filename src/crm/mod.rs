@@ -19,7 +19,7 @@ pub mod salesforce;
 mod text;
 mod why;
 
-pub use crms::{Changed, Crms, Listing, Span, Tied, joined, split_ids};
+pub use crms::{Changed, Crms, Listing, Question, Span, Tied, joined, split_ids};
 pub use error::{CrmError, ErrorKind, RateScope, Sent};
 pub use gate::{Bounds, GateState, Urgency, Why};
 pub use http::{BODY_CAP, Reply, Request, Transport};

@@ -174,6 +174,17 @@ impl Lane {
         self.store.claim_named(&self.lease, now, tasks).await
     }
 
+    /// Those of the tasks that will be due by then and have not failed: what is put off waits.
+    pub async fn claim_early(
+        &self,
+        tasks: &BTreeSet<Task>,
+        by: Timestamp,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let mut found = self.store.claim_named(&self.lease, by, tasks).await?;
+        found.retain(|claimed| claimed.failure.is_none());
+        Ok(found)
+    }
+
     pub async fn commit(&self, mut changes: Changes) -> Result<(), StoreError> {
         changes.lane_state = changes.lane_state.map(|gates| {
             let turns = self.turns.clone();

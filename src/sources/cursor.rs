@@ -73,7 +73,7 @@ pub struct Window {
     pub pass: Pass,
     /// Records this pass has marked.
     pub marked: u64,
-    /// Our time when the pass began, and the pages it has read.
+    /// Our time when the pass was due, or began, and the pages it has read.
     #[serde(default)]
     pub begun: i64,
     #[serde(default)]

@@ -6,12 +6,15 @@ mod cursor;
 mod poll;
 mod scan;
 
+use std::collections::BTreeSet;
+
 use crate::crm::{CrmError, Crms, ErrorKind};
 use crate::model::{BySide, Cause, MappingName, Side, Task, Timestamp};
 use crate::pipeline::{BACKFILL, BackfillCursor, LANE, Setback, Site, is_filled};
-use crate::store::{Changes, CursorPut, Mark, StoreError};
+use crate::store::{Changes, Claimed, CursorPut, Mark, StoreError};
 
 pub use cursor::{Pass, PollCursor, ScanCursor};
+pub use poll::Outcome;
 
 /// What one piece of a source's work came to.
 pub struct Produced {
@@ -53,19 +56,49 @@ pub struct Pace {
     pub scan_chunk_millis: i64,
 }
 
-/// Does one step of a poll, backfill or scan.
-pub async fn produce(
-    site: &Site,
-    crms: &Crms,
-    task: &Task,
-    pace: &Pace,
-) -> Result<Produced, SourceError> {
-    match task {
-        Task::Poll { mapping, side } => poll::step(site, crms, mapping, *side, pace).await,
-        Task::Backfill { mapping, side } => backfill::step(site, crms, mapping, *side).await,
-        Task::Scan { mapping, side } => scan::step(site, crms, mapping, *side, pace).await,
-        Task::Record(_) => Ok(Produced::nothing()),
+/// Does one step of a poll, backfill or scan, and of the polls that [`companions`] named for it.
+/// Each task has its own outcome; `None` when it was left for a step of its own.
+pub async fn produce(site: &Site, crms: &Crms, claimed: &[Claimed], pace: &Pace) -> Vec<Outcome> {
+    let Some(first) = claimed.first() else {
+        return Vec::new();
+    };
+    let mut outcomes = match &first.task {
+        Task::Poll { side, .. } => {
+            let due = claimed
+                .iter()
+                .map(|one| (one.task.mapping(), one.not_before));
+            let due: Vec<(&MappingName, Timestamp)> = due.collect();
+            return poll::step(site, crms, &due, *side, pace).await;
+        }
+        Task::Backfill { mapping, side } => {
+            vec![Some(backfill::step(site, crms, mapping, *side).await)]
+        }
+        Task::Scan { mapping, side } => {
+            vec![Some(scan::step(site, crms, mapping, *side, pace).await)]
+        }
+        Task::Record(_) => vec![Some(Ok(Produced::nothing()))],
+    };
+    outcomes.resize_with(claimed.len(), || None);
+    outcomes
+}
+
+/// The polls that cost nothing more when they go along with this one: Salesforce answers for
+/// several objects in one call. Those that are due by the moment given.
+pub fn companions(site: &Site, task: &Task, pace: &Pace) -> Option<(BTreeSet<Task>, Timestamp)> {
+    let Task::Poll { side, .. } = task else {
+        return None;
+    };
+    if *side != Side::Salesforce {
+        return None;
     }
+    let polls = site.leaders(*side).into_iter().map(|mapping| Task::Poll {
+        mapping: mapping.clone(),
+        side: *side,
+    });
+    let others: BTreeSet<Task> = polls.filter(|poll| poll != task).collect();
+    // Early rather than late, so that all of them come to be due together.
+    let soon = *pace.poll_millis.get(*side) / 2;
+    Some((others, site.clock.now().plus_millis(soon)))
 }
 
 /// Marks the work that must exist for every object, whatever ran before: a backfill that is not

@@ -1,8 +1,8 @@
-//! Asks one side for what changed. One page a step; the cursor moves with the marks.
+//! Asks one side for what changed. A page of each object a step; the cursor moves with the marks.
 
 use super::cursor::{Pass, Place, PollCursor, Window};
 use super::{Pace, Produced, SourceError, put_cursor, read_cursor};
-use crate::crm::{Changed, Crms, Span};
+use crate::crm::{Changed, Crms, Question, Span};
 use crate::mapping::{Bound, Poll};
 use crate::model::{Cause, MappingName, Raw, Record, Side, Timestamp};
 use crate::pipeline::{POLL, Site, Taken, is_stocked, take};
@@ -13,13 +13,67 @@ const UNSTOCKED_MILLIS: i64 = 1_000;
 /// Pages of one pass that go before the records they mark: enough to fill a few attempts.
 const PAGES_AHEAD: u32 = 20;
 
+/// What became of one of several polls; `None` when it was left for a step of its own.
+pub type Outcome = Option<Result<Produced, SourceError>>;
+
+/// One page for each poll. Polls of Salesforce that begin a pass share a call; a pass of many pages
+/// goes on by itself, in pages of full size.
 pub async fn step(
     site: &Site,
     crms: &Crms,
-    leader: &MappingName,
+    due: &[(&MappingName, Timestamp)],
     side: Side,
     pace: &Pace,
-) -> Result<Produced, SourceError> {
+) -> Vec<Outcome> {
+    let mut outcomes: Vec<Outcome> = Vec::with_capacity(due.len());
+    let mut begun = Vec::new();
+    for (place, (leader, at)) in due.iter().enumerate() {
+        outcomes.push(match begin(site, leader, side, *at).await {
+            Ok(Beginning::Page(one)) => {
+                begun.push((place, *one));
+                None
+            }
+            Ok(Beginning::Over(produced)) => Some(Ok(*produced)),
+            Err(error) => Some(Err(error)),
+        });
+    }
+    let goes_on = |(_, one): &(usize, Begun<'_>)| one.window.after.is_some();
+    match begun.first() {
+        Some(first) if goes_on(first) => begun.truncate(1),
+        Some(_) | None => begun.retain(|one| !goes_on(one)),
+    }
+    let pages = read(site, crms, side, &begun).await;
+    for ((place, one), page) in begun.into_iter().zip(pages) {
+        outcomes[place] = Some(match page {
+            Ok(page) => one.end(site, side, page, pace).await,
+            Err(error) => Err(error),
+        });
+    }
+    outcomes
+}
+
+/// A poll that knows what to read.
+struct Begun<'a> {
+    leader: &'a MappingName,
+    bound: &'a Bound,
+    cursor: PollCursor,
+    window: Window,
+    sharing: Vec<(&'a Bound, bool)>,
+    now: Timestamp,
+}
+
+enum Beginning<'a> {
+    Page(Box<Begun<'a>>),
+    /// There is nothing to read, or not yet.
+    Over(Box<Produced>),
+}
+
+async fn begin<'a>(
+    site: &'a Site,
+    leader: &'a MappingName,
+    side: Side,
+    due: Timestamp,
+) -> Result<Beginning<'a>, SourceError> {
     let text = site
         .store
         .cursor(&site.workspace, leader, side, POLL)
@@ -28,53 +82,82 @@ pub async fn step(
     let now = site.clock.now();
     cursor.keep_to(now);
     let mut window = cursor.next_window(now, side == Side::HubSpot);
+    if cursor.window.is_none() {
+        window.begun = due.min(now).micros();
+    }
     let Some(bound) = site.mappings.get(leader) else {
-        return Ok(Produced::nothing());
+        return Ok(Beginning::Over(Box::new(Produced::nothing())));
     };
     let sharing = sharing(site, leader, side).await?;
     if !sharing.iter().any(|(_, stocked)| *stocked) {
         // Nothing can be paired yet; the pass will reach back to before the backfill.
-        return Ok(Produced {
+        return Ok(Beginning::Over(Box::new(Produced {
             next: Some(now.plus_millis(UNSTOCKED_MILLIS)),
             ..Produced::nothing()
-        });
+        })));
     }
-    let page = read(
-        site,
-        crms,
+    Ok(Beginning::Page(Box::new(Begun {
+        leader,
         bound,
-        side,
-        &window,
-        cursor.bin_after.as_deref(),
-    )
-    .await?;
-    let server_time = page.server_time.unwrap_or(now);
-    let to = *window.to.get_or_insert(server_time.micros());
-
-    let mut changes = Changes::default();
-    let first = cursor.passed.is_empty();
-    let taken = take_page(site, sharing, side, &page.records, first, &mut changes).await?;
-    window.marked += taken.marked;
-    let next = match advance(
-        side,
-        &mut cursor,
+        cursor,
         window,
-        page,
-        Timestamp::from_micros(to),
+        sharing,
         now,
-    ) {
-        Turn::Next(at) => at,
-        Turn::Over => next_poll(site, leader, side, now, pace),
-    };
-    changes
-        .cursors
-        .push(put_cursor(leader, side, POLL, &cursor));
-    Ok(Produced {
-        changes,
-        next: Some(next),
-        seen: taken.seen,
-        marked: taken.marked,
-    })
+    })))
+}
+
+impl Begun<'_> {
+    fn question(&self, site: &Site, side: Side) -> Question {
+        let window = &self.window;
+        Question {
+            object: self.bound.object(side).to_owned(),
+            span: Span {
+                from: Timestamp::from_micros(window.from),
+                until: window.to.map(Timestamp::from_micros),
+                after: window.after.as_ref().map(Place::key),
+            },
+            fields: site.shared_fields(self.leader, side),
+        }
+    }
+
+    /// Marks what the page shows and moves the cursor past it.
+    async fn end(
+        self,
+        site: &Site,
+        side: Side,
+        page: Changed,
+        pace: &Pace,
+    ) -> Result<Produced, SourceError> {
+        let Self {
+            leader,
+            mut cursor,
+            mut window,
+            sharing,
+            now,
+            ..
+        } = self;
+        let server_time = page.server_time.unwrap_or(now);
+        let to = *window.to.get_or_insert(server_time.micros());
+
+        let mut changes = Changes::default();
+        let first = cursor.passed.is_empty();
+        let taken = take_page(site, sharing, side, &page.records, first, &mut changes).await?;
+        window.marked += taken.marked;
+        let reached = Timestamp::from_micros(to);
+        let next = match advance(side, &mut cursor, window, page, reached, now) {
+            Turn::Next(at) => at,
+            Turn::Over => next_poll(site, leader, side, now, pace),
+        };
+        changes
+            .cursors
+            .push(put_cursor(leader, side, POLL, &cursor));
+        Ok(Produced {
+            changes,
+            next: Some(next),
+            seen: taken.seen,
+            marked: taken.marked,
+        })
+    }
 }
 
 /// Marks what a page shows under each mapping that shares the poll. The first pass meets what the
@@ -132,7 +215,8 @@ fn advance(
     }
     window.after = page.records.last().map(place);
     window.pages += 1;
-    // Ahead of what it marks, so that batches fill; a very long pass takes turns with them.
+    // In the place it had, ahead of what it and the polls that were due with it have marked, so
+    // that batches fill; a very long pass takes turns with them.
     let ahead = window.pass == Pass::Fast && window.pages < PAGES_AHEAD;
     let next = if ahead {
         Timestamp::from_micros(window.begun)
@@ -156,26 +240,26 @@ async fn sharing<'a>(
     Ok(sharing)
 }
 
+/// A page for each, in order.
 async fn read(
     site: &Site,
     crms: &Crms,
-    bound: &Bound,
     side: Side,
-    window: &Window,
-    bin_after: Option<&str>,
-) -> Result<Changed, SourceError> {
-    if window.pass == Pass::Bin {
-        return bin_page(site, crms, bound, bin_after).await;
+    begun: &[(usize, Begun<'_>)],
+) -> Vec<Result<Changed, SourceError>> {
+    if let [(_, one)] = begun
+        && one.window.pass == Pass::Bin
+    {
+        let after = one.cursor.bin_after.as_deref();
+        return vec![bin_page(site, crms, one.bound, after).await];
     }
-    let span = Span {
-        from: Timestamp::from_micros(window.from),
-        until: window.to.map(Timestamp::from_micros),
-        after: window.after.as_ref().map(Place::key),
-    };
-    let fields = site.shared_fields(&bound.mapping().name, side);
-    Ok(crms
-        .changed(side, bound.object(side), &span, &fields)
-        .await?)
+    let questions = begun.iter().map(|(_, one)| one.question(site, side));
+    let questions: Vec<Question> = questions.collect();
+    let pages = crms.changed(side, &questions).await;
+    let pages = pages
+        .into_iter()
+        .map(|page| page.map_err(SourceError::from));
+    pages.collect()
 }
 
 /// A page of HubSpot's recycle bin. Its records carry proof of their deletion.

@@ -23,6 +23,7 @@ use crate::mapping::{Bound, References, Rule};
 use crate::merge::{self, Decision, Settled};
 use crate::model::{
     BySide, Cause, ErrorClass, Fields, IntendedRule, Intent, IntentKind, Raw, RecordId, Side,
+    Timestamp,
 };
 
 /// Why a write was made that puts an edit back.
@@ -327,14 +328,19 @@ pub fn sampled(desk: &Desk<'_>) -> bool {
 /// Histories by record, as far as the side keeps any.
 pub type Histories = BTreeMap<RecordId, History>;
 
-/// Asks for what the written fields held before. A history that may not be read is none; an error
-/// that passes by is the caller's.
-pub async fn histories<'i>(
-    desk: &mut Desk<'_>,
-    bound: &Bound,
+/// Which histories tell what some writes met.
+pub struct Sought {
+    pub ids: Vec<RecordId>,
+    pub names: Vec<String>,
+    pub since: Timestamp,
+}
+
+/// `None` when there is nothing to look for.
+pub fn sought<'i>(
+    desk: &Desk<'_>,
     side: Side,
     writes: impl Iterator<Item = (&'i RecordId, &'i Intent)>,
-) -> Result<Histories, CrmError> {
+) -> Option<Sought> {
     let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
     let mut since = desk.site.clock.now();
     for (id, intent) in writes {
@@ -351,26 +357,33 @@ pub async fn histories<'i>(
         }
     }
     if ids.is_empty() {
-        return Ok(Histories::new());
+        return None;
     }
-    let ids: Vec<RecordId> = ids.into_iter().collect();
-    let names: Vec<String> = names.into_iter().collect();
     tracing::debug!(
         side = side.as_str(),
         records = ids.len(),
         "history is asked for"
     );
-    match desk
-        .crms
-        .history(
-            side,
-            bound.object(side),
-            &ids,
-            &names,
-            since.plus_millis(-LOOK_BACK),
-        )
-        .await
-    {
+    Some(Sought {
+        ids: ids.into_iter().collect(),
+        names: names.into_iter().collect(),
+        since: since.plus_millis(-LOOK_BACK),
+    })
+}
+
+/// Asks for what the written fields held before. A history that may not be read is none; an error
+/// that passes by is the caller's.
+pub async fn histories<'i>(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    side: Side,
+    writes: impl Iterator<Item = (&'i RecordId, &'i Intent)>,
+) -> Result<Histories, CrmError> {
+    let Some(Sought { ids, names, since }) = sought(desk, side, writes) else {
+        return Ok(Histories::new());
+    };
+    let object = bound.object(side);
+    match desk.crms.history(side, object, &ids, &names, since).await {
         Ok(found) => Ok(found.unwrap_or_default()),
         Err(error) if error.class() == ErrorClass::Permanent => {
             tracing::warn!(%error, "the history of written fields is not readable");

@@ -50,6 +50,41 @@ pub async fn carry_out(
     commit_units(desk, bound, &mut batch).await
 }
 
+/// Plans on with the pairs whose record was created with more than it was given and is settled by
+/// now, so that the rest of them is written along with the others.
+pub async fn plan_created(
+    desk: &mut Desk<'_>,
+    bound: &Bound,
+    batch: &mut Batch,
+) -> Result<(), StoreError> {
+    let units = batch.units.iter().enumerate();
+    let wanted = units.filter(|(_, unit)| unit.plan_on && unit.open());
+    let places: Vec<usize> = wanted.map(|(at, _)| at).collect();
+    if places.is_empty() {
+        return Ok(());
+    }
+    // Apart from the others, whose plans are being carried out.
+    let mut created = Batch {
+        tied: std::mem::take(&mut batch.tied),
+        ..Batch::default()
+    };
+    for at in &places {
+        let mut unit = std::mem::take(&mut batch.units[*at]);
+        unit.plan_on = false;
+        unit.writes.clear();
+        created.units.push(unit);
+    }
+    if let Err(error) = load::ties(desk, bound, &mut created).await {
+        created.fail(error.ends()?);
+    }
+    plan::plan(desk, bound, &mut created).await?;
+    batch.tied = created.tied;
+    for (at, unit) in places.into_iter().zip(created.units) {
+        batch.units[at] = unit;
+    }
+    Ok(())
+}
+
 /// Ends every unit but those whose record was created with more than it was given. Its values are
 /// known from the create itself, so looking again would only read them once more.
 fn end_or_plan_on(desk: &mut Desk<'_>, batch: &mut Batch) -> bool {

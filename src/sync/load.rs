@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Desk;
+use super::ahead;
 use super::unit::{Batch, End, Unit};
 use crate::crm::{CrmError, Crms, ErrorKind};
 use crate::mapping::{Bound, Rule};
@@ -55,17 +56,30 @@ pub fn setback(error: &CrmError) -> Setback {
 /// echo of our own write ends.
 ///
 /// Salesforce first, where one call holds the whole batch; HubSpot's records, a hundred to a call,
-/// are then read only for pairs that still need them.
+/// are then read only for pairs that still need them. What may have to be copied to Salesforce goes
+/// before that, so that the look-up there costs no call of its own.
 pub async fn marked(
     desk: &mut Desk<'_>,
     bound: &Bound,
     batch: &mut Batch,
 ) -> Result<(), ReadError> {
-    for side in [Side::Salesforce, Side::HubSpot] {
-        let ids = batch.ids(side, |unit| unit.read.get(side).is_none());
-        read(desk, bound, batch, side, &ids).await?;
-        rest(bound, batch);
-    }
+    let hubspot = Side::HubSpot;
+    let unread = |unit: &Unit| unit.read.hubspot.is_none();
+    let first = ahead::first_to_read(bound, batch);
+    let mut calls = Calls {
+        more: batch.ids(hubspot, unread).len() > first.len(),
+        ..Calls::default()
+    };
+    read(desk, bound, batch, hubspot, &first, &mut calls).await?;
+    rest(bound, batch);
+    let ids = batch.ids(Side::Salesforce, |unit| unit.read.salesforce.is_none());
+    let records = ahead::read(desk, bound, batch, &ids).await?;
+    batch.place(Side::Salesforce, records);
+    rest(bound, batch);
+    calls.more = false;
+    let ids = batch.ids(hubspot, unread);
+    read(desk, bound, batch, hubspot, &ids, &mut calls).await?;
+    rest(bound, batch);
     Ok(store_match_keys(desk, bound, batch).await?)
 }
 
@@ -87,7 +101,7 @@ pub async fn others(
 ) -> Result<(), ReadError> {
     for side in Side::BOTH {
         let ids = batch.ids(side, |unit| unit.read.get(side).is_none());
-        read(desk, bound, batch, side, &ids).await?;
+        read(desk, bound, batch, side, &ids, &mut Calls::default()).await?;
     }
     ties(desk, bound, batch).await
 }
@@ -123,6 +137,15 @@ pub async fn ties(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Resu
     Ok(())
 }
 
+/// The calls of one side that read a batch.
+#[derive(Default)]
+struct Calls {
+    /// One has failed.
+    failed: bool,
+    /// Others follow.
+    more: bool,
+}
+
 /// A call that fails costs the records it asked for and no others. When a second one fails, the
 /// platform is taken to be down and the rest is not asked for.
 async fn read(
@@ -131,23 +154,24 @@ async fn read(
     batch: &mut Batch,
     side: Side,
     ids: &[RecordId],
+    calls: &mut Calls,
 ) -> Result<(), ReadError> {
     let most = match side {
         Side::HubSpot => Crms::batch(side),
         Side::Salesforce => ids.len().max(1),
     };
     let (object, fields) = (bound.object(side), bound.read_fields(side));
-    let mut failed = false;
     for call in ids.chunks(most) {
         desk.lane.keep().await?;
         match desk.crms.read(side, object, call, fields).await {
             Ok(records) => batch.place(side, records),
             Err(error) => {
                 let passing = error.class() == ErrorClass::Transient;
-                if failed || !passing || call.len() == ids.len() {
+                let only = call.len() == ids.len() && !calls.more;
+                if calls.failed || !passing || only {
                     return Err(error.into());
                 }
-                failed = true;
+                calls.failed = true;
                 fail(batch, side, call, &error);
             }
         }

@@ -35,7 +35,12 @@ pub async fn before_creating(
         if values.is_empty() {
             continue;
         }
-        for record in found(desk, bound, rule, &values).await? {
+        let known = batch.ahead.take_found(&rule.salesforce, &values);
+        let records = match known {
+            Some(records) => records,
+            None => found(desk, bound, rule, &values).await?,
+        };
+        for record in records {
             changes.match_keys.push(keys_of(bound, ON, &record));
         }
     }

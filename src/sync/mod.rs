@@ -4,10 +4,13 @@
 //! the marked records, stop where nothing moved, find partners for records without a link, read
 //! the rest, [`follow`] merges and conversions, judge what is gone, [`plan`] each unit, commit,
 //! then write and settle per call.
-//! Every remote write goes through [`write`]; nothing else in the product writes to a CRM.
+//! Every remote write goes through [`write`] and its [`call`]; nothing else in the product writes
+//! to a CRM.
 
+mod ahead;
 mod associate;
 mod audit;
+mod call;
 mod carry;
 mod choices;
 mod compare;

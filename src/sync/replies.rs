@@ -1,9 +1,9 @@
 //! Settles the writes of this attempt by what the CRMs say they hold now: HubSpot in its reply,
 //! Salesforce when it is read back. Sends nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::audit::{self, Evidence};
+use super::audit::{self, Evidence, Histories, Sought};
 use super::desk::Desk;
 use super::frozen;
 use super::gone::{ARCHIVED, bury};
@@ -13,6 +13,7 @@ use super::times::stamped_by_another;
 use super::unit::{Batch, End, Unit};
 use super::write::{Job, look_again};
 use crate::bugs::{self, Bug};
+use crate::crm::salesforce::{Ask, Told};
 use crate::crm::{CrmError, Written};
 use crate::mapping::Bound;
 use crate::merge::Settled;
@@ -36,8 +37,26 @@ pub async fn settle_replies(
         jobs.push((job, stored));
     }
     super::associate::write(desk, bound, batch, &mut jobs).await;
-    close_all(desk, bound, batch, Side::HubSpot, jobs).await;
+    let known = Known {
+        sampled: !jobs.is_empty() && audit::sampled(desk),
+        ..Known::default()
+    };
+    close_all(desk, bound, batch, Side::HubSpot, jobs, known).await;
     Ok(())
+}
+
+/// Histories that were asked for before it was known which writes would need one.
+#[derive(Default)]
+struct Known {
+    /// The attempt is looked at for the count.
+    sampled: bool,
+    asked: BTreeSet<RecordId>,
+    histories: Histories,
+}
+
+fn is_suspect(desk: &Desk<'_>, bound: &Bound, batch: &Batch, job: &Job, sampled: bool) -> bool {
+    let unit = &batch.units[job.unit];
+    job.intent.kind == IntentKind::Update && (sampled || audit::suspects(desk, bound, unit, job))
 }
 
 /// Closes the writes, those that something speaks against in the light of their history. When
@@ -48,13 +67,13 @@ async fn close_all(
     batch: &mut Batch,
     side: Side,
     jobs: Vec<(Job, Fields)>,
+    known: Known,
 ) {
-    let all = !jobs.is_empty() && audit::sampled(desk);
     let suspect = |(job, stored): &(Job, Fields)| {
         let unit = &batch.units[job.unit];
         let moved = || moved_besides(bound, unit, &job.intent, stored);
-        job.intent.kind == IntentKind::Update
-            && (all || audit::suspects(desk, bound, unit, job) || moved())
+        let is_update = job.intent.kind == IntentKind::Update;
+        is_suspect(desk, bound, batch, job, known.sampled) || (is_update && moved())
     };
     let (suspects, clear): (Vec<_>, Vec<_>) = jobs.into_iter().partition(suspect);
     for (job, stored) in clear {
@@ -68,20 +87,26 @@ async fn close_all(
         .iter()
         .map(|(job, _)| RecordId::new(&job.intent.target))
         .collect();
-    let writes = suspects.iter().map(|(job, _)| &job.intent);
-    let histories = audit::histories(desk, bound, side, targets.iter().zip(writes)).await;
+    let writes = targets
+        .iter()
+        .zip(suspects.iter().map(|(job, _)| &job.intent));
+    let unasked = writes.filter(|(id, _)| !known.asked.contains(*id));
+    let histories = audit::histories(desk, bound, side, unasked).await;
     for ((job, stored), target) in suspects.into_iter().zip(&targets) {
-        match &histories {
-            Ok(histories) => {
-                let evidence = Evidence {
-                    history: histories.get(target),
-                    suspected: true,
-                    by_another: stamped_by_another(desk, &stored),
-                };
-                close(desk, bound, batch, &job, &stored, &evidence);
+        let found = match &histories {
+            Err(error) if !known.asked.contains(target) => {
+                batch.units[job.unit].finish(End::Failed(setback(error)));
+                continue;
             }
-            Err(error) => batch.units[job.unit].finish(End::Failed(setback(error))),
-        }
+            Err(_) => None,
+            Ok(found) => found.get(target),
+        };
+        let evidence = Evidence {
+            history: found.or_else(|| known.histories.get(target)),
+            suspected: true,
+            by_another: stamped_by_another(desk, &stored),
+        };
+        close(desk, bound, batch, &job, &stored, &evidence);
     }
 }
 
@@ -97,26 +122,33 @@ fn expected(bound: &Bound, unit: &Unit, intent: &Intent) -> Fields {
     }
 }
 
-/// Salesforce says only yes: one retrieve shows what triggers, flows and rounding made of it.
+/// Salesforce says only yes: one retrieve shows what triggers, flows and rounding made of it. What
+/// was `seen` in the call that wrote it is not asked for again.
 pub async fn settle_by_reading(
     desk: &mut Desk<'_>,
     bound: &Bound,
     batch: &mut Batch,
     written: Vec<(Job, Written)>,
+    mut seen: Seen,
 ) -> Result<(), StoreError> {
     if written.is_empty() {
         return Ok(());
     }
-    let ids: Vec<RecordId> = written
-        .iter()
-        .map(|(_, written)| written.id.clone())
-        .collect();
     let side = Side::Salesforce;
-    desk.lane.keep().await?;
-    let fields = bound.read_fields(side);
-    let read = desk.crms.read(side, bound.object(side), &ids, fields).await;
+    let unseen = |(_, to): &&(Job, Written)| !seen.records.contains_key(&to.id);
+    let unseen: Vec<_> = written.iter().filter(unseen).collect();
+    let mut read = Ok(());
+    if !unseen.is_empty() {
+        desk.lane.keep().await?;
+        let unseen = unseen.iter().map(|(job, to)| (job, &to.id));
+        let back = LookBack::of(desk, bound, batch, unseen).await;
+        let told = desk.crms.salesforce.ask_all(&back.asks(bound)).await;
+        read = back.seen(told).map(|more| seen.add(more));
+    }
+    let Seen { records, known } = seen;
+    let records: Vec<Record> = records.into_values().collect();
     let read = match read {
-        Ok(records) => with_roles(desk, bound, &written, records).await,
+        Ok(()) => with_roles(desk, bound, &written, records).await,
         Err(error) => Err(error),
     };
     let records: BTreeMap<RecordId, Record> = match read {
@@ -139,8 +171,108 @@ pub async fn settle_by_reading(
             Some(_) | None => batch.units[job.unit].finish(look_again(desk)),
         }
     }
-    close_all(desk, bound, batch, side, jobs).await;
+    close_all(desk, bound, batch, side, jobs, known).await;
     Ok(())
+}
+
+/// What is asked once Salesforce was written to: the records as they are now and, in the same call,
+/// the histories that will be wanted.
+pub struct LookBack {
+    ids: Vec<RecordId>,
+    sought: Option<Sought>,
+    /// Those of the sought fields that have a history.
+    tracked: Vec<String>,
+    sampled: bool,
+}
+
+impl LookBack {
+    pub async fn of<'j>(
+        desk: &Desk<'_>,
+        bound: &Bound,
+        batch: &Batch,
+        written: impl Iterator<Item = (&'j Job, &'j RecordId)>,
+    ) -> Self {
+        let side = Side::Salesforce;
+        let sampled = audit::sampled(desk);
+        let (mut ids, mut suspects) = (Vec::new(), Vec::new());
+        for (job, id) in written {
+            ids.push(id.clone());
+            if is_suspect(desk, bound, batch, job, sampled) {
+                suspects.push((RecordId::new(&job.intent.target), &job.intent));
+            }
+        }
+        let sought = audit::sought(desk, side, suspects.iter().map(|(id, of)| (id, *of)));
+        let mut tracked = Vec::new();
+        if let Some(Sought { names, .. }) = &sought {
+            // When it cannot be told now, the histories are asked for by themselves.
+            let client = &desk.crms.salesforce;
+            let told = client.tracked_among(bound.object(side), names).await;
+            tracked = told.unwrap_or_default();
+        }
+        Self {
+            ids,
+            sought,
+            tracked,
+            sampled,
+        }
+    }
+
+    pub fn asks<'a>(&'a self, bound: &'a Bound) -> Vec<Ask<'a>> {
+        let side = Side::Salesforce;
+        let object = bound.object(side);
+        let mut asks = vec![Ask::Retrieve {
+            object,
+            ids: &self.ids,
+            fields: bound.read_fields(side),
+        }];
+        let sought = self.sought.as_ref().filter(|_| !self.tracked.is_empty());
+        asks.extend(sought.map(|sought| Ask::History {
+            object,
+            ids: &sought.ids,
+            tracked: &self.tracked,
+            since: sought.since,
+        }));
+        asks
+    }
+
+    /// What came of [`Self::asks`].
+    pub fn seen(self, told: Vec<Result<Told, CrmError>>) -> Result<Seen, CrmError> {
+        let mut seen = Seen::default();
+        seen.known.sampled = self.sampled;
+        let mut told = told.into_iter();
+        if let Some(page) = told.next() {
+            let records = page?.into_page().records.into_iter();
+            seen.records = records.map(|record| (record.id.clone(), record)).collect();
+        }
+        if let (Some(Ok(Told::Histories(found))), Some(sought)) = (told.next(), self.sought) {
+            seen.known.histories = found;
+            seen.known.asked.extend(sought.ids);
+        }
+        Ok(seen)
+    }
+}
+
+/// Written records as they were right after, as far as they were looked at.
+#[derive(Default)]
+pub struct Seen {
+    records: BTreeMap<RecordId, Record>,
+    known: Known,
+}
+
+impl Seen {
+    /// Forgets all but these records.
+    pub fn keep(&mut self, stands: &BTreeSet<RecordId>) {
+        self.records.retain(|id, _| stands.contains(id));
+        self.known.asked.retain(|id| stands.contains(id));
+        self.known.histories.retain(|id, _| stands.contains(id));
+    }
+
+    pub fn add(&mut self, more: Self) {
+        self.records.extend(more.records);
+        self.known.sampled |= more.known.sampled;
+        self.known.asked.extend(more.known.asked);
+        self.known.histories.extend(more.known.histories);
+    }
 }
 
 /// Roles are no fields, so they are read along only where some were written.

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ahead::Ahead;
 use super::desk::Desk;
 use super::follow::{STEPS, mark};
 use super::load::ReadError;
@@ -51,6 +52,7 @@ async fn forebears(
     desk: &mut Desk<'_>,
     bound: &Bound,
     survivors: Vec<RecordId>,
+    ahead: &Ahead,
 ) -> Result<BTreeMap<RecordId, BTreeSet<RecordId>>, ReadError> {
     let object = bound.object(Side::Salesforce);
     let mut found: BTreeMap<RecordId, BTreeSet<RecordId>> = survivors
@@ -62,8 +64,7 @@ async fn forebears(
         if newest.is_empty() {
             break;
         }
-        desk.lane.keep().await?;
-        let became = desk.crms.salesforce.became(object, object, &newest).await?;
+        let became = became(desk, (object, object), &newest, ahead).await?;
         newest.clear();
         for (old, heir) in became {
             for (survivor, of) in &mut found {
@@ -75,6 +76,20 @@ async fn forebears(
         }
     }
     Ok(found)
+}
+
+/// Asks who became one of these records, unless that was asked along with the read of the batch.
+async fn became(
+    desk: &mut Desk<'_>,
+    (object, heirs): (&str, &str),
+    ids: &[RecordId],
+    ahead: &Ahead,
+) -> Result<Vec<(RecordId, RecordId)>, ReadError> {
+    if let Some(known) = ahead.became((object, heirs), ids) {
+        return Ok(known);
+    }
+    desk.lane.keep().await?;
+    Ok(desk.crms.salesforce.became(object, heirs, ids).await?)
 }
 
 /// Hands records that are what a merge or a conversion left to the links of their old ids.
@@ -100,14 +115,14 @@ pub async fn leave_to_old_links(
             Side::HubSpot => swallowed(desk, bound, side, &survivors).await?,
             Side::Salesforce => {
                 let ids = records.iter().map(|record| record.id.clone()).collect();
-                forebears(desk, bound, ids).await?
+                forebears(desk, bound, ids, &batch.ahead).await?
             }
         };
         let ids: Vec<RecordId> = old.values().flatten().cloned().collect();
         let links = links_of(desk, bound, side, &ids).await?;
         let leads = match side {
             Side::HubSpot => BTreeMap::new(),
-            Side::Salesforce => leads_of(desk, bound, &records).await?,
+            Side::Salesforce => leads_of(desk, bound, &records, &batch.ahead).await?,
         };
         for unit in batch.open().filter(|unit| fresh(unit)) {
             let Some(id) = unit.records.get(side).clone() else {
@@ -138,6 +153,7 @@ async fn leads_of(
     desk: &mut Desk<'_>,
     bound: &Bound,
     contacts: &[Record],
+    ahead: &Ahead,
 ) -> Result<BTreeMap<RecordId, Vec<Link>>, ReadError> {
     let side = Side::Salesforce;
     let mut found: BTreeMap<RecordId, Vec<Link>> = BTreeMap::new();
@@ -148,14 +164,13 @@ async fn leads_of(
         if object == heirs {
             continue;
         }
-        desk.lane.keep().await?;
-        let became = desk.crms.salesforce.became(object, heirs, &ids).await?;
+        let became = became(desk, (object, heirs), &ids, ahead).await?;
         let leads: BTreeSet<RecordId> = became.iter().map(|(lead, _)| lead.clone()).collect();
         if leads.is_empty() {
             continue;
         }
         let leads: Vec<RecordId> = leads.into_iter().collect();
-        let before = forebears(desk, peer, leads.clone()).await?;
+        let before = forebears(desk, peer, leads.clone(), ahead).await?;
         let all = leads.iter().chain(before.values().flatten());
         let all: Vec<RecordId> = all.cloned().collect();
         let links = links_of(desk, peer, side, &all).await?;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ahead::Ahead;
 use super::guard::Kind;
 use crate::crm::Tied;
 use crate::model::{
@@ -207,6 +208,8 @@ pub struct Batch {
     pub units: Vec<Unit>,
     /// The associations that were read in this attempt, with all their labels.
     pub tied: Tied,
+    /// What Salesforce was asked along with the read of its records.
+    pub ahead: Ahead,
 }
 
 impl Batch {

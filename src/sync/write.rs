@@ -3,24 +3,28 @@
 //! Rows travel in the largest batches a side takes. A call that fails as one is halved until the
 //! row at fault stands alone; a row refused for named fields is sent once more without them.
 
-use std::collections::BTreeMap;
-
-use super::carry::store_with;
+use super::call::{JointCall, call_crm};
+use super::carry::{plan_created, store_with};
 use super::create::key_for;
 use super::desk::Desk;
 use super::matching::adopt;
 use super::refused::{adopt_existing, refused};
-use super::replies::{settle_by_reading, settle_replies};
+use super::replies::{Seen, settle_by_reading, settle_replies};
 use super::report;
 use super::unit::{Batch, End};
 use crate::bugs::{self, Bug};
-use crate::crm::{CrmError, ErrorKind, RowResult, WriteRow, Written};
+use crate::crm::{CrmError, Crms, Written};
 use crate::mapping::Bound;
 use crate::model::{
-    ErrorClass, Fields, IntendedRule, Intent, IntentId, IntentKind, LinkId, Raw, RecordId, Side,
-    Timestamp,
+    ErrorClass, IntendedRule, Intent, IntentId, IntentKind, LinkId, Side, Timestamp,
 };
 use crate::store::{Changes, StoreError};
+
+/// From so many updates on, Salesforce is written to and read in one call. A few records keep calls
+/// of their own: one at a time, it is plain what each came to.
+const JOINT_FROM: usize = 50;
+/// Collections of one such call.
+const COLLECTIONS: usize = 2;
 
 /// One row on its way, and the unit it belongs to.
 pub struct Job {
@@ -39,13 +43,17 @@ pub async fn write_all(
     batch: &mut Batch,
 ) -> Result<(), StoreError> {
     let mut unread = Vec::new();
+    let mut seen = Seen::default();
     for kind in [IntentKind::Create, IntentKind::Update, IntentKind::Archive] {
         for side in [Side::Salesforce, Side::HubSpot] {
             let jobs = jobs(desk, bound, batch, side, kind);
-            let (mut done, reduced) = send(desk, bound, batch, side, kind, jobs).await?;
-            let (again, rest) = send(desk, bound, batch, side, kind, reduced).await?;
-            done.extend(again);
-            for job in rest {
+            let mut sent = send(desk, bound, batch, (side, kind), jobs, &unread).await?;
+            let again = std::mem::take(&mut sent.reduced);
+            let again = send(desk, bound, batch, (side, kind), again, &[]).await?;
+            seen.add(sent.seen);
+            let mut done = sent.done;
+            done.extend(again.done);
+            for job in again.reduced {
                 let message = "the record was refused again without the fields it named";
                 let again = report::setback(ErrorClass::Permanent, "refused", message.to_owned());
                 batch.units[job.unit].finish(End::Failed(again));
@@ -55,10 +63,13 @@ pub async fn write_all(
                 Side::Salesforce => unread.extend(done),
             }
         }
+        if kind == IntentKind::Create {
+            plan_created(desk, bound, batch).await?;
+        }
     }
     super::roles::write(desk, bound, batch, &mut unread).await?;
     // One retrieve for all that was written, whatever the kind.
-    settle_by_reading(desk, bound, batch, unread).await?;
+    settle_by_reading(desk, bound, batch, unread, seen).await?;
     put_back(desk, bound, batch).await
 }
 
@@ -72,10 +83,11 @@ async fn put_back(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Resu
             if jobs.is_empty() {
                 continue;
             }
-            let (done, _) = send(desk, bound, batch, side, IntentKind::Update, jobs).await?;
+            let place = (side, IntentKind::Update);
+            let Sent { done, seen, .. } = send(desk, bound, batch, place, jobs, &[]).await?;
             match side {
                 Side::HubSpot => settle_replies(desk, bound, batch, done).await?,
-                Side::Salesforce => settle_by_reading(desk, bound, batch, done).await?,
+                Side::Salesforce => settle_by_reading(desk, bound, batch, done, seen).await?,
             }
         }
     }
@@ -171,26 +183,55 @@ fn jobs(
     jobs
 }
 
-/// Sends the jobs, one call's worth at a time. Returns what was written, to be settled, and rows to
-/// be sent once more with less.
+/// What came of a stream of jobs.
+#[derive(Default)]
+struct Sent {
+    /// Written, to be settled.
+    done: Vec<(Job, Written)>,
+    /// Rows to be sent once more with less.
+    reduced: Vec<Job>,
+    /// What was read in the call that wrote last.
+    seen: Seen,
+}
+
+/// Sends the jobs, one call's worth at a time. What was written `before` and not read since is read
+/// along, where a call can.
 async fn send(
     desk: &mut Desk<'_>,
     bound: &Bound,
     batch: &mut Batch,
-    side: Side,
-    kind: IntentKind,
+    (side, kind): (Side, IntentKind),
     jobs: Vec<Job>,
-) -> Result<(Vec<(Job, Written)>, Vec<Job>), StoreError> {
-    let mut reduced = Vec::new();
-    let mut done = Vec::new();
+    before: &[(Job, Written)],
+) -> Result<Sent, StoreError> {
+    let mut sent = Sent::default();
+    let jointly = jobs.len() >= JOINT_FROM && may_join(desk, bound, side, kind);
     let mut jobs = jobs.into_iter().peekable();
     while jobs.peek().is_some() {
-        let mut call: Vec<Job> = jobs.by_ref().take(desk.crms.rows(side)).collect();
+        // Nothing that speaks for smaller calls is met by larger ones.
+        let joint = jointly && may_join(desk, bound, side, kind);
+        let most = desk.crms.rows(side) * if joint { COLLECTIONS } else { 1 };
+        let mut call: Vec<Job> = jobs.by_ref().take(most).collect();
         open_intents(desk, bound, batch, &mut call).await?;
         let first = call
             .iter()
             .all(|job| batch.units[job.unit].is_first_attempt());
-        let mut results = call_crm(desk, bound, (side, kind, first), &call).await;
+        let mut results = match joint {
+            true => {
+                // Behind the last call all that was written is looked at.
+                let last = jobs.peek().is_none();
+                let written: Vec<_> = before.iter().chain(&sent.done).filter(|_| last).collect();
+                let whole = JointCall {
+                    first,
+                    call: &call,
+                    before: last.then_some(written),
+                };
+                let (results, seen) = whole.send(desk, bound, batch).await;
+                sent.seen = seen;
+                results
+            }
+            false => call_crm(desk, bound, (side, kind, first), &call).await,
+        };
         for job in call {
             let result = results
                 .remove(job.intent.id.as_str())
@@ -199,14 +240,25 @@ async fn send(
                 Ok(written) => {
                     desk.tally.writes += 1;
                     acknowledged(desk, batch, &job, &written);
-                    done.push((job, written));
+                    sent.done.push((job, written));
                 }
-                Err(error) => reduced.extend(refused(desk, bound, batch, job, &error)),
+                Err(error) => sent
+                    .reduced
+                    .extend(refused(desk, bound, batch, job, &error)),
             }
         }
         adopt_existing(desk, bound, batch, side).await?;
     }
-    Ok((done, reduced))
+    Ok(sent)
+}
+
+/// Whether updates may be written and read back in one call: only on Salesforce, and as long as
+/// nothing speaks for smaller calls.
+fn may_join(desk: &Desk<'_>, bound: &Bound, side: Side, kind: IntentKind) -> bool {
+    // A guarded row has a call of its own.
+    let alone = bound.mapping().guard.strict;
+    let full = desk.crms.rows(side) == Crms::batch(side);
+    side == Side::Salesforce && kind == IntentKind::Update && full && !alone
 }
 
 /// One commit before each call: the intents of its rows, and all that gathered since the last.
@@ -237,134 +289,6 @@ fn intents_of(call: &[Job]) -> Changes {
             .collect(),
         intents_closed: call.iter().filter_map(|job| job.replaces.clone()).collect(),
         ..Changes::default()
-    }
-}
-
-type Results = BTreeMap<String, RowResult>;
-
-async fn call_crm(
-    desk: &Desk<'_>,
-    bound: &Bound,
-    (side, kind, first): (Side, IntentKind, bool),
-    call: &[Job],
-) -> Results {
-    let rows: Vec<WriteRow> = call.iter().map(|job| row(bound, side, job)).collect();
-    let send_before = call.iter().map(|job| job.intent.send_before).min();
-    desk.send_before(send_before.unwrap_or_default());
-    if kind == IntentKind::Archive {
-        return archive(desk, bound, side, rows).await;
-    }
-    let (empty, full): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.fields.is_empty());
-    let mut results = Results::new();
-    for row in empty {
-        // Only associations change: there is nothing to say to the object itself.
-        if let Some(id) = row.id {
-            results.insert(
-                row.trace,
-                Ok(Written {
-                    id,
-                    created: false,
-                    stored: None,
-                }),
-            );
-        }
-    }
-    let mut waiting = vec![full];
-    while let Some(rows) = waiting.pop() {
-        if rows.is_empty() {
-            continue;
-        }
-        let replies = one_call(desk, bound, (side, kind), &rows).await;
-        if rows.len() > 1 && poisoned(&replies, first) {
-            let (left, right) = rows.split_at(rows.len() / 2);
-            waiting.push(right.to_vec());
-            waiting.push(left.to_vec());
-            continue;
-        }
-        results.extend(replies);
-    }
-    results
-}
-
-async fn one_call(
-    desk: &Desk<'_>,
-    bound: &Bound,
-    (side, kind): (Side, IntentKind),
-    rows: &[WriteRow],
-) -> Vec<(String, RowResult)> {
-    let object = bound.object(side);
-    match kind {
-        IntentKind::Create => {
-            desk.crms
-                .create(side, object, key_field(bound, side), rows)
-                .await
-        }
-        IntentKind::Update | IntentKind::Associate | IntentKind::Archive => {
-            desk.crms.update(side, object, rows).await
-        }
-    }
-}
-
-fn key_field(bound: &Bound, side: Side) -> Option<&str> {
-    let key = bound.key_field(side);
-    key.filter(|_| !bugs::on(Bug::CreateWithoutKey))
-}
-
-/// The whole call was refused for good, so one of its rows may be the only culprit. An unknown
-/// field is the schema's fault at `first`: all rows are tried again when that has been read anew.
-fn poisoned(replies: &[(String, RowResult)], first: bool) -> bool {
-    let poisons = |error: &CrmError| {
-        error.whole_call
-            && error.class() == ErrorClass::Permanent
-            && !(first && error.kind == ErrorKind::UnknownField)
-    };
-    replies
-        .iter()
-        .any(|(_, reply)| matches!(reply, Err(error) if poisons(error)))
-}
-
-async fn archive(desk: &Desk<'_>, bound: &Bound, side: Side, rows: Vec<WriteRow>) -> Results {
-    let traces: BTreeMap<RecordId, String> = rows
-        .into_iter()
-        .filter_map(|row| Some((row.id?, row.trace)))
-        .collect();
-    let ids: Vec<RecordId> = traces.keys().cloned().collect();
-    let replies = desk.crms.archive(side, bound.object(side), &ids).await;
-    replies
-        .into_iter()
-        .filter_map(|(id, reply)| {
-            let trace = traces.get(&id)?.clone();
-            let written = reply.map(|()| Written {
-                id,
-                created: false,
-                stored: None,
-            });
-            Some((trace, written))
-        })
-        .collect()
-}
-
-fn row(bound: &Bound, side: Side, job: &Job) -> WriteRow {
-    let mut fields: Fields = job
-        .intent
-        .rules
-        .iter()
-        .flat_map(|rule| rule.after.clone())
-        .filter(|(name, _)| !name.contains('/'))
-        .collect();
-    let mut id = None;
-    if job.intent.kind == IntentKind::Create {
-        if let Some(key) = key_field(bound, side) {
-            fields.insert(key.to_owned(), Raw::text(&job.intent.target));
-        }
-    } else {
-        id = Some(RecordId::new(&job.intent.target));
-    }
-    WriteRow {
-        trace: job.intent.id.as_str().to_owned(),
-        id,
-        fields,
-        unless_changed_since: job.read_at.filter(|_| side == Side::Salesforce),
     }
 }
 

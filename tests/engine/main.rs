@@ -9,6 +9,7 @@ mod wire;
 #[path = "../support/world.rs"]
 mod world;
 
+mod calls;
 mod conflicts;
 mod conversion;
 mod crashes;
@@ -23,6 +24,7 @@ mod groups;
 mod guards;
 mod holds;
 mod interleavings;
+mod joint;
 mod leaving;
 mod lifecycle;
 mod matching;

@@ -1,5 +1,9 @@
 //! Changes that are hard to see: equal stamps, late commits, a lagging index.
 
+use tandem::sim::faults::{Crm, Fault, Switch};
+
+use crate::calls::answered;
+use crate::references::FIRMS;
 use crate::world::{Setup, World};
 use crate::{PEOPLE, linked};
 
@@ -128,5 +132,116 @@ async fn an_expired_token_is_renewed_without_a_word() {
     world.edit_hubspot("contacts", &hubspot, &[("jobtitle", "CEO")]);
     world.settle().await;
     assert_eq!(world.sf("Contact", &salesforce, "Title"), "CEO");
+    world.assert_quiet().await;
+}
+
+fn add_firm(world: &World, nth: usize) -> String {
+    let (name, site) = (format!("Firm {nth}"), format!("firm{nth}.example.com"));
+    world.add_salesforce("Account", &[("Name", &name), ("Website", &site)])
+}
+
+#[tokio::test]
+async fn a_look_for_changes_of_several_salesforce_objects_costs_one_call() {
+    let mut world = World::with(&[FIRMS, PEOPLE]).await;
+    world.settle().await;
+    let firm = add_firm(&world, 1);
+    let person = [("Email", "ann@example.com"), ("LastName", "Arc")];
+    let person = world.add_salesforce("Contact", &person);
+    world.settle().await;
+    assert_eq!(world.pairs().await.len(), 2);
+    world.edit_salesforce("Account", &firm, &[("Name", "Firm One")]);
+    world.edit_salesforce("Contact", &person, &[("Title", "CEO")]);
+    let (queries, together) = (answered(&world, "query"), answered(&world, "composite"));
+    world.look().await;
+    assert_eq!(answered(&world, "composite"), together + 1);
+    assert_eq!(
+        answered(&world, "query"),
+        queries,
+        "nothing was asked twice"
+    );
+    let (firm, person) = (
+        world.hubspot_ids("companies")[0].clone(),
+        world.hubspot_ids("contacts")[0].clone(),
+    );
+    assert_eq!(world.hs("companies", &firm, "name"), "Firm One");
+    assert_eq!(world.hs("contacts", &person, "jobtitle"), "CEO");
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn polls_that_came_out_of_step_come_together_again() {
+    let mut world = World::with(&[FIRMS, PEOPLE]).await;
+    world.settle().await;
+    let together = answered(&world, "composite");
+    let queries = answered(&world, "query");
+    for _ in 0..12 {
+        world.pass(30_000);
+        while let tandem::app::Step::Worked(_) = world.step().await {}
+    }
+    let shared = answered(&world, "composite") - together;
+    let alone = answered(&world, "query") - queries;
+    assert!((5..=12).contains(&shared), "{shared} calls in six minutes");
+    assert!(alone <= 2, "{alone} polls went alone");
+}
+
+#[tokio::test]
+async fn more_changes_of_several_objects_than_one_call_shows_are_all_seen() {
+    let mut world = World::with(&[FIRMS, PEOPLE]).await;
+    world.settle().await;
+    for nth in 0..900 {
+        add_firm(&world, nth);
+        let email = format!("p{nth}@example.com");
+        world.add_salesforce("Contact", &[("Email", &email), ("LastName", "P")]);
+    }
+    world.settle().await;
+    assert_eq!(world.pairs().await.len(), 1_800);
+    assert_eq!(world.hubspot_ids("companies").len(), 900);
+    assert_eq!(world.hubspot_ids("contacts").len(), 900);
+    assert!(world.letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_object_that_cannot_be_read_does_not_hide_the_changes_of_the_others() {
+    let mut world = World::with(&[FIRMS, PEOPLE]).await;
+    world.settle().await;
+    let firm = add_firm(&world, 1);
+    let person = [("Email", "ann@example.com"), ("LastName", "Arc")];
+    let person = world.add_salesforce("Contact", &person);
+    world.settle().await;
+    let hidden = Switch {
+        side: Some(Crm::Salesforce),
+        ..Switch::of(Fault::FieldHidden)
+    };
+    let hidden = hidden.object("Account").field("Website");
+    world.salesforce.set_faults(&[hidden]);
+    world.edit_salesforce("Account", &firm, &[("Name", "Firm One")]);
+    world.edit_salesforce("Contact", &person, &[("Title", "CEO")]);
+    world.settle().await;
+    let contact = world.hubspot_ids("contacts")[0].clone();
+    assert_eq!(world.hs("contacts", &contact, "jobtitle"), "CEO");
+    world.salesforce.set_faults(&[]);
+    for _ in 0..4 {
+        world.pass(5 * 60_000);
+        world.settle().await;
+    }
+    let company = world.hubspot_ids("companies")[0].clone();
+    assert_eq!(world.hs("companies", &company, "name"), "Firm One");
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn an_org_that_takes_no_joint_calls_is_asked_object_by_object() {
+    let mut world = World::with(&[FIRMS, PEOPLE]).await;
+    world.settle().await;
+    let firm = add_firm(&world, 1);
+    for _ in 0..8 {
+        let refusal = r#"[{"errorCode":"NOT_FOUND","message":"no such resource"}]"#;
+        world
+            .to_salesforce
+            .answer("POST", "/composite", 404, refusal);
+    }
+    world.settle().await;
+    world.to_salesforce.forget();
+    assert_eq!(world.pairs().await.len(), 1, "{firm} was seen");
     world.assert_quiet().await;
 }

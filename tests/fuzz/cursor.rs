@@ -1,7 +1,7 @@
 //! Cursors and gates as the store keeps them: text that a disk, an operator or an older version
 //! may have changed.
 
-use tandem::crm::{Crms, Span};
+use tandem::crm::{Crms, Question, Span};
 use tandem::model::{RecordId, Side, Timestamp};
 use tandem::sources::{Pass, PollCursor, ScanCursor};
 
@@ -69,8 +69,15 @@ fn poll(mut cursor: PollCursor, side: Side, crms: &Crms) -> Result<(), String> {
             Side::HubSpot => "contacts",
             Side::Salesforce => "Contact",
         };
-        if let Err(error) = wait(crms.changed(side, object, &span, &names(&["x"]))) {
-            tame(&error)?;
+        let question = Question {
+            object: object.to_owned(),
+            span,
+            fields: names(&["x"]),
+        };
+        for page in wait(crms.changed(side, &[question])) {
+            if let Err(error) = page {
+                tame(&error)?;
+            }
         }
         if window.pass == Pass::Bin {
             cursor.finish_bin(None, now);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use http::Uri;
 use serde_json::Value;
-use tandem::crm::salesforce::soql;
+use tandem::crm::salesforce::{Asked, soql};
 use tandem::model::{RecordId, Timestamp};
 use tandem::sim::salesforce::dissect;
 
@@ -113,7 +113,14 @@ fn walked(value: &str) -> Result<(), String> {
     let exchange = Exchange::read(EMPTY);
     let client = salesforce::client(&exchange);
     let _ = wait(client.list("Contact", &[], Some(&id), 10));
-    let _ = wait(client.changed("Contact", &[], at, Some((at, id.clone())), at, 10));
+    let _ = wait(client.changed(&Asked {
+        object: "Contact",
+        fields: &[],
+        from: at,
+        after: Some((at, id.clone())),
+        until: at,
+        limit: 10,
+    }));
     let _ = wait(client.retrieve("Contact", &[id], &[]));
     for query in queries(&exchange)? {
         let (_, literals) = dissect(&query).map_err(|fault| format!("{query}: {fault}"))?;

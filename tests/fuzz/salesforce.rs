@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 use tandem::crm::salesforce::Session;
-use tandem::crm::{CrmError, Crms, Salesforce, Span};
+use tandem::crm::{CrmError, Crms, Question, Salesforce, Span};
 use tandem::model::{RecordId, Side, Timestamp};
 
 use crate::hubspot::{self, same_ids};
@@ -64,16 +64,20 @@ async fn call(client: &Salesforce, crms: &Crms, exchange: &Exchange) -> Result<(
             Err(error) => tame(&error),
             Ok(records) => same_ids(&asked, records.iter().map(|record| &record.id)),
         },
-        "changed" => {
-            let span = Span {
-                from: at.plus_millis(-1_000),
-                until: None,
-                after: Some((at, RecordId::new(ONE))),
+        "changed" | "together" => {
+            let question = |object: &str| Question {
+                object: object.to_owned(),
+                span: Span {
+                    from: at.plus_millis(-1_000),
+                    until: None,
+                    after: Some((at, RecordId::new(ONE))),
+                },
+                fields: fields.clone(),
             };
-            quiet(
-                crms.changed(Side::Salesforce, "Contact", &span, &fields)
-                    .await,
-            )
+            let mut questions = vec![question("Contact")];
+            questions.extend((exchange.call == "together").then(|| question("Lead")));
+            let pages = crms.changed(Side::Salesforce, &questions).await;
+            pages.into_iter().try_for_each(quiet)
         }
         "list" => quiet(
             crms.list(Side::Salesforce, "Contact", &fields, Some(ONE))

@@ -177,3 +177,29 @@ async fn composite_hands_the_parent_to_the_child() {
         .await;
     assert_eq!(names[0]["Name"], "Acme");
 }
+
+#[tokio::test]
+async fn composite_takes_five_queries_and_answers_each_by_itself() {
+    let org = org();
+    org.contact(json!({ "LastName": "Roe" }));
+    let asked = |count: usize| {
+        let parts = (0..count).map(|nth| {
+            let object = if nth == 1 { "Nothing" } else { "Contact" };
+            let url = format!("{DATA}/query?q=SELECT+Id+FROM+{object}");
+            json!({ "method": "GET", "url": url, "referenceId": format!("q{nth}") })
+        });
+        json!({ "compositeRequest": parts.collect::<Vec<_>>() })
+    };
+    let before = org.sim.counters().total;
+    let answer = org.call("POST", "/composite", asked(5)).await.body;
+    assert_eq!(org.sim.counters().total - before, 1, "one call");
+    let answers = &answer["compositeResponse"];
+    assert_eq!(
+        answers[0]["body"]["records"].as_array().map(Vec::len),
+        Some(1)
+    );
+    assert_eq!(answers[1]["httpStatusCode"], 400, "{answer}");
+    assert_eq!(answers[4]["httpStatusCode"], 200);
+    let refused = org.call("POST", "/composite", asked(6)).await;
+    assert_eq!(refused.status, 400, "{}", refused.body);
+}

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
 use super::auth::full_id;
+use super::composite::Part;
 use super::wire::{self, CREATED};
-use super::{Salesforce, soql};
+use super::{Salesforce, query, soql};
 use crate::crm::{CrmError, Edit, History};
 use crate::model::{ErrorClass, Fields, Raw, Record, RecordId, Timestamp};
 
@@ -50,39 +51,47 @@ impl Salesforce {
         fields: &[String],
         since: Timestamp,
     ) -> Result<Option<BTreeMap<RecordId, History>>, CrmError> {
-        // Without knowing who we are, our own change cannot be told from a person's.
-        let Some(us) = self.session().user_id else {
-            return Ok(None);
-        };
-        let tracked = self.tracked(object).await?;
-        let wanted: Vec<&String> = fields
-            .iter()
-            .filter(|name| tracked.contains(*name))
-            .collect();
+        let wanted = self.tracked_among(object, fields).await?;
         if wanted.is_empty() {
             return Ok(None);
         }
-        let (kept, owner) = kept_in(soql::name(object)?);
-        let names: Vec<String> = wanted.iter().flat_map(|name| called(name)).collect();
-        let names: Vec<String> = names.iter().map(|name| soql::string(name)).collect();
-        let (names, since) = (names.join(","), soql::datetime(since));
-        let mut changes: BTreeMap<(RecordId, String), Vec<Change>> = BTreeMap::new();
+        let mut rows = Vec::new();
         for chunk in ids.chunks(RECORDS) {
-            let ids = chunk.iter().filter_map(|id| full_id(id.as_str()));
-            let ids: Vec<String> = ids.map(|id| soql::string(&id)).collect();
-            if ids.is_empty() {
-                continue;
+            if let Some(soql) = history_query(object, chunk, &wanted, since)? {
+                rows.extend(self.query_whole(&soql).await?);
             }
-            let soql = format!(
-                "SELECT Id, {owner}, Field, DataType, OldValue, NewValue, CreatedById, CreatedDate \
-                 FROM {kept} WHERE {owner} IN ({}) AND Field IN ({names}) \
-                 AND CreatedDate >= {since} ORDER BY CreatedDate, Id",
-                ids.join(",")
-            );
-            for row in self.query_whole(&soql).await? {
-                if let Some((place, change)) = change(&row, &owner, &wanted) {
-                    changes.entry(place).or_default().push(change);
-                }
+        }
+        Ok(Some(self.histories(object, rows, &wanted)?))
+    }
+
+    /// Those of the fields that have a history which can be read: without knowing who we are, our
+    /// own change cannot be told from a person's.
+    pub async fn tracked_among(
+        &self,
+        object: &str,
+        fields: &[String],
+    ) -> Result<Vec<String>, CrmError> {
+        if self.session().user_id.is_none() {
+            return Ok(Vec::new());
+        }
+        let tracked = self.tracked(object).await?;
+        let wanted = fields.iter().filter(|name| tracked.contains(*name));
+        Ok(wanted.cloned().collect())
+    }
+
+    /// What the rows of a history tell of these fields, by record.
+    pub(super) fn histories(
+        &self,
+        object: &str,
+        rows: Vec<Record>,
+        wanted: &[String],
+    ) -> Result<BTreeMap<RecordId, History>, CrmError> {
+        let us = self.session().user_id.unwrap_or_default();
+        let (_, owner) = kept_in(soql::name(object)?);
+        let mut changes: BTreeMap<(RecordId, String), Vec<Change>> = BTreeMap::new();
+        for row in rows {
+            if let Some((place, change)) = change(&row, &owner, wanted) {
+                changes.entry(place).or_default().push(change);
             }
         }
         let mut histories: BTreeMap<RecordId, History> = BTreeMap::new();
@@ -91,7 +100,7 @@ impl Salesforce {
             let history = histories.entry(id).or_default();
             history.extend(entries.map(|entries| (name, entries)));
         }
-        Ok(Some(histories))
+        Ok(histories)
     }
 
     /// Asked for once in a process: who switches tracking on is heard with the next start.
@@ -139,6 +148,41 @@ impl Salesforce {
     }
 }
 
+/// A question after histories that one call answers; `None` for none, or more than that.
+pub(super) fn history_question(
+    object: &str,
+    ids: &[RecordId],
+    wanted: &[String],
+    since: Timestamp,
+) -> Option<Part> {
+    let one_call = ids.len() <= RECORDS && !wanted.is_empty();
+    let soql = one_call.then(|| history_query(object, ids, wanted, since).ok())??;
+    query::question("query", soql?)
+}
+
+/// `None` when no id is one.
+fn history_query(
+    object: &str,
+    ids: &[RecordId],
+    wanted: &[String],
+    since: Timestamp,
+) -> Result<Option<String>, CrmError> {
+    let (kept, owner) = kept_in(soql::name(object)?);
+    let names = wanted.iter().flat_map(|name| called(name));
+    let names: Vec<String> = names.map(|name| soql::string(&name)).collect();
+    let ids = ids.iter().filter_map(|id| full_id(id.as_str()));
+    let ids: Vec<String> = ids.map(|id| soql::string(&id)).collect();
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    let (ids, names, since) = (ids.join(","), names.join(","), soql::datetime(since));
+    Ok(Some(format!(
+        "SELECT Id, {owner}, Field, DataType, OldValue, NewValue, CreatedById, CreatedDate \
+         FROM {kept} WHERE {owner} IN ({ids}) AND Field IN ({names}) \
+         AND CreatedDate >= {since} ORDER BY CreatedDate, Id"
+    )))
+}
+
 /// What a field may be called in a history: a standard lookup goes without its `Id`.
 fn called(name: &str) -> Vec<String> {
     let stem = name.strip_suffix("Id").filter(|stem| !stem.is_empty());
@@ -148,7 +192,7 @@ fn called(name: &str) -> Vec<String> {
 
 /// `None` for a row that is not asked for: of a lookup there is one with names besides the one
 /// with ids.
-fn change(row: &Record, owner: &str, wanted: &[&String]) -> Option<((RecordId, String), Change)> {
+fn change(row: &Record, owner: &str, wanted: &[String]) -> Option<((RecordId, String), Change)> {
     let fields: &Fields = &row.fields;
     let text = |name: &str| fields.get(name).and_then(Raw::as_text);
     let value = |name: &str| fields.get(name).cloned().unwrap_or_default();
@@ -157,7 +201,7 @@ fn change(row: &Record, owner: &str, wanted: &[&String]) -> Option<((RecordId, S
     let name = wanted
         .iter()
         .find(|name| called(name).iter().any(|called| called == field))?;
-    if *name != field && text("DataType") != Some("EntityId") {
+    if name != field && text("DataType") != Some("EntityId") {
         return None;
     }
     let change = Change {
@@ -166,7 +210,7 @@ fn change(row: &Record, owner: &str, wanted: &[&String]) -> Option<((RecordId, S
         old: value("OldValue"),
         new: value("NewValue"),
     };
-    Some(((id, (*name).clone()), change))
+    Some(((id, name.clone()), change))
 }
 
 /// `None` when a change tells no values.

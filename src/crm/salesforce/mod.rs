@@ -4,10 +4,12 @@
 //! what is read or written.
 
 mod auth;
+mod composite;
 mod error;
 mod history;
 mod jwt;
 mod query;
+mod questions;
 mod read;
 mod roles;
 mod schema;
@@ -29,7 +31,8 @@ use crate::clock::Clock;
 use crate::model::Timestamp;
 
 pub use auth::{Login, Session, full_id, log_in};
-pub use query::QueryPage;
+pub use query::{Asked, QueryPage};
+pub use questions::{Answers, Ask, Told};
 pub use roles::RoleRow;
 pub use schema::Organization;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::composite::Part;
 use super::wire::{self, ID, STAMP};
 use super::{Op, Salesforce, URL_CHARS, data_path, soql};
 use crate::crm::CrmError;
@@ -19,6 +20,38 @@ pub struct QueryPage {
     pub next: Option<String>,
     /// The server's clock when it answered, to the second; not every hop sends one.
     pub server_time: Option<Timestamp>,
+}
+
+/// What is asked of one object: its records stamped in a stretch of time, from a row on.
+#[derive(Clone, Debug)]
+pub struct Asked<'a> {
+    pub object: &'a str,
+    pub fields: &'a [String],
+    pub from: Timestamp,
+    pub after: Option<(Timestamp, RecordId)>,
+    pub until: Timestamp,
+    pub limit: u32,
+}
+
+impl Asked<'_> {
+    /// `None` for more fields than an address can name.
+    pub(super) fn question(&self) -> Option<Part> {
+        let soql = statement(self.object, self.fields, &self.rest()).ok()?;
+        question("queryAll", soql)
+    }
+
+    fn rest(&self) -> String {
+        let (from, until) = (soql::datetime(self.from), soql::datetime(self.until));
+        let mut only = format!("{STAMP} >= {from} AND {STAMP} < {until}");
+        if let Some((at, id)) = &self.after {
+            let (at, id) = (soql::datetime(*at), soql::string(id.as_str()));
+            only.push_str(&format!(
+                " AND ({STAMP} > {at} OR ({STAMP} = {at} AND {ID} > {id}))"
+            ));
+        }
+        let limit = self.limit;
+        format!("WHERE {only} ORDER BY {STAMP} ASC, {ID} ASC LIMIT {limit}")
+    }
 }
 
 impl Salesforce {
@@ -74,25 +107,9 @@ impl Salesforce {
     /// Records stamped in `[from, until)`, deleted, merged and converted ones included, ordered by
     /// (`SystemModstamp`, `Id`) and only those behind `after`; at most `limit`. The stamp for the
     /// next `after` is the field `SystemModstamp`; `modified_at` is `LastModifiedDate`.
-    pub async fn changed(
-        &self,
-        object: &str,
-        fields: &[String],
-        from: Timestamp,
-        after: Option<(Timestamp, RecordId)>,
-        until: Timestamp,
-        limit: u32,
-    ) -> Result<QueryPage, CrmError> {
-        let (from, until) = (soql::datetime(from), soql::datetime(until));
-        let mut only = format!("{STAMP} >= {from} AND {STAMP} < {until}");
-        if let Some((at, id)) = after {
-            let (at, id) = (soql::datetime(at), soql::string(id.as_str()));
-            only.push_str(&format!(
-                " AND ({STAMP} > {at} OR ({STAMP} = {at} AND {ID} > {id}))"
-            ));
-        }
-        let rest = format!("WHERE {only} ORDER BY {STAMP} ASC, {ID} ASC LIMIT {limit}");
-        self.select("queryAll", object, fields, &rest).await
+    pub async fn changed(&self, asked: &Asked<'_>) -> Result<QueryPage, CrmError> {
+        let (object, fields) = (asked.object, asked.fields);
+        self.select("queryAll", object, fields, &asked.rest()).await
     }
 
     /// All live records by id, those behind `after_id`, at most `limit`.
@@ -193,6 +210,11 @@ pub(super) fn statement(object: &str, fields: &[String], rest: &str) -> Result<S
     }
     let names: Vec<&str> = names.into_iter().collect();
     Ok(format!("SELECT {} FROM {object} {rest}", names.join(", ")))
+}
+
+/// A query as part of a call; `None` when it is too long to be asked in an address.
+pub(super) fn question(verb: &str, soql: String) -> Option<Part> {
+    fits(&soql).then(|| Part::get(data_path(&[verb], &[("q", &soql)])))
 }
 
 /// Whether the query fits into an address, with room for the host.

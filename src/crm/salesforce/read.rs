@@ -7,10 +7,12 @@ use http::Method;
 use serde_json::json;
 
 use super::auth::full_id;
-use super::query::statement;
+use super::composite::Part;
+use super::query::{self, statement};
 use super::wire::{self, ID, Row};
 use super::{Op, Salesforce, data_path, soql};
 use crate::crm::CrmError;
+use crate::crm::http::Reply;
 use crate::model::{Presence, Raw, Record, RecordId};
 
 const RETRIEVE: Op<'static> = Op::read("retrieve");
@@ -32,17 +34,40 @@ impl Salesforce {
         ids: &[RecordId],
         fields: &[String],
     ) -> Result<Vec<Record>, CrmError> {
-        let mut met = BTreeSet::new();
-        let asked: Vec<&RecordId> = ids.iter().filter(|id| met.insert(*id)).collect();
+        let asked = unique(ids);
+        let mut rows = Vec::with_capacity(asked.len());
+        for chunk in asked.chunks(BATCH) {
+            let part = retrieve_part(object, chunk, fields)?;
+            let reply = self.ask_one(RETRIEVE, part).await?;
+            rows.extend(retrieved(&reply, chunk)?);
+        }
+        self.with_bin(object, asked, rows).await
+    }
+
+    /// The reply to [`retrieve_question`], with what it lacks looked for in the bin.
+    pub(super) async fn read_retrieve(
+        &self,
+        reply: &Reply,
+        object: &str,
+        ids: &[RecordId],
+    ) -> Result<Vec<Record>, CrmError> {
+        let asked = unique(ids);
+        let rows = retrieved(reply, &asked)?;
+        self.with_bin(object, asked, rows).await
+    }
+
+    async fn with_bin(
+        &self,
+        object: &str,
+        asked: Vec<&RecordId>,
+        rows: Vec<Option<Record>>,
+    ) -> Result<Vec<Record>, CrmError> {
         let mut found: BTreeMap<&RecordId, Record> = BTreeMap::new();
         let mut missing = Vec::new();
-        for chunk in asked.chunks(BATCH) {
-            let rows = self.retrieve_call(object, chunk, fields).await?;
-            for (id, record) in chunk.iter().zip(rows) {
-                match record {
-                    Some(record) => drop(found.insert(*id, record)),
-                    None => missing.push(*id),
-                }
+        for (id, record) in asked.iter().zip(rows) {
+            match record {
+                Some(record) => drop(found.insert(*id, record)),
+                None => missing.push(*id),
             }
         }
         for record in self.in_bin(object, &missing).await? {
@@ -55,39 +80,6 @@ impl Salesforce {
             .into_iter()
             .map(|id| found.remove(id).unwrap_or_else(|| not_visible(id)))
             .collect())
-    }
-
-    async fn retrieve_call(
-        &self,
-        object: &str,
-        ids: &[&RecordId],
-        fields: &[String],
-    ) -> Result<Vec<Option<Record>>, CrmError> {
-        let object = soql::name(object)?;
-        let mut names: BTreeSet<&str> = wire::state_fields(object).into_iter().collect();
-        for field in fields {
-            names.insert(soql::name(field)?);
-        }
-        let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
-        let body = json!({"ids": ids, "fields": names});
-        let path = data_path(&["composite", "sobjects", object], &[]);
-        let reply = self.with_body(RETRIEVE, Method::POST, path, &body).await?;
-        let rows: Vec<Option<Row>> = reply.list()?;
-        if rows.len() != ids.len() {
-            return Err(reply.broken("the reply has another number of rows than were asked for"));
-        }
-        let mut records = Vec::with_capacity(rows.len());
-        for (id, row) in ids.into_iter().zip(rows) {
-            let Some(row) = row else {
-                records.push(None);
-                continue;
-            };
-            let record = wire::record(row)
-                .filter(|record| same(&RecordId::new(id), &record.id))
-                .ok_or_else(|| reply.broken("a row of the reply is another record"))?;
-            records.push(Some(record));
-        }
-        Ok(records)
     }
 
     /// Deleted and merged ones among the ids; what is not even in the bin is absent.
@@ -120,34 +112,11 @@ impl Salesforce {
         heirs: &str,
         ids: &[RecordId],
     ) -> Result<Vec<(RecordId, RecordId)>, CrmError> {
-        let field = match (object, heirs) {
-            ("Lead", "Contact") => wire::CONTACT,
-            _ if object == heirs && wire::can_merge(object) => wire::MASTER,
-            _ => return Ok(Vec::new()),
-        };
         let mut pairs = Vec::new();
         for chunk in ids.chunks(IDS_IN_QUERY) {
-            let literals: Vec<String> = chunk
-                .iter()
-                .filter_map(|id| full_id(id.as_str()))
-                .map(|id| soql::string(&id))
-                .collect();
-            if literals.is_empty() {
-                continue;
-            }
-            let rest = format!("WHERE {field} IN ({})", literals.join(","));
-            let page = self.query_all(&statement(object, &[], &rest)?).await?;
-            for record in self.with_the_rest(page).await? {
-                match record.presence {
-                    Presence::MergedInto(heir)
-                    | Presence::Converted {
-                        contact: Some(heir),
-                    } => pairs.push((record.id, heir)),
-                    Presence::Live
-                    | Presence::Deleted
-                    | Presence::Converted { contact: None }
-                    | Presence::NotVisible => {}
-                }
+            if let Some(soql) = became_query(object, heirs, chunk)? {
+                let page = self.query_all(&soql).await?;
+                pairs.extend(became(self.with_the_rest(page).await?));
             }
         }
         Ok(pairs)
@@ -199,6 +168,109 @@ impl Salesforce {
         }
         Ok(records)
     }
+}
+
+/// Each id once, in their order.
+fn unique(ids: &[RecordId]) -> Vec<&RecordId> {
+    let mut met = BTreeSet::new();
+    ids.iter().filter(|id| met.insert(*id)).collect()
+}
+
+/// A retrieve that one call answers; `None` for more ids than that, or none.
+pub(super) fn retrieve_question(object: &str, ids: &[RecordId], fields: &[String]) -> Option<Part> {
+    let asked = unique(ids);
+    let one_call = (1..=BATCH).contains(&asked.len());
+    one_call.then(|| retrieve_part(object, &asked, fields).ok())?
+}
+
+fn retrieve_part(object: &str, ids: &[&RecordId], fields: &[String]) -> Result<Part, CrmError> {
+    let object = soql::name(object)?;
+    let mut names: BTreeSet<&str> = wire::state_fields(object).into_iter().collect();
+    for field in fields {
+        names.insert(soql::name(field)?);
+    }
+    let ids: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+    let path = data_path(&["composite", "sobjects", object], &[]);
+    Part::with_body(Method::POST, path, &json!({"ids": ids, "fields": names}))
+}
+
+fn retrieved(reply: &Reply, ids: &[&RecordId]) -> Result<Vec<Option<Record>>, CrmError> {
+    let rows: Vec<Option<Row>> = reply.list()?;
+    if rows.len() != ids.len() {
+        return Err(reply.broken("the reply has another number of rows than were asked for"));
+    }
+    let mut records = Vec::with_capacity(rows.len());
+    for (id, row) in ids.iter().zip(rows) {
+        let Some(row) = row else {
+            records.push(None);
+            continue;
+        };
+        let record = wire::record(row)
+            .filter(|record| same(id, &record.id))
+            .ok_or_else(|| reply.broken("a row of the reply is another record"))?;
+        records.push(Some(record));
+    }
+    Ok(records)
+}
+
+/// A question after the losers of merges that one call answers; `None` when there is nothing to
+/// ask, or more than that.
+pub(super) fn became_question(object: &str, heirs: &str, ids: &[RecordId]) -> Option<Part> {
+    let one_call = ids.len() <= IDS_IN_QUERY;
+    let soql = one_call.then(|| became_query(object, heirs, ids).ok())??;
+    query::question("queryAll", soql?)
+}
+
+/// `None` when no record of the one object can have become one of the other, or no id is one.
+fn became_query(object: &str, heirs: &str, ids: &[RecordId]) -> Result<Option<String>, CrmError> {
+    let field = match (object, heirs) {
+        ("Lead", "Contact") => wire::CONTACT,
+        _ if object == heirs && wire::can_merge(object) => wire::MASTER,
+        _ => return Ok(None),
+    };
+    let literals: Vec<String> = ids
+        .iter()
+        .filter_map(|id| full_id(id.as_str()))
+        .map(|id| soql::string(&id))
+        .collect();
+    if literals.is_empty() {
+        return Ok(None);
+    }
+    let rest = format!("WHERE {field} IN ({})", literals.join(","));
+    Ok(Some(statement(object, &[], &rest)?))
+}
+
+/// Each record with the one that it became.
+pub(super) fn became(records: Vec<Record>) -> Vec<(RecordId, RecordId)> {
+    let pair = |record: Record| match record.presence {
+        Presence::MergedInto(heir)
+        | Presence::Converted {
+            contact: Some(heir),
+        } => Some((record.id, heir)),
+        Presence::Live
+        | Presence::Deleted
+        | Presence::Converted { contact: None }
+        | Presence::NotVisible => None,
+    };
+    records.into_iter().filter_map(pair).collect()
+}
+
+/// A look-up that one call answers; `None` when there is nothing to ask, or more than that.
+pub(super) fn find_question(
+    object: &str,
+    field: &str,
+    values: &[String],
+    fields: &[String],
+) -> Option<Part> {
+    let lists = literal_lists(values);
+    let [literals] = lists.as_slice() else {
+        return None;
+    };
+    let key = soql::name(field).ok()?;
+    let mut wanted = fields.to_vec();
+    wanted.push(field.to_owned());
+    let rest = format!("WHERE {key} IN ({literals})");
+    query::question("query", statement(object, &wanted, &rest).ok()?)
 }
 
 /// `IN` lists that each fit into the address of a query. A value longer than any field that can be

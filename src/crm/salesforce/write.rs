@@ -9,13 +9,15 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::auth::full_id;
+use super::composite::Part;
 use super::wire::{ID, Saved};
 use super::{Op, Salesforce, data_path, error, soql};
+use crate::crm::http::Reply;
 use crate::crm::rows::{all_failed, chunks, prepared};
 use crate::crm::{CrmError, RowResult, WriteRow, Written, json};
 use crate::model::{Raw, RecordId};
 
-const BATCH: usize = 200;
+pub(super) const BATCH: usize = 200;
 
 #[derive(Clone, Copy, Debug)]
 enum Kind<'a> {
@@ -120,10 +122,19 @@ impl Salesforce {
         rows: &[&WriteRow],
         lines: &[Line],
     ) -> Vec<(String, RowResult)> {
-        let saved = match self.save(kind, object, lines).await {
-            Ok(saved) => saved,
-            Err(error) => return all_failed(rows, &error),
-        };
+        match self.save(kind, object, lines).await {
+            Ok(saved) => self.judge_all(kind, object, rows, saved),
+            Err(error) => all_failed(rows, &error),
+        }
+    }
+
+    fn judge_all(
+        &self,
+        kind: Kind<'_>,
+        object: &str,
+        rows: &[&WriteRow],
+        saved: Vec<Saved>,
+    ) -> Vec<(String, RowResult)> {
         let mut saved = saved.into_iter();
         rows.iter()
             .map(|row| {
@@ -237,6 +248,66 @@ impl Salesforce {
             Some(true) => Ok(()),
             Some(false) => Err(error::from_row(&saved.errors, self.now(), object)),
             None => Err(CrmError::row_missing()),
+        }
+    }
+}
+
+/// A collection of updates on its way in a call with others.
+pub(super) struct Update<'r> {
+    rows: Vec<&'r WriteRow>,
+    part: Option<Part>,
+    /// Rows that cannot be sent.
+    unsound: Vec<(String, RowResult)>,
+}
+
+impl<'r> Update<'r> {
+    /// At most 200 rows, each of another record.
+    pub fn of(object: &str, call: Vec<&'r WriteRow>) -> Self {
+        let mut unsound = Vec::new();
+        let (rows, lines) = prepared(call, |row| line(Kind::Update, object, row), &mut unsound);
+        let body = Collection {
+            all_or_none: false,
+            records: &lines,
+        };
+        let path = data_path(&["composite", "sobjects"], &[]);
+        let part = match lines.is_empty() {
+            true => None,
+            false => Part::with_body(Method::PATCH, path, &body).ok(),
+        };
+        Self {
+            rows,
+            part,
+            unsound,
+        }
+    }
+
+    pub const fn part(&self) -> &Option<Part> {
+        &self.part
+    }
+
+    pub fn failed(self, error: &CrmError) -> Vec<(String, RowResult)> {
+        let mut answers = self.unsound;
+        answers.extend(all_failed(&self.rows, error));
+        answers
+    }
+
+    pub fn answered(
+        self,
+        client: &Salesforce,
+        object: &str,
+        reply: Option<Result<Reply, CrmError>>,
+    ) -> Vec<(String, RowResult)> {
+        let Some(reply) = reply else {
+            let unsent = CrmError::bad_request("the body of a request cannot be written");
+            return self.failed(&unsent);
+        };
+        match reply.and_then(|reply| reply.list()) {
+            Err(error) => self.failed(&error),
+            Ok(saved) => {
+                let mut answers = self.unsound;
+                answers.extend(client.judge_all(Kind::Update, object, &self.rows, saved));
+                answers
+            }
         }
     }
 }

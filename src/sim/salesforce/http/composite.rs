@@ -13,6 +13,8 @@ use crate::sim::salesforce::error::Refusal;
 use crate::sim::salesforce::org::Org;
 
 const MAX_PARTS: usize = 25;
+/// Of these, queries and collections.
+const MAX_LISTS: usize = 5;
 
 struct Part {
     method: Method,
@@ -53,6 +55,12 @@ pub(super) fn run(org: &mut Org, incoming: &Incoming, version: &str) -> Reply {
     }
     let shown: Value = answers.into_iter().map(show).collect();
     Ok(Outgoing::json(200, json!({ "compositeResponse": shown })))
+}
+
+/// Whether any part of it is more than a question.
+pub(super) fn may_write(incoming: &Incoming) -> bool {
+    let parts = read(incoming).unwrap_or_default();
+    parts.iter().any(|part| part.method != Method::GET)
 }
 
 fn show((reference, reply): (String, Outgoing)) -> Value {
@@ -103,7 +111,20 @@ fn read(incoming: &Incoming) -> Result<Vec<Part>, Outgoing> {
             body: entry["body"].clone(),
         });
     }
+    if parts.iter().filter(|part| part.is_list()).count() > MAX_LISTS {
+        return Err(invalid(
+            "at most 5 subrequests may be queries or collections",
+        ));
+    }
     Ok(parts)
+}
+
+impl Part {
+    fn is_list(&self) -> bool {
+        ["/query", "/queryAll", "/composite/sobjects"]
+            .iter()
+            .any(|list| self.url.contains(list))
+    }
 }
 
 fn one(

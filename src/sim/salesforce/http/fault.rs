@@ -5,10 +5,9 @@
 
 use std::io::ErrorKind;
 
-use ::http::Method;
 use serde_json::{Value, json};
 
-use super::{Incoming, Outgoing, family, services};
+use super::{Incoming, Outgoing, composite, family, services};
 use crate::sim::faults::{At, Fault, Point, Strike};
 use crate::sim::salesforce::error::Refusal;
 use crate::sim::salesforce::org::{Later, Org};
@@ -37,7 +36,7 @@ fn strike(org: &Org, incoming: &Incoming) -> Option<Strike> {
         method: incoming.method.as_str(),
         path: &incoming.path,
         family,
-        writes: writes(family, &incoming.method),
+        writes: writes(family, incoming),
         object: &object,
         body: &incoming.body,
         ..At::default()
@@ -45,12 +44,12 @@ fn strike(org: &Org, incoming: &Incoming) -> Option<Strike> {
     org.faults.strike(Point::Call, &at)
 }
 
-fn writes(family: &str, method: &Method) -> bool {
+fn writes(family: &str, incoming: &Incoming) -> bool {
     let saves = matches!(
         family,
         "collections-create" | "collections-update" | "collections-delete" | "row-write"
     );
-    saves || (family == "composite" && method == Method::POST)
+    saves || (family == "composite" && composite::may_write(incoming))
 }
 
 /// The object that the address names, else the first record of the body or the query's `FROM`.
