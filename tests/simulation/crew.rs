@@ -98,6 +98,27 @@ pub struct Plan {
     pub bug: Option<Bug>,
 }
 
+/// A schedule and the thread of its store take turns thousands of times a second. On one core that
+/// costs a quarter less than between two. Where it cannot be had, nothing but time is lost.
+#[cfg(target_os = "linux")]
+fn keep_to(core: usize) {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let Ok(allowed) = sched_getaffinity(None) else {
+        return;
+    };
+    let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
+    if let Some(core) = cores.nth(core) {
+        let mut one = CpuSet::new();
+        one.set(core);
+        if let Err(error) = sched_setaffinity(None, &one) {
+            eprintln!("schedules are not kept to one core each: {error}");
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn keep_to(_: usize) {}
+
 pub fn play_all(plan: Plan, progress: &(impl Fn(u64) + Sync)) -> Report {
     let Plan {
         first,
@@ -106,6 +127,7 @@ pub fn play_all(plan: Plan, progress: &(impl Fn(u64) + Sync)) -> Report {
         ..
     } = plan;
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    let threads = threads.min(usize::try_from(schedules).unwrap_or(threads));
     let next = AtomicU64::new(0);
     let report = Mutex::new(Report {
         schedules: 0,
@@ -113,8 +135,10 @@ pub fn play_all(plan: Plan, progress: &(impl Fn(u64) + Sync)) -> Report {
         failures: Vec::new(),
     });
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
+        let (next, report) = (&next, &report);
+        for core in 0..threads {
+            scope.spawn(move || {
+                keep_to(core);
                 plant(plan.bug);
                 let runtime = runtime();
                 let mut rig = runtime.block_on(Rig::new());

@@ -62,8 +62,8 @@ mod wire;
 use tandem::model::Side;
 use users::Scripted;
 
-/// As many as a change has to pass. Later seeds have open findings (docs/correctness.md).
-const SCHEDULES: u64 = 1_000;
+/// As many as a change has to pass.
+const SCHEDULES: u64 = 1_500;
 
 fn number(name: &str, otherwise: u64) -> u64 {
     let text = std::env::var(name).ok();

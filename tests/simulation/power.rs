@@ -31,12 +31,12 @@ const CAUGHT: &[(Bug, u64, &str)] = &[
     (Bug::DeletedTakenForLive, 2, "I11"),
     (Bug::TombstoneIgnored, 2, "I7"),
     (Bug::RetryAfterIgnored, 10, "I13"),
-    (Bug::LatePassLeftOut, 17, "I8"),
-    (Bug::ExpiredCallSent, 117, "I5"),
+    (Bug::LatePassLeftOut, 148, "I8"),
+    (Bug::ExpiredCallSent, 61, "I5"),
     (Bug::ResultsMatchedByPosition, 6, "I3"),
     (Bug::RuleLeftOutOfRest, 1, "I16"),
     (Bug::ParentsLinkWakesNobody, 21, "I16"),
-    (Bug::CreatedRecordNotLinked, 6, "I7"),
+    (Bug::CreatedRecordNotLinked, 2, "I7"),
 ];
 
 /// The mapping that a bug needs to show; otherwise the seed picks one.
@@ -91,12 +91,14 @@ fn every_deliberate_bug_is_caught_by_the_invariant_that_is_named_for_it() {
     assert!(blind.is_empty(), "\n{}", blind.join("\n"));
 }
 
-/// Finds the first seed for each bug.
+/// Finds the first seed for each bug, or for the one that `TANDEM_TEST_BUG` names.
 #[test]
 #[ignore = "a measurement: it plays until each bug is caught"]
 fn how_soon_each_bug_is_caught() {
     let most = number("TANDEM_TEST_SCHEDULES", 400);
-    let bugs = Bug::ALL;
+    let only = std::env::var("TANDEM_TEST_BUG").ok();
+    let mut bugs = Bug::ALL.to_vec();
+    bugs.retain(|bug| only.as_ref().is_none_or(|only| *only == format!("{bug:?}")));
     let next = std::sync::atomic::AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..2 {

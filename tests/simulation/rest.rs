@@ -149,7 +149,7 @@ pub async fn judge(run: &mut Run<'_>) {
     let missed = run.with(|stage| stage.mirror.moves) - moves;
     let before = writes(run);
     replay(run).await;
-    settle(run).await;
+    work(run).await;
     let idle_writes = writes(run) - before;
     let mut rest = look_around(run, missed, idle_writes).await;
     rest.rivals = rivals;

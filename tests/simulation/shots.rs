@@ -46,7 +46,11 @@ impl Shots {
     pub fn take(cast: &Cast, hubspot: &HubSpotSim, salesforce: &SalesforceSim) -> Self {
         let mut all = BTreeMap::new();
         for pair in &cast.pairs {
-            for record in hubspot.records(pair.objects.hubspot) {
+            let own = pair.rules.iter().map(|rule| rule.fields.hubspot);
+            let names: Vec<&str> = own
+                .chain(["associatedcompanyid", "tandem_link_id"])
+                .collect();
+            for record in hubspot.records_with(pair.objects.hubspot, &names) {
                 let get = |name: &str| record.properties.get(name).cloned().unwrap_or_default();
                 let parent = get("associatedcompanyid");
                 let shot = Shot {
@@ -62,7 +66,9 @@ impl Shots {
                 };
                 all.insert((Side::HubSpot, record.id), shot);
             }
-            for record in salesforce.records(pair.objects.salesforce) {
+            let own = pair.rules.iter().map(|rule| rule.fields.salesforce);
+            let names: Vec<&str> = own.chain(["AccountId", "Tandem_Link_Id__c"]).collect();
+            for record in salesforce.records_with(pair.objects.salesforce, &names) {
                 let get = |name: &str| text(record.fields.get(name));
                 let shot = Shot {
                     mapping: pair.mapping,

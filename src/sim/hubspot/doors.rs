@@ -9,6 +9,7 @@ use super::HubSpotSim;
 use super::failure::Failure;
 use super::kind::ObjectKind;
 use super::log::{Counters, LoggedRequest};
+use super::property::{Property, PropertyId};
 use super::record::{Record, Source};
 use super::state::State;
 use super::table::Table;
@@ -136,6 +137,22 @@ impl HubSpotSim {
         })
     }
 
+    /// As [`Self::records`], with these properties and no others.
+    pub fn records_with(&self, object: &str, names: &[&str]) -> Vec<SimRecord> {
+        self.with(|state| {
+            let Ok(kind) = state.kind(object) else {
+                return Vec::new();
+            };
+            let table = state.table(kind);
+            let of = names.iter().filter_map(|name| table.catalog.named(name));
+            let of: Vec<(PropertyId, &Property)> = of.collect();
+            let records = table.from(0);
+            records
+                .map(|record| shown_in(state, table, record, of.iter().copied()))
+                .collect()
+        })
+    }
+
     /// One stored record, live or archived. An id that was merged away gives the survivor.
     pub fn record(&self, object: &str, id: &str) -> Option<SimRecord> {
         self.with(|state| {
@@ -219,9 +236,16 @@ fn found(state: &State, object: &str, id: &str) -> Result<(ObjectKind, u64), Fai
 }
 
 fn shown(state: &State, table: &Table, record: &Record) -> SimRecord {
-    let properties = table
-        .catalog
-        .iter()
+    shown_in(state, table, record, table.catalog.iter())
+}
+
+fn shown_in<'a>(
+    state: &State,
+    table: &Table,
+    record: &Record,
+    properties: impl Iterator<Item = (PropertyId, &'a Property)>,
+) -> SimRecord {
+    let properties = properties
         .map(|(id, property)| (property.name.to_string(), state.text(table, record, id)))
         .filter(|(_, text)| !text.is_empty())
         .map(|(name, text)| (name, text.into_owned()))

@@ -206,7 +206,7 @@ impl Property {
         let mut body = json!({
             "name": &*self.name, "label": self.label, "description": self.description,
             "groupName": self.group, "type": self.wire_type(), "fieldType": self.field,
-            "options": options, "displayOrder": -1, "hidden": false, "formField": writable,
+            "displayOrder": -1, "hidden": false, "formField": writable,
             "hasUniqueValue": self.unique, "calculated": self.calculated(),
             "externalOptions": self.kind == PropertyType::Owner,
             "hubspotDefined": self.hubspot_defined, "archived": false,
@@ -215,6 +215,7 @@ impl Property {
                 "readOnlyDefinition": self.hubspot_defined, "readOnlyValue": !writable,
                 "readOnlyOptions": self.hubspot_defined}
         });
+        body["options"] = Json::Array(options);
         if self.kind == PropertyType::Owner {
             body["referencedObjectType"] = json!("OWNER");
         }

@@ -85,7 +85,8 @@ impl State {
             .iter()
             .map(|record| self.record_json(table, self.shown(table, record), &wanted))
             .collect();
-        let mut answer = json!({"total": total, "results": results});
+        let mut answer = json!({"total": total});
+        answer["results"] = Json::Array(results);
         if end < total {
             answer["paging"] = json!({"next": {"after": end.to_string()}});
         }

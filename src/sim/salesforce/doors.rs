@@ -3,6 +3,7 @@
 //! Works on the org under its lock; `SalesforceSim` and test control both call in here. Refusals
 //! are one line each.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 use super::error::Refusal;
 use super::id::AnyId;
 use super::org::{Later, Org};
-use super::save::{self, Converted, Writer, values_of};
+use super::save::{self, Converted, Writer, values_in, values_of};
 use super::table::Row;
 use super::{DuplicateRule, LateCommit, SimRecord};
 use crate::model::Timestamp;
@@ -248,12 +249,24 @@ pub(super) fn set_duplicate_rule(
 
 pub(super) fn records(org: &Org, name: &str) -> Option<Vec<SimRecord>> {
     let at = org.schema.find(name)?;
-    Some(
-        org.tables[at]
-            .rows()
-            .map(|row| show(org, at, row))
-            .collect(),
-    )
+    let rows = org.tables[at].rows();
+    Some(rows.map(|row| show(org, at, row)).collect())
+}
+
+pub(super) fn records_with(org: &Org, name: &str, fields: &[&str]) -> Option<Vec<SimRecord>> {
+    let at = org.schema.find(name)?;
+    let own = &org.schema.objects[at];
+    let fields = fields.iter().filter_map(|field| own.field_at(field));
+    let fields: Vec<u16> = fields.collect();
+    let shown = |row| {
+        show_with(
+            org,
+            at,
+            row,
+            values_in(org, at, row, fields.iter().copied()),
+        )
+    };
+    Some(org.tables[at].rows().map(shown).collect())
 }
 
 pub(super) fn record(org: &Org, name: &str, id: &str) -> Option<SimRecord> {
@@ -262,11 +275,15 @@ pub(super) fn record(org: &Org, name: &str, id: &str) -> Option<SimRecord> {
 }
 
 fn show(org: &Org, object: usize, row: &Row) -> SimRecord {
+    show_with(org, object, row, values_of(org, object, row))
+}
+
+fn show_with(org: &Org, object: usize, row: &Row, fields: BTreeMap<String, Value>) -> SimRecord {
     let at = |seconds: i64| Timestamp::from_millis(seconds * 1_000);
     SimRecord {
         id: org.id_of(object, row.number),
         deleted: row.deleted,
-        fields: values_of(org, object, row),
+        fields,
         created_at: at(row.created),
         last_modified_at: at(row.modified),
         system_modstamp: at(row.stamp),

@@ -227,6 +227,11 @@ impl SalesforceSim {
         self.with(|org| doors::records(org, object).unwrap_or_default())
     }
 
+    /// As [`Self::records`], with these fields and no others.
+    pub fn records_with(&self, object: &str, fields: &[&str]) -> Vec<SimRecord> {
+        self.with(|org| doors::records_with(org, object, fields).unwrap_or_default())
+    }
+
     pub fn record(&self, object: &str, id: &str) -> Option<SimRecord> {
         self.with(|org| doors::record(org, object, id))
     }

@@ -280,13 +280,13 @@ impl State {
     /// Wraps results and errors; errors turn the status into 207.
     pub(super) fn envelope(&self, results: Vec<Json>, errors: Vec<Json>, status: u16) -> Reply {
         let now = stamp(self.now());
-        let mut body = json!({"status": "COMPLETE", "results": results, "startedAt": now,
-            "completedAt": now});
+        let mut body = json!({"status": "COMPLETE", "startedAt": now, "completedAt": now});
+        body["results"] = Json::Array(results);
         if errors.is_empty() {
             return Reply::json(status, body);
         }
         body["numErrors"] = json!(errors.len());
-        body["errors"] = json!(errors);
+        body["errors"] = Json::Array(errors);
         Reply::json(207, body)
     }
 }

@@ -53,7 +53,7 @@ impl State {
             .filter(|(_, p)| !self.lost_property(kind, &p.name))
             .map(|(_, p)| p.to_json())
             .collect();
-        Reply::ok(json!({"results": rows}))
+        Reply::ok(super::listed(rows))
     }
 
     pub(super) fn property(&self, kind: ObjectKind, name: &str) -> Result<Reply, Failure> {
@@ -264,7 +264,7 @@ pub(super) fn owners(call: &Call) -> Result<Reply, Failure> {
         .take(limit)
         .map(owners::Owner::to_json)
         .collect();
-    let mut body = json!({"results": page});
+    let mut body = super::listed(page);
     if let Some(next) = rows.next() {
         body["paging"] = json!({"next": {"after": next.id}});
     }

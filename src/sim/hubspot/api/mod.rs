@@ -17,7 +17,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State as Shared};
 use axum::http::{Method, Response, header};
 use serde::de::DeserializeOwned;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::HubSpotSim;
 use super::failure::Failure;
@@ -291,6 +291,13 @@ impl Call {
     fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_slice(&self.body).map_err(|error| Failure::bad_json(&error))
     }
+}
+
+/// A body around rows. They are moved into it, where the macro would copy each of them.
+fn listed(rows: Vec<Json>) -> Json {
+    let mut body = json!({});
+    body["results"] = Json::Array(rows);
+    body
 }
 
 fn render(reply: Reply, correlation: &str) -> Response<Body> {

@@ -96,7 +96,7 @@ impl State {
             .take(limit)
             .map(|record| self.record_json(table, record, &wanted))
             .collect();
-        let mut body = json!({"results": page});
+        let mut body = super::listed(page);
         if let Some(next) = rows.next() {
             let after = next.id.to_string();
             let link = format!(

@@ -42,7 +42,7 @@ pub(super) fn object(org: &Org, version: &str, name: &str) -> Reply {
         .filter(|(at, _)| org.is_visible(object, *at))
         .map(|(at, field)| describe_field(own, at, field))
         .collect();
-    body["fields"] = json!(fields);
+    body["fields"] = Value::Array(fields);
     body["childRelationships"] = children(org, own);
     body["recordTypeInfos"] = record_types(org, own, version);
     body["supportedScopes"] = json!([{ "label": "All", "name": "everything" }]);
@@ -74,11 +74,12 @@ fn describe_field(own: &Object, at: u16, field: &Field) -> Value {
         "createable": field.createable, "updateable": field.updateable,
         "defaultedOnCreate": defaulted,
         "unique": field.unique, "externalId": field.external_id, "idLookup": field.id_lookup,
-        "restrictedPicklist": field.restricted, "picklistValues": values(field),
+        "restrictedPicklist": field.restricted,
         "referenceTo": field.targets, "relationshipName": field.relationship,
         "compoundFieldName": compound(own, field), "custom": field.custom(),
         "defaultValue": if boolean { json!(false) } else { Value::Null },
     });
+    body["picklistValues"] = values(field);
     let filterable = field.kind.filterable();
     let several = field.targets.len() > 1;
     for (flag, value) in [

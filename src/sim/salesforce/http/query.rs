@@ -95,7 +95,8 @@ fn show(org: &Org, cursor: &Cursor, offset: usize, version: &str) -> Value {
         .filter(|row| cursor.with_bin || !row.deleted)
         .filter_map(|row| Some(cursor.bound.output.as_ref()?.row(org, row, version)))
         .collect();
-    let mut body = json!({ "totalSize": total, "done": end == total, "records": records });
+    let mut body = json!({ "totalSize": total, "done": end == total });
+    body["records"] = Value::Array(records);
     if end < total {
         let next = format!("/services/data/{version}/query/{}-{end}", cursor.id);
         body["nextRecordsUrl"] = json!(next);

@@ -208,9 +208,20 @@ fn check_rules(
 
 /// All values of a row that are not null, by field name, as a reader of the API sees them.
 pub(super) fn values_of(org: &Org, object: usize, row: &Row) -> BTreeMap<String, Value> {
+    let all = (0_u16..).zip(&org.schema.objects[object].fields);
+    values_in(org, object, row, all.map(|(at, _)| at))
+}
+
+/// As [`values_of`], of these fields alone.
+pub(super) fn values_in(
+    org: &Org,
+    object: usize,
+    row: &Row,
+    fields: impl Iterator<Item = u16>,
+) -> BTreeMap<String, Value> {
     let own = &org.schema.objects[object];
-    (0_u16..)
-        .zip(&own.fields)
+    fields
+        .map(|at| (at, own.field(at)))
         .filter(|(_, field)| field.kind != super::schema::Kind::Address)
         .filter_map(|(at, field)| {
             let seen = see(own, row, at);
