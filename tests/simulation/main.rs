@@ -63,7 +63,7 @@ use tandem::model::Side;
 use users::Scripted;
 
 /// As many as a change has to pass.
-const SCHEDULES: u64 = 2_000;
+const SCHEDULES: u64 = 3_000;
 
 fn number(name: &str, otherwise: u64) -> u64 {
     let text = std::env::var(name).ok();

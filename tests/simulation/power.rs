@@ -31,7 +31,7 @@ const CAUGHT: &[(Bug, u64, &str)] = &[
     (Bug::DeletedTakenForLive, 2, "I11"),
     (Bug::TombstoneIgnored, 2, "I7"),
     (Bug::RetryAfterIgnored, 10, "I13"),
-    (Bug::LatePassLeftOut, 17, "I8"),
+    (Bug::LatePassLeftOut, 148, "I8"),
     (Bug::ExpiredCallSent, 61, "I5"),
     (Bug::ResultsMatchedByPosition, 6, "I3"),
     (Bug::RuleLeftOutOfRest, 1, "I16"),
