@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::unit::Write;
+use super::write::{COLLECTIONS, JOINT_FROM};
 use crate::crm::Crms;
 use crate::mapping::Bound;
 use crate::model::{BySide, IntentKind, Raw, Side};
@@ -22,17 +23,28 @@ impl Forecast {
     /// Counts the writes of one attempt, whose rows share their calls.
     pub fn add(&mut self, bound: &Bound, writes: &[Write]) {
         for side in Side::BOTH {
-            let mut written = 0;
-            for kind in [IntentKind::Create, IntentKind::Update, IntentKind::Archive] {
-                let of_kind = writes
-                    .iter()
-                    .filter(|write| write.side == side && write.kind == kind);
-                written += of_kind.clone().count();
-                let full = of_kind.filter(|write| kind != IntentKind::Update || has_fields(write));
-                self.count(side, full.count(), Crms::batch(side));
+            let of = |kind: IntentKind| {
+                let of_kind = writes.iter().filter(|write| write.side == side);
+                of_kind.filter(|write| write.kind == kind).count()
+            };
+            let updates = writes.iter().filter(|write| {
+                write.side == side && write.kind == IntentKind::Update && has_fields(write)
+            });
+            let updates = updates.count();
+            let batch = Crms::batch(side);
+            self.count(side, of(IntentKind::Create), batch);
+            self.count(side, of(IntentKind::Archive), batch);
+            let salesforce = side == Side::Salesforce;
+            let joint = salesforce && updates >= JOINT_FROM && !bound.mapping().guard.strict;
+            if joint {
+                // What was written is read back in the same calls.
+                self.count(side, updates, batch * COLLECTIONS);
+            } else {
+                self.count(side, updates, batch);
             }
-            if side == Side::Salesforce {
-                self.count(side, written, RETRIEVE);
+            if salesforce && !joint {
+                let written = writes.iter().filter(|write| write.side == side);
+                self.count(side, written.count(), RETRIEVE);
             }
         }
         self.ties(bound, writes);

@@ -22,9 +22,9 @@ use crate::store::{Changes, StoreError};
 
 /// From so many updates on, Salesforce is written to and read in one call. A few records keep calls
 /// of their own: one at a time, it is plain what each came to.
-const JOINT_FROM: usize = 50;
+pub const JOINT_FROM: usize = 50;
 /// Collections of one such call.
-const COLLECTIONS: usize = 2;
+pub const COLLECTIONS: usize = 2;
 
 /// One row on its way, and the unit it belongs to.
 pub struct Job {

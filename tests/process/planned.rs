@@ -168,7 +168,7 @@ fn a_run_is_taken_back_from_the_command_line() {
     for (arguments, words) in [
         (vec!["undo", "run_nobody"], "no run"),
         (vec!["undo", "--since", "2999-01-01"], "future"),
-        (vec!["undo", "--since", "yesterday"], "how long"),
+        (vec!["undo", "--since", "yesterday"], "an age"),
     ] {
         let ran = sim.tandem(here.path(), &arguments);
         assert_eq!(ran.code, 1, "{}", ran.stdout);

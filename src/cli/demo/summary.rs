@@ -289,6 +289,17 @@ fn next(page: &mut String, scene: &Scene<'_>) {
             page,
             "  tandem conflicts list --data DIR         who lost what, and why",
         );
+        if let Some(ada) = &scene.seeded.heroine {
+            let id = &ada.hubspot;
+            line(
+                page,
+                format_args!("  tandem explain contacts {id} {ADA_RULE} --data DIR"),
+            );
+        }
+        line(
+            page,
+            "  tandem undo --data DIR                   the runs, and how to take one back",
+        );
         return;
     }
     line(page, "  Read five contacts from each side:\n");
@@ -308,6 +319,14 @@ fn next(page: &mut String, scene: &Scene<'_>) {
         page,
         format_args!("  tandem dead-letters list --data {data}"),
     );
+    if let Some(ada) = &scene.seeded.heroine {
+        let id = &ada.hubspot;
+        line(
+            page,
+            format_args!("  tandem explain contacts {id} {ADA_RULE} --data {data}"),
+        );
+    }
+    line(page, format_args!("  tandem undo --data {data}"));
 }
 
 fn patch(scene: &Scene<'_>, contact: &str) -> String {
