@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use crate::bugs::{self, Bug};
 use crate::clock::Ids;
 use crate::crm::{Crms, Shut};
-use crate::model::{BySide, Failure, MappingName, RunId, Side, Task, Timestamp};
+use crate::model::{BySide, Class, Failure, MappingName, RunId, Side, Task, Timestamp};
 use crate::pipeline::{LANE, Lane, Site};
 use crate::sources::{self, Pace};
 use crate::store::{Changes, Claimed, Mark, RunRow, Store, StoreError};
@@ -194,7 +194,7 @@ impl Engine {
         if let Some(step) = self.lay_off(&mapping, &claimed).await? {
             return Ok(step);
         }
-        let before = (self.calls(), self.calls_of_sides());
+        let before = self.calls_of_sides();
         let mut work = Work {
             kind: first.task.kind(),
             mapping,
@@ -210,13 +210,7 @@ impl Engine {
         }
         work.writes = self.tally.writes - work.writes;
         self.refresh_if_stale().await?;
-        let calls = self.calls() - before.0;
-        if let Some(lane) = &mut self.lane {
-            lane.had(class, calls);
-        }
-        if matches!(work.kind, "poll" | "scan") {
-            self.looked(&before.1);
-        }
+        self.spent(class, work.kind, &before);
         tracing::debug!(
             kind = work.kind,
             mapping = work.mapping.as_str(),
@@ -295,10 +289,17 @@ impl Engine {
         outcome
     }
 
-    fn looked(&mut self, before: &BySide<u64>) {
+    /// Counts the calls of one attempt.
+    fn spent(&mut self, class: Class, kind: &str, before: &BySide<u64>) {
         let now = self.calls_of_sides();
-        for side in Side::BOTH {
-            *self.looking.get_mut(side) += now.get(side) - before.get(side);
+        let calls = BySide::from_fn(|side| now.get(side) - before.get(side));
+        if let Some(lane) = &mut self.lane {
+            lane.had(class, calls.hubspot + calls.salesforce);
+        }
+        if matches!(kind, "poll" | "scan") {
+            for side in Side::BOTH {
+                *self.looking.get_mut(side) += calls.get(side);
+            }
         }
     }
 

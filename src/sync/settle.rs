@@ -178,12 +178,7 @@ fn close_rule(
     if audit::overwrote(desk, bound, unit, (intent, intended), rule, finding) {
         return After::LookAgain;
     }
-    if intended.reason == audit::RESTORE {
-        return close_restore(unit, intent, intended, verdict);
-    }
-    if intended.reason == UNDONE
-        && let Some(after) = close_undo(verdict)
-    {
+    if let Some(after) = close_aside(unit, intent, intended, verdict) {
         return after;
     }
     let mut sides = BySide::<Fields>::default();
@@ -198,10 +193,7 @@ fn close_rule(
             set_base(unit, rule, sides);
             use_choice(unit, rule);
         }
-        Settled::Overtaken if bugs::on(Bug::OvertakenTakenForApplied) => {
-            set_base(unit, rule, sides)
-        }
-        Settled::Altered if bugs::on(Bug::AlteredTakenForApplied) => set_base(unit, rule, sides),
+        _ if is_taken_for_applied(verdict) => set_base(unit, rule, sides),
         Settled::Followed => {
             *sides.get_mut(side) = finding.left(rule, side, intended);
             if !is_half(bound, rule, intended, &sides) {
@@ -249,6 +241,28 @@ fn hold(
     let detail = format!("{} {what}", side.title());
     let problem = Problem { reason, detail };
     put_hold(desk, bound, unit, rule, sides, &problem);
+}
+
+fn is_taken_for_applied(verdict: Settled) -> bool {
+    match verdict {
+        Settled::Overtaken => bugs::on(Bug::OvertakenTakenForApplied),
+        Settled::Altered => bugs::on(Bug::AlteredTakenForApplied),
+        Settled::Applied | Settled::NotApplied | Settled::NotKept | Settled::Followed => false,
+    }
+}
+
+/// Writes that agree on nothing: what they lead to is not the base.
+fn close_aside(
+    unit: &mut Unit,
+    intent: &Intent,
+    intended: &IntendedRule,
+    verdict: Settled,
+) -> Option<After> {
+    match intended.reason.as_str() {
+        audit::RESTORE => Some(close_restore(unit, intent, intended, verdict)),
+        UNDONE => close_undo(verdict),
+        _ => None,
+    }
 }
 
 /// An edit that was put back is news to the plan, which still knows the base from before it was
