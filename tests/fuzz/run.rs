@@ -18,8 +18,7 @@ use crate::mutate::{Shape, recipes};
 const MEMORY: usize = 32 << 20;
 const MEMORY_PER_BYTE: usize = 200;
 /// On the processor; waiting for a busy machine does not count.
-/// A build for development takes several times as long.
-const TIME_MILLIS: u64 = if cfg!(debug_assertions) { 4_000 } else { 1_000 };
+const TIME_MILLIS: u64 = 1_000;
 /// A case that does not end within so many looks of the watchdog hangs.
 const LOOKS: u32 = 120;
 const LOOK: Duration = Duration::from_millis(500);
