@@ -9,6 +9,7 @@ mod planned;
 mod refresh;
 mod room;
 mod setup;
+mod stage;
 mod undo;
 
 use std::collections::BTreeMap;
@@ -20,13 +21,14 @@ use crate::model::{BySide, Class, Failure, MappingName, RunId, Side, Task, Times
 use crate::pipeline::{LANE, Lane, Site};
 use crate::sources::{self, Pace};
 use crate::store::{Changes, Claimed, Mark, RunRow, Store, StoreError};
-use crate::sync::{self, Desk, Frozen, Since, Tally};
+use crate::sync::{self, Desk, Frozen, Planning, Tally};
 
 pub use plan_file::{NotAPlan, PlanFile, fields_json, row_json};
 pub use setup::{
     Busy, DAY_MILLIS, JOURNAL_DAYS, Lacking, Options, Parts, SetupError, read_schemas,
 };
 use setup::{bind_all, check_accounts, check_lacks, check_plan, pace, remember_accounts};
+pub use stage::stage;
 pub use undo::{Spared, Undo, undo};
 
 /// How often work that waits too long for a parent is looked for.
@@ -272,15 +274,13 @@ impl Engine {
         let Some(lane) = &mut self.lane else {
             return Ok(());
         };
-        let mut desk = Desk {
+        let planning = Planning {
             site: &self.site,
-            crms: &self.crms,
-            lane,
             mode: &mut self.options.mode,
             limits: self.options.limits,
             tally: &mut self.tally,
-            since: Since::now(&self.site, &self.crms),
         };
+        let mut desk = Desk::new(planning, &self.crms, lane);
         let outcome = sync::reconcile(&mut desk, mapping, claimed).await;
         self.auth_failure = self
             .auth_failure

@@ -8,7 +8,7 @@ use crate::crm::Crms;
 use crate::model::{Cause, LinkId, MappingName, RecordKey, Side, Task, Timestamp};
 use crate::pipeline::{CLAIM_LIMIT, Lane, Site};
 use crate::store::{Changes, Claim, Claimed, Mark, StoreError};
-use crate::sync::{self, Compared, Desk, Mode, ReadError, Since, UnderWay};
+use crate::sync::{self, Compared, Desk, Mode, Planning, ReadError, UnderWay};
 
 /// Looking for news can wait for as long as a plan is carried out; the next run looks at once.
 const ASIDE_MILLIS: i64 = 10 * 60_000;
@@ -142,15 +142,13 @@ impl Engine {
             return Ok(Compared::default());
         };
         lane.keep().await?;
-        let mut desk = Desk {
+        let planning = Planning {
             site: &self.site,
-            crms: &self.crms,
-            lane,
             mode: &mut self.options.mode,
             limits: self.options.limits,
             tally: &mut self.tally,
-            since: Since::now(&self.site, &self.crms),
         };
+        let mut desk = Desk::new(planning, &self.crms, lane);
         sync::compare(&mut desk, bound, after, under_way).await
     }
 

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    apply, approve, check, conflicts, dead_letters, demo, drift, explain, links, plan, sim, sync,
-    undo,
+    apply, approve, cases, check, conflicts, dead_letters, demo, drift, explain, links, plan, sim,
+    sync, undo,
 };
 
 /// Keeps a HubSpot portal and a Salesforce org in step, both ways, and can explain every value.
@@ -42,6 +42,8 @@ pub enum Command {
     Drift(drift::DriftArgs),
     /// Check mapping files; all faults at once.
     Check(check::CheckArgs),
+    /// Play the cases beside the mapping files, without any network.
+    Test(cases::TestArgs),
     /// Print the JSON Schema of mapping files, for completion in an editor.
     Schema,
     /// Work that failed for good: look at it, try it again, or let it go.

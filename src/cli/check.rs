@@ -1,14 +1,16 @@
 //! `tandem check`: every fault of the mapping files, at once, before anything runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::cases::keep_schemas;
 use crate::config::{Credentials, Environment};
 use crate::mapping::{Fault, Lack, Loaded, Severity, SourceFile, bind, lacks};
 
 use super::output::{Outcome, Output};
+use super::plan::save;
 use super::{engine, files};
 
 #[derive(Debug, Args)]
@@ -18,6 +20,10 @@ pub struct CheckArgs {
     /// Also check against the schemas and permissions of both CRMs.
     #[arg(long)]
     live: bool,
+    /// With --live: keeps what both CRMs say of the objects in this file, owners included, so that
+    /// `tandem test` needs no network.
+    #[arg(long, value_name = "FILE", requires = "live")]
+    keep: Option<PathBuf>,
 }
 
 pub async fn run(
@@ -33,7 +39,7 @@ pub async fn run(
         Err(faults) => (Vec::new(), Err(faults)),
     };
     let (faults, missing) = match found {
-        Ok(loaded) if args.live => live(&loaded, environment).await?,
+        Ok(loaded) if args.live => live(&loaded, environment, args.keep.as_deref()).await?,
         Ok(loaded) => (loaded.warnings, Vec::new()),
         Err(faults) => (faults, Vec::new()),
     };
@@ -49,9 +55,13 @@ pub async fn run(
 async fn live(
     loaded: &Loaded,
     environment: &Environment,
+    keep: Option<&Path>,
 ) -> anyhow::Result<(Vec<Fault>, Vec<Lack>)> {
     let credentials = Credentials::read(environment)?;
     let schemas = engine::live_schemas(&credentials, &loaded.mappings).await?;
+    if let Some(path) = keep {
+        save(path, &keep_schemas(&schemas))?;
+    }
     let mut faults = loaded.warnings.clone();
     for mapping in &loaded.mappings {
         match bind(mapping, &schemas) {
@@ -64,7 +74,7 @@ async fn live(
 
 /// Prints what the CRMs lack and the faults in the order of the files; true when a run would be
 /// refused for any of it.
-fn report(files: &[SourceFile], faults: &[Fault], missing: &[Lack], output: &Output) -> bool {
+pub fn report(files: &[SourceFile], faults: &[Fault], missing: &[Lack], output: &Output) -> bool {
     let count = |severity: Severity| faults.iter().filter(|f| f.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let object = json!({

@@ -52,13 +52,25 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>, Vec<Fault>> {
     if paths.is_empty() {
         return Ok(shipped());
     }
+    let (files, mut faults) = texts(paths, FILE_BYTES_MAX);
+    if faults.is_empty() {
+        Ok(files)
+    } else {
+        // The readable files are checked all the same, so that all faults are seen at once.
+        faults.extend(check(paths, &files).err().unwrap_or_default());
+        Err(faults)
+    }
+}
+
+/// The texts of the files that `paths` name, and a fault for each that cannot be read.
+pub fn texts(paths: &[PathBuf], bytes_max: u64) -> (Vec<SourceFile>, Vec<Fault>) {
     let mut files = Vec::new();
     let mut faults = Vec::new();
     for path in paths {
         match expand(path) {
             Ok(found) => {
                 for path in found {
-                    match read_one(&path) {
+                    match read_one(&path, bytes_max) {
                         Ok(file) => files.push(file),
                         Err(why) => faults.push(unreadable(&path, &why)),
                     }
@@ -67,13 +79,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>, Vec<Fault>> {
             Err(why) => faults.push(unreadable(path, &why)),
         }
     }
-    if faults.is_empty() {
-        Ok(files)
-    } else {
-        // The readable files are checked all the same, so that all faults are seen at once.
-        faults.extend(check(paths, &files).err().unwrap_or_default());
-        Err(faults)
-    }
+    (files, faults)
 }
 
 /// Checks `files` together with the mappings beside them, whose own faults are not reported.
@@ -124,7 +130,7 @@ fn beside(paths: &[PathBuf], files: &[SourceFile]) -> Vec<SourceFile> {
     let near = folders
         .iter()
         .flat_map(|folder| expand(folder).unwrap_or_default());
-    near.filter_map(|path| read_one(&path).ok())
+    near.filter_map(|path| read_one(&path, FILE_BYTES_MAX).ok())
         .chain(shipped())
         .filter(|file| mapping_name(file).is_some_and(|name| names.insert(name)))
         .collect()
@@ -190,14 +196,14 @@ fn expand(path: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(found)
 }
 
-fn read_one(path: &Path) -> Result<SourceFile, String> {
+pub fn read_one(path: &Path, bytes_max: u64) -> Result<SourceFile, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1)
+    file.take(bytes_max + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("larger than {FILE_BYTES_MAX} bytes"));
+    if bytes.len() as u64 > bytes_max {
+        return Err(format!("larger than {bytes_max} bytes"));
     }
     let text = String::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_owned())?;
     Ok(SourceFile {

@@ -7,6 +7,8 @@ mod apply;
 mod apply_report;
 mod approve;
 mod arguments;
+mod cases;
+mod cases_report;
 mod check;
 mod choose;
 mod conflicts;
@@ -108,6 +110,7 @@ async fn dispatch(
         Command::Undo(args) => Box::pin(undo::run(args, environment, output)).await,
         Command::Drift(args) => Box::pin(drift::run(args, environment, output)).await,
         Command::Check(args) => Box::pin(check::run(args, environment, output)).await,
+        Command::Test(args) => Box::pin(cases::run(args, output)).await,
         Command::Schema => schema::run(output),
         Command::DeadLetters(command) => dead_letters::run(command, output).await,
         Command::Conflicts(command) => conflicts::run(command, output).await,

@@ -8,7 +8,7 @@ use super::extend;
 use super::fault::{self, Fault};
 use super::read;
 use super::rule::{ReferenceEnd, Rule};
-use super::tree::{self, Node};
+use super::tree::{self, Most, Node};
 use super::types::Mapping;
 use super::warn;
 use crate::model::{Junction, Side};
@@ -34,7 +34,7 @@ pub fn load(files: &[SourceFile], vars: &BTreeMap<String, String>) -> Result<Loa
     let mut faults = Vec::new();
     let mut trees: Vec<Node> = Vec::new();
     for file in files {
-        let (tree, found) = tree::parse(&file.path, &file.text);
+        let (tree, found) = tree::parse(&file.path, &file.text, Most::OF_A_MAPPING);
         faults.extend(found);
         if let Some(mut tree) = tree {
             extend::fill(&mut tree, vars, &mut faults);

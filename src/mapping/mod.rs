@@ -16,7 +16,7 @@ mod poll;
 mod read;
 mod rule;
 mod schema;
-mod tree;
+pub(crate) mod tree;
 mod types;
 mod warn;
 

@@ -11,20 +11,33 @@ use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::fault::{At, Fault};
 
-const MAX_BYTES: usize = 1 << 20;
 const MAX_DEPTH: usize = 24;
-/// Keys and values of one file. What reads them compares rows and rules with each other, so this
-/// bounds the time a file can take.
-const MAX_NODES: usize = 10_000;
+
+/// How much one file may hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Most {
+    pub mebibytes: usize,
+    /// Keys and values.
+    pub nodes: usize,
+}
+
+impl Most {
+    /// What reads a mapping compares rows and rules with each other, so this bounds the time that
+    /// a file can take.
+    pub const OF_A_MAPPING: Self = Self {
+        mebibytes: 1,
+        nodes: 10_000,
+    };
+}
 
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     pub at: At,
     pub body: Body,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Body {
+pub(crate) enum Body {
     Null,
     Text(String),
     List(Vec<Node>),
@@ -32,7 +45,7 @@ pub(super) enum Body {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub key: String,
     pub at: At,
     pub value: Node,
@@ -126,14 +139,11 @@ fn quoted(text: &str) -> String {
 }
 
 /// Reads one file. Faults come back beside as much of the tree as could be read.
-pub(super) fn parse(path: &str, text: &str) -> (Option<Node>, Vec<Fault>) {
-    let mut builder = Builder::new(path);
-    if text.len() > MAX_BYTES {
-        let at = builder.origin();
-        return (
-            None,
-            vec![at.error("", "the file is larger than 1 MiB; split it")],
-        );
+pub(crate) fn parse(path: &str, text: &str, most: Most) -> (Option<Node>, Vec<Fault>) {
+    let mut builder = Builder::new(path, most.nodes);
+    if text.len() > most.mebibytes << 20 {
+        let message = format!("the file is larger than {} MiB; split it", most.mebibytes);
+        return (None, vec![builder.origin().error("", message)]);
     }
     let mut parser = Parser::new_from_str(text);
     while let Some(next) = parser.next_event() {
@@ -157,7 +167,7 @@ pub(super) fn parse(path: &str, text: &str) -> (Option<Node>, Vec<Fault>) {
         let at = builder.origin();
         builder
             .faults
-            .push(at.error("", "the file is empty; a mapping begins with `mapping:`"));
+            .push(at.error("", "the file is empty; it begins with `mapping:`"));
     }
     (builder.root, builder.faults)
 }
@@ -166,7 +176,9 @@ struct Builder {
     file: Arc<str>,
     open: Vec<Open>,
     root: Option<Node>,
-    nodes: usize,
+    /// Keys and values that there is still room for.
+    room: usize,
+    most: usize,
     faults: Vec<Fault>,
 }
 
@@ -183,12 +195,13 @@ enum Open {
 }
 
 impl Builder {
-    fn new(path: &str) -> Self {
+    fn new(path: &str, most: usize) -> Self {
         Self {
             file: Arc::from(path),
             open: Vec::new(),
             root: None,
-            nodes: 0,
+            room: most,
+            most,
             faults: Vec::new(),
         }
     }
@@ -207,17 +220,18 @@ impl Builder {
 
     fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), Fault> {
         let at = self.place(span.start.line(), span.start.col());
-        self.nodes += 1;
-        if self.nodes > MAX_NODES {
-            return Err(at.error(
-                "",
-                "the file has more than 10,000 keys and values; split it",
-            ));
-        }
+        let Some(room) = self.room.checked_sub(1) else {
+            let message = format!(
+                "the file has more than {} keys and values; split it",
+                self.most
+            );
+            return Err(at.error("", message));
+        };
+        self.room = room;
         match event {
             Event::DocumentStart(..) if self.root.is_some() => Err(at.error(
                 "---",
-                "one file holds one mapping; move the second to its own file",
+                "one file holds one document; move the second to its own file",
             )),
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
                 Err(at.error("*", "aliases are not part of the language; use `extends:`"))

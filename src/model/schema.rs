@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{BySide, RecordId};
 
 /// Both sides' schemas for the objects that the mappings name.
@@ -21,44 +23,64 @@ pub struct Schemas {
     pub currency: BySide<Option<String>>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ObjectSchema {
     /// The name the platform uses, e.g. `contacts`, `2-1234567`, `Contact`, `Subscription__c`.
     pub name: String,
     pub fields: BTreeMap<String, FieldSchema>,
     /// HubSpot pipelines; empty elsewhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pipelines: Vec<Pipeline>,
     /// Salesforce record types; empty elsewhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub record_types: Vec<RecordType>,
+    #[serde(skip_serializing_if = "Barred::is_none")]
     pub barred: Barred,
 }
 
 /// What the connection may not do to an object's records: for each, what it lacks, in words. `None`
 /// also where the platform does not tell.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Barred {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub creates: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub updates: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+impl Barred {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldSchema {
     pub name: String,
     pub label: String,
     pub kind: FieldKind,
     /// May be written when a record is created or updated, by the connected user.
+    #[serde(default, skip_serializing_if = "is_no")]
     pub createable: bool,
+    #[serde(default, skip_serializing_if = "is_no")]
     pub updateable: bool,
     /// A create without it is refused and no default steps in.
+    #[serde(default, skip_serializing_if = "is_no")]
     pub required: bool,
+    #[serde(default, skip_serializing_if = "is_no")]
     pub unique: bool,
     /// May serve as an upsert key.
+    #[serde(default, skip_serializing_if = "is_no")]
     pub external_id: bool,
     /// Computed by the platform: changes may move no stamp, writes are refused.
+    #[serde(default, skip_serializing_if = "is_no")]
     pub calculated: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FieldKind {
     /// Length limit in characters, when there is one.
     Text {
@@ -97,21 +119,21 @@ pub enum FieldKind {
     Other(String),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PickOption {
     pub value: String,
     pub label: String,
     pub active: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pipeline {
     pub id: String,
     pub label: String,
     pub stages: Vec<PickOption>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordType {
     pub id: RecordId,
     pub developer_name: String,
@@ -119,10 +141,18 @@ pub struct RecordType {
 }
 
 /// Someone who may own records: a HubSpot owner or a Salesforce user or queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     pub id: RecordId,
     pub email: Option<String>,
     pub name: String,
     pub active: bool,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out a reference"
+)]
+fn is_no(flag: &bool) -> bool {
+    !flag
 }

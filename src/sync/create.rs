@@ -4,7 +4,7 @@
 //! A create happens only where the mapping allows it, both sides are known, and nothing that
 //! would be refused is asked for.
 
-use super::desk::Desk;
+use super::desk::Planning;
 use super::matching::{creation_key, new_link};
 use super::outcome::{parent_of, put_hold, release, sendable};
 use super::report;
@@ -23,7 +23,7 @@ const LIMIT_WAIT_MILLIS: i64 = 10 * 60_000;
 pub const CREATED: &str = "created";
 
 pub fn propose(
-    desk: &mut Desk<'_>,
+    desk: &mut Planning<'_>,
     bound: &Bound,
     unit: &mut Unit,
     on: Side,
@@ -121,7 +121,7 @@ fn without_key(bound: &Bound, on: Side) -> Option<End> {
 }
 
 fn add_rule(
-    desk: &mut Desk<'_>,
+    desk: &mut Planning<'_>,
     bound: &Bound,
     unit: &mut Unit,
     rule: &Rule,
@@ -161,7 +161,7 @@ fn add_rule(
 
 /// One value that cannot be carried costs only itself, unless the record cannot be without it.
 fn left_out(
-    desk: &mut Desk<'_>,
+    desk: &mut Planning<'_>,
     bound: &Bound,
     unit: &mut Unit,
     rule: &Rule,
@@ -245,7 +245,7 @@ fn held_for(bound: &Bound, unit: &Unit, on: Side, field: &str) -> Option<String>
 }
 
 /// The key that the created record will carry, where it has a field for one.
-pub fn key_for(desk: &Desk<'_>, unit: &Unit, on: Side) -> Option<String> {
+pub fn key_for(desk: &Planning<'_>, unit: &Unit, on: Side) -> Option<String> {
     let source = on.other();
     let id = unit.records.get(source).as_ref()?;
     Some(creation_key(&desk.site.accounts, source, id))

@@ -1,6 +1,7 @@
 //! What an attempt works with, and what it counts.
 
 use std::collections::BTreeSet;
+use std::ops::{Deref, DerefMut};
 
 use super::forecast::Forecast;
 use super::frozen::Frozen;
@@ -13,15 +14,46 @@ use crate::pipeline::{Lane, Site};
 /// stood still meanwhile, and what it has read may be of another day.
 const STILL_MILLIS: i64 = 20_000;
 
-/// One worker's place at one lane.
-pub struct Desk<'a> {
+/// What planning works with: no CRM and no lane, so who is given only this can send nothing.
+pub struct Planning<'a> {
     pub site: &'a Site,
-    pub crms: &'a Crms,
-    pub lane: &'a mut Lane,
     pub mode: &'a mut Mode,
     pub limits: Limits,
     pub tally: &'a mut Tally,
+}
+
+/// One worker's place at one lane.
+pub struct Desk<'a> {
+    pub planning: Planning<'a>,
+    pub crms: &'a Crms,
+    pub lane: &'a mut Lane,
     pub since: Since,
+}
+
+impl<'a> Desk<'a> {
+    pub fn new(planning: Planning<'a>, crms: &'a Crms, lane: &'a mut Lane) -> Self {
+        let since = Since::now(planning.site, crms);
+        Self {
+            planning,
+            crms,
+            lane,
+            since,
+        }
+    }
+}
+
+impl<'a> Deref for Desk<'a> {
+    type Target = Planning<'a>;
+
+    fn deref(&self) -> &Planning<'a> {
+        &self.planning
+    }
+}
+
+impl DerefMut for Desk<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.planning
+    }
 }
 
 /// When an attempt began, and how long calls had been under way by then.
@@ -32,7 +64,7 @@ pub struct Since {
 }
 
 impl Since {
-    pub fn now(site: &Site, crms: &Crms) -> Self {
+    fn now(site: &Site, crms: &Crms) -> Self {
         Self {
             at: site.clock.now(),
             busy_millis: crms.busy_millis(),

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::desk::Desk;
+use super::desk::{Desk, Planning};
 use super::fold::load_state;
 use super::load::ReadError;
 use super::report;
@@ -256,7 +256,7 @@ fn pair(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, side: Side, partner
 }
 
 pub fn new_link(
-    desk: &Desk<'_>,
+    desk: &Planning<'_>,
     bound: &Bound,
     records: BySide<Option<RecordId>>,
     state: LinkState,

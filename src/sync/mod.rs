@@ -42,6 +42,7 @@ mod roles;
 mod screen;
 mod sets;
 mod settle;
+mod single;
 mod survivor;
 mod times;
 mod trail;
@@ -51,12 +52,13 @@ mod write;
 
 pub use compare::{Compared, Difference, UnderWay, Why, compare};
 pub use create::CREATED;
-pub use desk::{Desk, Limits, Mode, Since, Tally};
+pub use desk::{Desk, Limits, Mode, Planning, Tally};
 pub use forecast::Forecast;
 pub use frozen::{Fate, Frozen, Row};
 pub use gone::ARCHIVED;
 pub use load::ReadError;
 pub use observe::Planned;
+pub use single::{Foreseen, Given, Stop, single};
 pub use undo::UNDONE;
 
 use crate::bugs::{self, Bug};

@@ -1,6 +1,6 @@
 //! Makes bases, holds, conflicts, journal entries and writes of the merge's decisions.
 
-use super::desk::Desk;
+use super::desk::Planning;
 use super::report::{self, Note, journal};
 use super::unit::{End, Unit, Write};
 use crate::bugs::{self, Bug};
@@ -36,7 +36,7 @@ impl Outcome<'_> {
 }
 
 pub fn apply(
-    desk: &mut Desk<'_>,
+    desk: &mut Planning<'_>,
     bound: &Bound,
     unit: &mut Unit,
     outcome: &Outcome<'_>,
@@ -68,7 +68,7 @@ pub fn apply(
     }
 }
 
-fn agree(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, outcome: &Outcome<'_>) {
+fn agree(desk: &mut Planning<'_>, bound: &Bound, unit: &mut Unit, outcome: &Outcome<'_>) {
     release(desk, unit, outcome.rule);
     unit.changes
         .approvals_used
@@ -90,13 +90,13 @@ fn moves_quietly(unit: &Unit, rule: &Rule, observed: &BySide<Fields>) -> bool {
 }
 
 /// Notes a decision that wrote nothing although the sides are not simply equal.
-fn skip(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, outcome: &Outcome<'_>) {
+fn skip(desk: &Planning<'_>, bound: &Bound, unit: &mut Unit, outcome: &Outcome<'_>) {
     note_seen(desk, bound, unit, outcome, "skip");
 }
 
 /// What was seen, and the base as it was until now: the journal is walked back by it.
 fn note_seen(
-    desk: &Desk<'_>,
+    desk: &Planning<'_>,
     bound: &Bound,
     unit: &mut Unit,
     outcome: &Outcome<'_>,
@@ -125,7 +125,7 @@ pub fn set_base(unit: &mut Unit, rule: &Rule, mut sides: BySide<Fields>) {
 }
 
 /// Closes the rule's hold and what a person was asked about it.
-pub fn release(_desk: &Desk<'_>, unit: &mut Unit, rule: &Rule) {
+pub fn release(_desk: &Planning<'_>, unit: &mut Unit, rule: &Rule) {
     let Some(link) = unit.link.as_ref().map(|link| link.id.clone()) else {
         return;
     };
@@ -145,7 +145,7 @@ pub fn release(_desk: &Desk<'_>, unit: &mut Unit, rule: &Rule) {
 }
 
 fn hold(
-    desk: &mut Desk<'_>,
+    desk: &mut Planning<'_>,
     bound: &Bound,
     unit: &mut Unit,
     outcome: &Outcome<'_>,
@@ -167,7 +167,7 @@ fn hold(
 
 /// Stores a hold unless the very same one is there already.
 pub fn put_hold(
-    desk: &mut Desk<'_>,
+    desk: &mut Planning<'_>,
     bound: &Bound,
     unit: &mut Unit,
     rule: &Rule,
@@ -254,7 +254,7 @@ pub fn parent_of(
 }
 
 fn write(
-    desk: &mut Desk<'_>,
+    desk: &mut Planning<'_>,
     bound: &Bound,
     unit: &mut Unit,
     outcome: &Outcome<'_>,
@@ -345,7 +345,7 @@ pub fn sendable(
 /// A person's choice replaces edits that were made after the conflict it is about. What they held
 /// is kept by name like every other loser.
 pub fn keep_overruled(
-    desk: &mut Desk<'_>,
+    desk: &mut Planning<'_>,
     bound: &Bound,
     unit: &mut Unit,
     outcome: &Outcome<'_>,
@@ -360,7 +360,7 @@ pub fn keep_overruled(
 }
 
 fn conflict_row(
-    desk: &Desk<'_>,
+    desk: &Planning<'_>,
     bound: &Bound,
     unit: &Unit,
     outcome: &Outcome<'_>,
@@ -373,7 +373,7 @@ fn conflict_row(
 
 /// An edit that our write replaced and the policy would have replaced too.
 pub fn replaced_row(
-    desk: &Desk<'_>,
+    desk: &Planning<'_>,
     bound: &Bound,
     unit: &Unit,
     rule: &Rule,
@@ -386,7 +386,7 @@ pub fn replaced_row(
 
 /// A rule that was taken out of the plan; a person may choose between the two values.
 pub fn asked_row(
-    desk: &Desk<'_>,
+    desk: &Planning<'_>,
     bound: &Bound,
     unit: &Unit,
     rule: &Rule,
@@ -404,7 +404,7 @@ pub fn asked_row(
 }
 
 fn row(
-    desk: &Desk<'_>,
+    desk: &Planning<'_>,
     bound: &Bound,
     unit: &Unit,
     rule: &Rule,

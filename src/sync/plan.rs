@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::choices::Choices;
 use super::create;
-use super::desk::Desk;
+use super::desk::{Desk, Planning};
 use super::frozen;
 use super::guard;
 use super::input::rule_input;
@@ -50,7 +50,7 @@ pub async fn plan(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Resu
 }
 
 /// Plans one unit. When that panics the unit is as it was before, and fails alone.
-fn plan_or_fail(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, context: &Context) {
+pub fn plan_or_fail(desk: &mut Planning<'_>, bound: &Bound, unit: &mut Unit, context: &Context) {
     let changes = unit.changes.clone();
     let link = (unit.link.clone(), unit.link_dirty);
     let proposed = desk.tally.proposed;
@@ -68,7 +68,7 @@ fn plan_or_fail(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, context: &C
     }
 }
 
-fn plan_one(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, context: &Context) {
+fn plan_one(desk: &mut Planning<'_>, bound: &Bound, unit: &mut Unit, context: &Context) {
     assert!(!is_poison(unit), "a poison record, on purpose");
     let undoes = desk.mode.frozen().map(|plan| plan.undoes(bound, unit));
     if let Some(undoes) = undoes.filter(|undoes| !undoes.is_empty()) {
@@ -99,13 +99,24 @@ fn is_poison(unit: &Unit) -> bool {
 }
 
 /// What the plan of a whole batch was given besides its records.
-struct Context {
+pub struct Context {
     references: References,
     times: Times,
     choices: Choices,
 }
 
-fn linked(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, context: &Context) {
+impl Context {
+    /// Where nobody has chosen anything.
+    pub fn of(references: References, times: Times) -> Self {
+        Self {
+            references,
+            times,
+            choices: Choices::default(),
+        }
+    }
+}
+
+fn linked(desk: &mut Planning<'_>, bound: &Bound, unit: &mut Unit, context: &Context) {
     let (Some(hubspot), Some(salesforce)) = (
         unit.fields(Side::HubSpot).cloned(),
         unit.fields(Side::Salesforce).cloned(),
@@ -154,7 +165,7 @@ fn set_aside(unit: &mut Unit, rule: &Rule) -> Option<Hold> {
 }
 
 fn one_rule(
-    desk: &mut Desk<'_>,
+    desk: &mut Planning<'_>,
     bound: &Bound,
     unit: &mut Unit,
     (rule, fields): (&Rule, &BySide<Fields>),

@@ -1,6 +1,6 @@
 //! Words for what happened: journal entries, dead letters, and the setbacks behind them.
 
-use super::Desk;
+use super::desk::{Desk, Planning};
 use super::fold::key_of;
 use super::unit::{End, Unit};
 use crate::bugs::{self, Bug};
@@ -45,7 +45,7 @@ impl<'a> Note<'a> {
     }
 }
 
-pub fn journal(desk: &Desk<'_>, bound: &Bound, unit: &mut Unit, note: Note<'_>) {
+pub fn journal(desk: &Planning<'_>, bound: &Bound, unit: &mut Unit, note: Note<'_>) {
     let site = desk.site;
     let entry = JournalEntry {
         id: JournalId::from_uuid(&site.ids.next()),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::desk::Desk;
+use super::desk::Planning;
 use super::outcome::{Outcome, put_hold, wait_for_parent};
 use super::unit::Unit;
 use crate::crm::split_ids;
@@ -81,7 +81,7 @@ pub fn agreed(rule: &Rule, side: Side, intended: &IntendedRule) -> Fields {
 
 /// Members whose records are not linked yet keep the rule open, once the others are dealt with.
 pub fn members_wait(
-    desk: &mut Desk<'_>,
+    desk: &mut Planning<'_>,
     bound: &Bound,
     unit: &mut Unit,
     outcome: &Outcome<'_>,

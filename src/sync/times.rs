@@ -25,6 +25,23 @@ pub struct Times {
 }
 
 impl Times {
+    /// For one unit whose times are known beforehand: every rule has those of its record.
+    pub fn of(unit: &Unit, bound: &Bound, edited: &BySide<Option<Timestamp>>) -> Self {
+        let mut times = Self::default();
+        for side in Side::BOTH {
+            let (Some(id), Some(at)) = (unit.records.get(side), *edited.get(side)) else {
+                continue;
+            };
+            let rules = bound.mapping().rules.iter();
+            let edits = rules.map(|rule| ((id.clone(), rule.name.clone()), at));
+            times.edits.extend(edits);
+            if side == Side::Salesforce {
+                times.unmoved.insert(id.clone(), at);
+            }
+        }
+        times
+    }
+
     pub fn modified(&self, unit: &Unit, rule: &str) -> BySide<Option<Timestamp>> {
         BySide::from_fn(|side| {
             let id = unit.records.get(side).clone()?;

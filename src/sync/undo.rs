@@ -5,7 +5,7 @@
 //! rule is held on the two values it then has, so that the next pass does not write them again.
 //! If the write does not happen, both sides still agree, and the hold fits nobody.
 
-use super::desk::Desk;
+use super::desk::Planning;
 use super::outcome::{put_hold, release};
 use super::report::{Note, journal};
 use super::settle::{value, whole};
@@ -20,7 +20,7 @@ use crate::pipeline::{at_rest, rule_fields};
 /// The reason of a write that takes another one back.
 pub const UNDONE: &str = "undone";
 
-pub fn plan(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit, rows: &[PlannedWrite]) {
+pub fn plan(desk: &mut Planning<'_>, bound: &Bound, unit: &mut Unit, rows: &[PlannedWrite]) {
     if unit.link_state() != Some(LinkState::Linked) {
         return unit.finish(End::Done);
     }
@@ -60,7 +60,7 @@ fn archive(bound: &Bound, unit: &mut Unit, row: &PlannedWrite) {
 }
 
 fn update(
-    desk: &mut Desk<'_>,
+    desk: &mut Planning<'_>,
     bound: &Bound,
     unit: &mut Unit,
     row: &PlannedWrite,
@@ -111,7 +111,7 @@ fn holds(bound: &Bound, rule: &Rule, side: Side, now: &Fields, wrote: &Fields) -
 }
 
 fn go_back(
-    desk: &mut Desk<'_>,
+    desk: &mut Planning<'_>,
     bound: &Bound,
     unit: &mut Unit,
     rule: &Rule,

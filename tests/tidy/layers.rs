@@ -42,6 +42,7 @@ pub const FLOORS: &[(&str, &[&str])] = &[
         "explain",
         &["model", "mapping", "merge", "store", "pipeline"],
     ),
+    ("cases", &["model", "mapping", "merge", "pipeline", "sync"]),
     (
         "delivery",
         &[
@@ -73,6 +74,7 @@ pub const FLOORS: &[(&str, &[&str])] = &[
             "pipeline",
             "sources",
             "sync",
+            "cases",
             "delivery",
             "api",
         ],

@@ -150,7 +150,11 @@ impl Bound {
         match &rule.shape {
             Shape::Fields(_) | Shape::Table(_) | Shape::Money(_) => {
                 let other = |value| self.carry(rule, side, present, value, refs);
-                matches!((other(held), other(value)), (Ok(left), Ok(right)) if left == right)
+                match (other(held), other(value)) {
+                    // What is dropped on the way back looks like a blank, and is none.
+                    (Ok(left), Ok(right)) => left == right && right.is_blank() == value.is_blank(),
+                    (Err(_), _) | (_, Err(_)) => false,
+                }
             }
             Shape::FullName | Shape::Owner(_) | Shape::Reference(_) | Shape::Computed(_) => false,
         }

@@ -92,18 +92,10 @@ impl Bound {
         Some(key).filter(|key| !key.is_empty())
     }
 
-    fn kind(&self, side: Side, field: &str) -> Option<&FieldKind> {
-        self.objects
-            .get(side)
-            .fields
-            .get(field)
-            .map(|schema| &schema.kind)
-    }
-
     fn fold(&self, rule: &MatchRule) -> Fold {
         let kinds = [
-            self.kind(Side::HubSpot, &rule.hubspot),
-            self.kind(Side::Salesforce, &rule.salesforce),
+            self.field_kind(Side::HubSpot, &rule.hubspot),
+            self.field_kind(Side::Salesforce, &rule.salesforce),
         ];
         if kinds.contains(&Some(&FieldKind::Email)) {
             return Fold::Email;
@@ -118,8 +110,8 @@ impl Bound {
 
     fn numeric(&self, rule: &MatchRule) -> bool {
         [
-            self.kind(Side::HubSpot, &rule.hubspot),
-            self.kind(Side::Salesforce, &rule.salesforce),
+            self.field_kind(Side::HubSpot, &rule.hubspot),
+            self.field_kind(Side::Salesforce, &rule.salesforce),
         ]
         .into_iter()
         .flatten()

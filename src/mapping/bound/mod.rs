@@ -23,8 +23,8 @@ use super::fault::Fault;
 use super::rule::{Reference, ReferenceEnd, Rule};
 use super::types::Mapping;
 use crate::model::{
-    AssociationRead, BySide, HoldReason, Junction, LinkId, ObjectSchema, Owner, Problem, RecordId,
-    RecordKey, RoleRead, Side, Ties,
+    AssociationRead, BySide, FieldKind, Fields, HoldReason, Junction, LinkId, ObjectSchema, Owner,
+    Problem, Raw, RecordId, RecordKey, RoleRead, Side, Ties,
 };
 use slot::Plan;
 
@@ -68,6 +68,15 @@ impl Bound {
         self.reads.get(side)
     }
 
+    /// A record of that side with every field blank that is read of it, references included.
+    pub fn blank_record(&self, side: Side) -> Fields {
+        let fields = self.read_fields(side).iter().cloned();
+        let rules = self.mapping.associations();
+        let references = rules.filter_map(|rule| self.reference_field(rule, side));
+        let names = fields.chain(references);
+        names.map(|name| (name, Raw::Null)).collect()
+    }
+
     /// Of these, the fields that can tell of something new: all but the stamps of the last edit.
     pub fn told_fields(&self, side: Side) -> impl Iterator<Item = &String> {
         self.read_fields(side)
@@ -78,6 +87,27 @@ impl Bound {
     /// The object's own name on the platform.
     pub fn object(&self, side: Side) -> &str {
         &self.objects.get(side).name
+    }
+
+    /// The type of a field of the object, whether the mapping names it or not.
+    pub fn field_kind(&self, side: Side, field: &str) -> Option<&FieldKind> {
+        let schema = self.objects.get(side).fields.get(field)?;
+        Some(&schema.kind)
+    }
+
+    pub fn field_names(&self, side: Side) -> impl Iterator<Item = &str> {
+        self.objects.get(side).fields.keys().map(String::as_str)
+    }
+
+    /// Those who may own records on that side.
+    pub fn owners(&self, side: Side) -> &[Owner] {
+        self.owners.get(side)
+    }
+
+    /// Whether a rule keeps references under this name on that side.
+    pub fn is_reference_field(&self, side: Side, name: &str) -> bool {
+        let mut rules = self.mapping.associations();
+        rules.any(|rule| rule.writes(side).first().is_some_and(|field| field == name))
     }
 
     /// The pseudo field or lookup that holds a reference's record ids on this side.
