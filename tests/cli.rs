@@ -2,6 +2,8 @@
 //!
 //! Each test runs the binary with an empty environment, so nothing of the machine leaks in.
 
+#[path = "cli/cases.rs"]
+mod cases;
 #[path = "cli/explain.rs"]
 mod explain;
 #[path = "cli/mapping_files.rs"]

@@ -65,8 +65,8 @@ pub fn compare(
             continue;
         };
         for (case, case_then) in suite.cases.iter().zip(&before.cases) {
-            let found = play(now, bound, case.given.clone()).behaviour;
-            let was = play(then, bound_then, case_then.given.clone()).behaviour;
+            let found = play(now, bound, case.given(bound)).behaviour;
+            let was = play(then, bound_then, case_then.given(bound_then)).behaviour;
             compared.cases += 1;
             moved(
                 &mut compared,

@@ -217,3 +217,74 @@ fn text_of(fields: &Fields) -> String {
         false => filled.join(", "),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cases::read_schemas;
+    use crate::mapping::{SourceFile, bind, load};
+
+    fn bound(rule: &str) -> Bound {
+        let text = format!(
+            "mapping: people\nhubspot: contacts\nsalesforce: Contact\nconflict: salesforce\n\
+             first-sync: {{ fill-blanks: salesforce }}\ncreate: never\nrules:\n  {rule}\n"
+        );
+        let path = "people.yaml".to_owned();
+        let loaded = load(&[SourceFile { path, text }], &Default::default()).expect("it loads");
+        let schemas = include_str!("../../mappings/tests/schemas.json");
+        let schemas = read_schemas(schemas).expect("they are schemas");
+        bind(&loaded.mappings[0], &schemas).expect("it fits")
+    }
+
+    fn record(fields: &[(&str, Option<&str>)]) -> Fields {
+        let raw = |text: &Option<&str>| text.map_or(Raw::Null, Raw::text);
+        let fields = fields.iter();
+        fields
+            .map(|(name, text)| ((*name).to_owned(), raw(text)))
+            .collect()
+    }
+
+    #[test]
+    fn a_write_that_would_be_followed_by_another_is_found() {
+        let bound = bound(
+            "phone: { to: Phone, as: 'phone(country ?? \"US\")' }\n  country: MailingCountry",
+        );
+        let rule = bound.mapping().rule("phone").expect("it is there");
+        // Read with another country over there, the number that was written is another number.
+        let number = "(415) 555-0100";
+        let here = record(&[("phone", Some(number)), ("country", Some("Atlantis"))]);
+        let there = record(&[("Phone", None), ("MailingCountry", None)]);
+        let found = settled(&bound, rule, &BySide::new(here.clone(), there));
+        let why = found.expect_err("it is written again");
+        assert!(why.contains("although nobody changed anything"), "{why}");
+        let other = facing(rule, Side::HubSpot, &here);
+        let found = settled(&bound, rule, &BySide::new(here, other));
+        assert_eq!(found, Ok(Some("Phone \"4155550100\"".to_owned())));
+    }
+
+    #[test]
+    fn a_value_that_comes_back_as_another_is_shown_and_breaks_nothing() {
+        let bound = bound(
+            "interests: { to: Interests__c, values: { analytics: Research, training: { to: \
+             Research, direction: to-salesforce } }, otherwise: drop, conflict: union }",
+        );
+        let laws = laws(&bound);
+        assert_eq!(laws.broken, []);
+        let values: Vec<&str> = laws.changed.iter().map(|one| one.value.as_str()).collect();
+        assert!(values.contains(&"interests \"automation\""), "{values:?}");
+    }
+
+    #[test]
+    fn a_value_that_is_dropped_on_the_way_back_is_written_over_a_blank() {
+        let bound = bound(
+            "hs_analytics_source: { to: LeadSource, direction: to-salesforce, \
+             values: { OFFLINE: Other }, otherwise: drop }",
+        );
+        let sent = laws(&bound).sent;
+        let one = sent.iter().find(|sent| sent.value.contains("OFFLINE"));
+        assert_eq!(
+            one.map(|one| one.becomes.as_str()),
+            Some("LeadSource \"Other\"")
+        );
+    }
+}

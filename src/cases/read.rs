@@ -8,8 +8,8 @@ use super::behaviour::Behaviour;
 use crate::mapping::tree::{self, Body, Entry, Most, Node};
 use crate::mapping::{At, Bound, Fault, References, SourceFile, id18};
 use crate::model::{
-    BySide, FieldKind, Fields, Halves, HoldReason, LinkId, MappingName, Raw, RecordId, RecordKey,
-    Side, Timestamp,
+    Bases, BySide, FieldKind, Fields, Halves, HoldReason, LinkId, MappingName, Raw, RecordId,
+    RecordKey, Side, Timestamp,
 };
 use crate::pipeline::rule_fields;
 use crate::sync::Given;
@@ -42,11 +42,47 @@ pub struct Suite {
 pub struct Case {
     pub name: String,
     pub at: At,
-    pub given: Given,
+    /// The fields that are named, on each side that has a record.
+    sides: BySide<Option<Fields>>,
+    /// What both held when they last agreed, where that is not what they hold now.
+    base: Option<BySide<Fields>>,
+    edited: BySide<Option<Timestamp>>,
+    references: References,
     /// `None`: nobody has said yet.
     pub expect: Option<Behaviour>,
     /// Where `expect` stands, if it does.
     pub expect_at: Option<At>,
+}
+
+impl Case {
+    /// The whole records, for the planner: what is not named is blank.
+    pub fn given(&self, bound: &Bound) -> Given {
+        let sides = BySide::from_fn(|side| {
+            let mut fields = bound.blank_record(side);
+            fields.extend(self.sides.get(side).clone()?);
+            Some(fields)
+        });
+        let mut given = Given {
+            sides,
+            bases: Bases::new(),
+            edited: self.edited,
+            references: self.references.clone(),
+        };
+        let pair = (&given.sides.hubspot, &given.sides.salesforce);
+        if let (Some(base), (Some(hubspot), Some(salesforce))) = (&self.base, pair) {
+            let mut then = BySide::new(hubspot.clone(), salesforce.clone());
+            for side in Side::BOTH {
+                then.get_mut(side).extend(base.get(side).clone());
+            }
+            for rule in &bound.mapping().rules {
+                let sides = BySide::from_fn(|side| rule_fields(rule, side, then.get(side)));
+                let rule_hash = rule.hash.clone();
+                let halves = Halves { sides, rule_hash };
+                given.bases.insert(rule.name.clone(), halves);
+            }
+        }
+        given
+    }
 }
 
 /// Reads one file.
@@ -133,9 +169,7 @@ impl Reader {
         };
         let sides = BySide::from_fn(|side| {
             let given = node.get(side.as_str())?;
-            let mut fields = bound.blank_record(side);
-            fields.extend(self.fields(given, bound, side));
-            Some(fields)
+            Some(self.fields(given, bound, side))
         });
         if sides.hubspot.is_none() && sides.salesforce.is_none() {
             self.error(
@@ -143,15 +177,11 @@ impl Reader {
                 "a case gives a record: `hubspot:`, `salesforce:` or both",
             );
         }
-        let mut given = Given {
-            sides,
-            references: self.links(node.get("links")),
-            ..Given::default()
-        };
-        self.base(node, bound, &mut given);
-        if let Some(edited) = node.get("edited") {
-            self.keys(edited, "edited", &Side::BOTH.map(Side::as_str));
-            given.edited = BySide::from_fn(|side| self.time(edited.get(side.as_str())?));
+        let base = node.get("base").map(|base| self.base(base, bound, &sides));
+        let mut edited = BySide::default();
+        if let Some(times) = node.get("edited") {
+            self.keys(times, "edited", &Side::BOTH.map(Side::as_str));
+            edited = BySide::from_fn(|side| self.time(times.get(side.as_str())?));
         }
         let (at, value) = match node.entries().iter().find(|entry| entry.key == "expect") {
             Some(entry) => (Some(entry.at.clone()), Some(&entry.value)),
@@ -160,35 +190,30 @@ impl Reader {
         Some(Case {
             name,
             at: node.at.clone(),
-            given,
+            sides,
+            base,
+            edited,
+            references: self.links(node.get("links")),
             expect: value.and_then(|value| self.behaviour(value, bound)),
             expect_at: at,
         })
     }
 
-    /// What both sides held when they last agreed: as now, but for what is listed.
-    fn base(&mut self, node: &Node, bound: &Bound, given: &mut Given) {
-        let Some(base) = node.get("base") else {
-            return;
-        };
-        self.keys(base, "base", &Side::BOTH.map(Side::as_str));
-        let (Some(hubspot), Some(salesforce)) = (&given.sides.hubspot, &given.sides.salesforce)
-        else {
-            return self.error(base, "only a pair of two records has a base");
-        };
-        let mut then = BySide::new(hubspot.clone(), salesforce.clone());
-        for side in Side::BOTH {
-            if let Some(fields) = base.get(side.as_str()) {
-                let fields = self.fields(fields, bound, side);
-                then.get_mut(side).extend(fields);
-            }
+    /// What both sides held when they last agreed, where that is not what they hold now.
+    fn base(
+        &mut self,
+        node: &Node,
+        bound: &Bound,
+        sides: &BySide<Option<Fields>>,
+    ) -> BySide<Fields> {
+        self.keys(node, "base", &Side::BOTH.map(Side::as_str));
+        if sides.hubspot.is_none() || sides.salesforce.is_none() {
+            self.error(node, "only a pair of two records has a base");
         }
-        for rule in &bound.mapping().rules {
-            let sides = BySide::from_fn(|side| rule_fields(rule, side, then.get(side)));
-            let rule_hash = rule.hash.clone();
-            let halves = Halves { sides, rule_hash };
-            given.bases.insert(rule.name.clone(), halves);
-        }
+        BySide::from_fn(|side| {
+            let fields = node.get(side.as_str());
+            fields.map_or_else(Fields::new, |fields| self.fields(fields, bound, side))
+        })
     }
 
     fn fields(&mut self, node: &Node, bound: &Bound, side: Side) -> Fields {

@@ -191,7 +191,7 @@ fn refuse(texts: &[SourceFile], faults: &[Fault], output: &Output) -> Outcome {
 fn play_all(site: &Site, suite: &Suite) -> Played {
     let cases = suite.cases.iter().map(|case| {
         let came = match site.mappings.get(&suite.mapping) {
-            Some(bound) => play(site, bound, case.given.clone()),
+            Some(bound) => play(site, bound, case.given(bound)),
             // A suite is read for a mapping that is there.
             None => cases::Came::default(),
         };

@@ -5,6 +5,7 @@
 
 mod allocation;
 mod canon;
+mod cases;
 mod cli;
 mod cursor;
 mod expression;

@@ -14,4 +14,5 @@ mod plans;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod runs;
+mod schemas;
 mod staying;
