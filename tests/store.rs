@@ -26,3 +26,5 @@ mod random;
 mod records;
 #[path = "store/setup.rs"]
 mod setup;
+#[path = "store/shadow.rs"]
+mod shadow;

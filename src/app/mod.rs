@@ -21,7 +21,7 @@ use crate::model::{BySide, Class, Failure, MappingName, RunId, Side, Task, Times
 use crate::pipeline::{LANE, Lane, Site};
 use crate::sources::{self, Pace};
 use crate::store::{Changes, Claimed, Mark, RunRow, Store, StoreError};
-use crate::sync::{self, Desk, Frozen, Planning, Tally};
+use crate::sync::{self, Desk, Mode, Planning, Tally};
 
 pub use plan_file::{NotAPlan, PlanFile, fields_json, row_json};
 pub use setup::{
@@ -96,6 +96,9 @@ impl Engine {
             hubspot,
             salesforce,
         };
+        if !options.mode.writes() {
+            crms.refuse_writes();
+        }
         let schemas = read_schemas(&crms, &mappings).await?;
         check_accounts(&store, &workspace, &schemas.accounts).await?;
         check_plan(&options.mode, &schemas.accounts)?;
@@ -170,9 +173,7 @@ impl Engine {
         let now = self.site.clock.now();
         let since = self.looked_through;
         if since.is_none_or(|at| now.millis_since(at) >= LOOK_THROUGH_MILLIS) {
-            lane.wake_overdue(&self.site.workspace).await?;
-            let kept = now.plus_millis(-self.options.journal_millis);
-            order::prune_journal(lane, &self.site, kept).await?;
+            order::look_through(lane, &self.site, &self.options).await?;
             self.looked_through = Some(now);
         }
         let batch = self.crms.rows(Side::HubSpot);
@@ -459,9 +460,9 @@ impl Engine {
         self.crms.calls()
     }
 
-    /// The plan that this run keeps to, and what became of each of its rows so far.
-    pub fn frozen(&self) -> Option<&Frozen> {
-        self.options.mode.frozen()
+    /// Whether this run writes, and the plan it keeps to with what became of each of its rows so far.
+    pub fn mode(&self) -> &Mode {
+        &self.options.mode
     }
 
     /// When the next piece of work other than looking for changes is due: records, and backfills

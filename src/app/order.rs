@@ -1,13 +1,16 @@
 //! What an engine puts in order when it takes the lane, before its first attempt.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::Engine;
+use super::{Engine, Options};
 use crate::mapping::{self, Mapping, SourceFile};
-use crate::model::{Cause, MappingName, Revision, Side, Task, Timestamp};
+use crate::model::{
+    Cause, IntentKind, MappingName, RecordId, RecordKey, Revision, Side, Task, Timestamp,
+};
 use crate::pipeline::{Lane, Site};
 use crate::sources;
-use crate::store::{Changes, Mark, StoreError, journal_kept_from};
+use crate::store::{Changes, Mark, ShadowState, ShadowWrite, StoreError, journal_kept_from};
+use crate::sync::Mode;
 
 impl Engine {
     /// Records which mapping revisions run now, what that means for what was read before, and
@@ -82,16 +85,98 @@ impl Engine {
     }
 }
 
+/// What is to be done once an hour: work that waits too long for a parent is woken, what is not to
+/// be kept any longer goes, and what others may have written meanwhile is looked at.
+pub(super) async fn look_through(
+    lane: &Lane,
+    site: &Site,
+    options: &Options,
+) -> Result<(), StoreError> {
+    lane.wake_overdue(&site.workspace).await?;
+    let kept = site.clock.now().plus_millis(-options.journal_millis);
+    prune_journal(lane, site, kept).await?;
+    site.store.shadow_prune(&site.workspace, kept).await?;
+    match options.mode {
+        Mode::Shadow => shadowed(lane, site, ShadowState::Open).await,
+        Mode::Write => shadowed(lane, site, ShadowState::TakenOver).await,
+        Mode::Observe | Mode::Apply(_) | Mode::Rehearse(_) => Ok(()),
+    }
+}
+
+/// Rows of one page.
+const PAGE: u32 = 1_000;
+
+/// Marks both records of what a run that observed would have written and is still open, and leaves
+/// the rows in this state.
+async fn shadowed(lane: &Lane, site: &Site, state: ShadowState) -> Result<(), StoreError> {
+    let (store, ws, now) = (&site.store, &site.workspace, site.clock.now());
+    let ever = (Timestamp::from_micros(0), now.plus_millis(1));
+    let mut after: Option<String> = None;
+    loop {
+        let from = after.as_deref();
+        let open = Some(ShadowState::Open);
+        let rows = store.shadow_since(ws, ever, open, from, PAGE).await?;
+        let Some(last) = rows.last() else {
+            return Ok(());
+        };
+        after = Some(last.id.clone());
+        let mut changes = Changes::default();
+        for (key, cause) in pairs_of(site, &rows).await? {
+            changes.marks.push(Mark {
+                task: Task::Record(key),
+                cause,
+                not_before: now,
+            });
+        }
+        if state != ShadowState::Open {
+            changes.shadow = rows;
+            for row in &mut changes.shadow {
+                row.state = state;
+                row.ended_at = Some(now);
+            }
+        }
+        lane.commit(changes).await?;
+    }
+}
+
+/// Both records of the pairs that the rows are about.
+async fn pairs_of(
+    site: &Site,
+    rows: &[ShadowWrite],
+) -> Result<BTreeSet<(RecordKey, Cause)>, StoreError> {
+    let (store, ws) = (&site.store, &site.workspace);
+    let mut found = BTreeSet::new();
+    let mut by_place: BTreeMap<(&MappingName, Side), Vec<RecordId>> = BTreeMap::new();
+    for row in rows {
+        let side = match row.kind {
+            IntentKind::Create => row.side.other(),
+            IntentKind::Update | IntentKind::Associate | IntentKind::Archive => row.side,
+        };
+        let place = by_place.entry((&row.mapping, side)).or_default();
+        place.push(row.record.clone());
+    }
+    for ((mapping, side), ids) in by_place {
+        let key = |side: Side, id: &RecordId| RecordKey {
+            mapping: mapping.clone(),
+            side,
+            id: id.clone(),
+        };
+        found.extend(ids.iter().map(|id| (key(side, id), Cause::Follow)));
+        for link in store.links_by_record(ws, mapping, side, &ids).await? {
+            let other = side.other();
+            let partner = link.records.get(other).as_ref();
+            found.extend(partner.map(|id| (key(other, id), Cause::Follow)));
+        }
+    }
+    Ok(found)
+}
+
 /// Old entries go a part at a time, so that no statement takes long.
 const PRUNED_AT_ONCE: u32 = 5_000;
 const PRUNES: usize = 20;
 
 /// Removes what the journal is not to keep any longer; the rest of a very long one goes next time.
-pub(super) async fn prune_journal(
-    lane: &Lane,
-    site: &Site,
-    before: Timestamp,
-) -> Result<(), StoreError> {
+async fn prune_journal(lane: &Lane, site: &Site, before: Timestamp) -> Result<(), StoreError> {
     let (store, ws) = (&site.store, &site.workspace);
     for nth in 0..PRUNES {
         let oldest = store.journal_oldest(ws).await?;

@@ -65,7 +65,7 @@ pub(super) async fn next(
     // Under pressure an attempt takes on as many batches as ever, so fewer records.
     let limit = u32::try_from(BATCHES * crms.rows(Side::HubSpot)).unwrap_or(CLAIM_LIMIT);
     match mode {
-        Mode::Write => {}
+        Mode::Write | Mode::Shadow => {}
         Mode::Observe | Mode::Apply(_) | Mode::Rehearse(_) => {
             if let Some(asked) = lane.claim_asked(limit).await? {
                 return Ok(Some(asked));

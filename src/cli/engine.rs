@@ -48,8 +48,8 @@ pub struct Ready {
 }
 
 /// Brings both CRMs in step once and prints the summary.
-pub async fn sync_once(ready: Ready, output: &Output) -> anyhow::Result<Outcome> {
-    let ended = sync(ready, Course::UntilQuiet(HORIZON_MILLIS), output).await?;
+pub async fn sync_once(ready: Ready, mode: Mode, output: &Output) -> anyhow::Result<Outcome> {
+    let ended = sync(ready, mode, Course::UntilQuiet(HORIZON_MILLIS), output).await?;
     Ok(if ended.told || ended.blind {
         Outcome::Failed
     } else {
@@ -58,8 +58,8 @@ pub async fn sync_once(ready: Ready, output: &Output) -> anyhow::Result<Outcome>
 }
 
 /// Keeps both CRMs in step until it is told to stop, which is how it is meant to end.
-pub async fn sync_on(ready: Ready, output: &Output) -> anyhow::Result<Outcome> {
-    sync(ready, Course::UntilTold, output).await?;
+pub async fn sync_on(ready: Ready, mode: Mode, output: &Output) -> anyhow::Result<Outcome> {
+    sync(ready, mode, Course::UntilTold, output).await?;
     Ok(Outcome::Done)
 }
 
@@ -70,10 +70,10 @@ struct Ended {
     blind: bool,
 }
 
-async fn sync(ready: Ready, course: Course, output: &Output) -> anyhow::Result<Ended> {
+async fn sync(ready: Ready, mode: Mode, course: Course, output: &Output) -> anyhow::Result<Ended> {
     let started = ready.data.now();
     let mut stop: Stop = Box::pin(told_to_stop());
-    let (mut engine, store, told) = open_unless(&mut stop, ready, Mode::Write, course).await?;
+    let (mut engine, store, told) = open_unless(&mut stop, ready, mode, course).await?;
     let ended = match told {
         true => Ok(true),
         false => drive(&mut engine, &mut stop, course).await,

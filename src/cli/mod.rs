@@ -24,6 +24,7 @@ mod files;
 mod held;
 mod links;
 mod memory;
+mod observed;
 pub mod output;
 mod page;
 mod plan;
@@ -105,6 +106,7 @@ async fn dispatch(
         Command::Demo(args) => Box::pin(demo::run(args)).await.map(Outcome::Code),
         Command::Sim(args) => Box::pin(sim::run(args)).await.map(Outcome::Code),
         Command::Sync(args) => Box::pin(sync::run(args, environment, output)).await,
+        Command::Observed(args) => Box::pin(observed::run(args, output)).await,
         Command::Plan(args) => Box::pin(plan::run(args, environment, output)).await,
         Command::Apply(args) => Box::pin(apply::run(args, environment, output)).await,
         Command::Undo(args) => Box::pin(undo::run(args, environment, output)).await,

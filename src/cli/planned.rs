@@ -44,7 +44,7 @@ pub async fn find_out(mut ready: Ready, mode: Mode) -> anyhow::Result<Found> {
         false => drive(&mut engine, &mut stop, course).await,
     };
     let rest = RunReport::of(&engine, started).await;
-    let rows = engine.frozen().map(|frozen| frozen.rows().to_vec());
+    let rows = engine.mode().frozen().map(|frozen| frozen.rows().to_vec());
     let report = match &rest {
         Ok(rest) => Some(PlanReport::of(&engine, &linked, rest).await),
         Err(_) => None,
@@ -142,7 +142,7 @@ pub async fn carry_out(
         true => Ok(true),
         false => drive(&mut engine, &mut stop, course).await,
     };
-    let rows = engine.frozen().map(|frozen| frozen.rows().to_vec());
+    let rows = engine.mode().frozen().map(|frozen| frozen.rows().to_vec());
     let report = ApplyReport {
         rows: rows.unwrap_or_default(),
         run: engine.site().run.clone(),

@@ -9,7 +9,7 @@ use crate::app::Engine;
 use crate::model::{Failure, LinkState, Task, Timestamp};
 use crate::pipeline::LANE;
 use crate::store::{Claimed, ConflictState, DeadLetterState, QueueCounts, StoreError, Summary};
-use crate::sync::Tally;
+use crate::sync::{Mode, Tally};
 
 use super::engine::{calls, is_blind_source, waiting};
 use super::memory::max_rss_bytes;
@@ -30,6 +30,7 @@ pub struct RunReport {
     /// Sources that could not read their CRM.
     blind: Vec<Claimed>,
     elapsed_ms: i64,
+    observes: bool,
 }
 
 impl RunReport {
@@ -48,6 +49,7 @@ impl RunReport {
             rest,
             blind: sources.into_iter().filter(is_blind_source).collect(),
             elapsed_ms: site.clock.now().millis_since(started),
+            observes: matches!(engine.mode(), Mode::Shadow),
         })
     }
 
@@ -164,7 +166,9 @@ impl RunReport {
 
     fn head(&self, stopped: bool) -> String {
         let asks = self.dead_letters() + self.holds() + self.open_conflicts();
-        if self.is_blind() {
+        if self.observes {
+            "Nothing was written; `tandem observed` shows what would have been.".to_owned()
+        } else if self.is_blind() {
             format!("Not in step. {}", printable(&self.blind_spots()))
         } else if stopped {
             "Stopped; the next run goes on from here.".to_owned()

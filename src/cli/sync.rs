@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::app::JOURNAL_DAYS;
 use crate::config::{Credentials, Environment};
+use crate::sync::Mode;
 
 use super::arguments::{DataArgs, MappingsArgs};
 use super::data::Data;
@@ -17,6 +18,10 @@ pub struct SyncArgs {
     /// stays up and syncs on, until Ctrl-C or SIGTERM.
     #[arg(long)]
     once: bool,
+    /// Write nothing to either CRM, not even by mistake: note what would be written and what came of
+    /// it by other hands, for `tandem observed`.
+    #[arg(long)]
+    observe: bool,
     /// Keep what `explain` and `undo` need for this many days.
     #[arg(long, value_name = "DAYS", default_value_t = JOURNAL_DAYS,
           value_parser = clap::value_parser!(i64).range(1..=3_650))]
@@ -87,9 +92,14 @@ pub async fn run(
 ) -> anyhow::Result<Outcome> {
     let mut ready = args.run.prepare(environment, true).await?;
     ready.journal_days = args.keep_journal;
-    if args.once {
-        Box::pin(engine::sync_once(ready, output)).await
+    let mode = if args.observe {
+        Mode::Shadow
     } else {
-        Box::pin(engine::sync_on(ready, output)).await
+        Mode::Write
+    };
+    if args.once {
+        Box::pin(engine::sync_once(ready, mode, output)).await
+    } else {
+        Box::pin(engine::sync_on(ready, mode, output)).await
     }
 }

@@ -79,6 +79,13 @@ impl Question {
 pub type Tied = BTreeMap<(RecordId, String), Vec<Association>>;
 
 impl Crms {
+    /// No write leaves from now on: what a run does that only looks is proved here, and not by what
+    /// it asks for.
+    pub fn refuse_writes(&self) {
+        self.hubspot.line().refuse_writes();
+        self.salesforce.line().refuse_writes();
+    }
+
     /// Writes from now on leave before this moment or not at all, whatever is to be done first.
     pub fn send_before(&self, until: Timestamp) {
         self.hubspot.line().send_before(until);

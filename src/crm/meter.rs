@@ -75,6 +75,8 @@ struct Inner {
     stale: bool,
     /// Writes do not leave later than this; `None` where nobody said so.
     send_before: Option<Timestamp>,
+    /// No write leaves at all.
+    read_only: bool,
     /// Time that went by while calls were under way.
     busy_millis: i64,
 }
@@ -145,12 +147,23 @@ impl Line {
     /// what it decided before.
     fn in_time(&self) -> Result<(), CrmError> {
         let now = self.clock.now();
-        let late = self.lock().send_before.is_some_and(|until| now > until);
+        let inner = self.lock();
+        if inner.read_only {
+            return Err(CrmError::bad_request(
+                "a run that only looks was about to write",
+            ));
+        }
+        let late = inner.send_before.is_some_and(|until| now > until);
         if late && !bugs::on(Bug::ExpiredCallSent) {
             let why = "the moment to write had passed before the call was made";
             return Err(CrmError::unsent(why));
         }
         Ok(())
+    }
+
+    /// No write leaves from now on, whatever is asked for.
+    pub fn refuse_writes(&self) {
+        self.lock().read_only = true;
     }
 
     /// Writes from now on leave before this moment or not at all.

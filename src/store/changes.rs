@@ -12,6 +12,7 @@ use crate::model::{
 use super::review::{
     Approval, ConflictClose, ConflictRow, DeadLetter, DeadLetterClose, JournalEntry, RunRow,
 };
+use super::shadow::ShadowWrite;
 
 /// Everything one transaction applies. Within a list, a later entry for the same row wins, except
 /// for marks, which add up.
@@ -48,6 +49,8 @@ pub struct Changes {
     pub dead_letters_closed: Vec<DeadLetterClose>,
     pub approvals: Vec<Approval>,
     pub approvals_used: Vec<ApprovalId>,
+    /// Put by id.
+    pub shadow: Vec<ShadowWrite>,
     pub run: Option<RunRow>,
 }
 
@@ -76,6 +79,7 @@ impl Changes {
         self.dead_letters_closed.extend(other.dead_letters_closed);
         self.approvals.extend(other.approvals);
         self.approvals_used.extend(other.approvals_used);
+        self.shadow.extend(other.shadow);
         self.run = other.run.or(self.run.take());
     }
 }

@@ -20,7 +20,7 @@ use super::review::{DeadLetterOf, RunRow};
 use super::rows::{
     AliasDb, ApprovalDb, BasesDb, BlockRow, ConflictCloseRow, ConflictDb, CountDb, CursorDb,
     DeadCloseRow, DeadLetterDb, FinishRow, HoldCloseRow, HoldDb, IntentDb, JournalDb, KeyPutRow,
-    KeyRow, LinkDb, MarkRow, RetryRow, TombstoneDb, ids, task_key,
+    KeyRow, LinkDb, MarkRow, RetryRow, ShadowDb, TombstoneDb, ids, task_key,
 };
 use super::seam::{Deed, Seam};
 use super::sql;
@@ -235,6 +235,11 @@ impl<'a> Steps<'a> {
             row.entry_id.clone()
         });
         self.rows(&sql::review::JOURNAL_PUT, &rows);
+        let shadow = std::mem::take(&mut changes.shadow);
+        let rows = latest(shadow.into_iter().map(ShadowDb::of), |row| {
+            row.shadow_id.clone()
+        });
+        self.rows(&sql::shadow::SHADOW_PUT, &rows);
         let closed: Vec<ConflictCloseRow> = changes
             .conflicts_closed
             .iter()

@@ -20,6 +20,7 @@ mod review;
 mod rows;
 mod seam;
 mod setup;
+mod shadow;
 mod sql;
 
 pub use changes::{
@@ -40,6 +41,7 @@ pub use review::{
 };
 pub use seam::{Deed, Reply, Seam, Watch};
 pub use setup::{Connection, RevisionText};
+pub use shadow::{ShadowState, ShadowWrite};
 
 use crate::clock::Clock;
 

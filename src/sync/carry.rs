@@ -1,7 +1,7 @@
 //! Carries a planned batch out: commit what needs no call, then write, then store the verdicts.
 
 use super::audit;
-use super::desk::Desk;
+use super::desk::{Desk, Mode};
 use super::frozen;
 use super::load;
 use super::observe;
@@ -9,6 +9,7 @@ use super::passage;
 use super::plan;
 use super::report;
 use super::settle::unblock_children;
+use super::shadow;
 use super::unit::{Batch, End, Unit};
 use super::write;
 use crate::bugs::{self, Bug};
@@ -27,6 +28,8 @@ pub async fn carry_out(
         for unit in batch.units.iter_mut().filter(over) {
             audit::end_with_pair(desk, bound, unit);
         }
+    } else if matches!(desk.mode, Mode::Shadow) {
+        shadow::keep(desk, bound, &mut batch).await?;
     } else {
         observe::note(desk, bound, &mut batch);
     }

@@ -90,6 +90,9 @@ pub enum Mode {
     Write,
     /// Plans and writes nothing; what would be written is kept in the tally.
     Observe,
+    /// The same for as long as it runs: what would be written is kept in the store, and what came of
+    /// it by other hands.
+    Shadow,
     /// Writes what this plan says and nothing else.
     Apply(Frozen),
     /// As [`Mode::Apply`], but nothing is sent: it shows what would come of the plan.
@@ -101,7 +104,7 @@ impl Mode {
     pub const fn writes(&self) -> bool {
         match self {
             Self::Write | Self::Apply(_) => true,
-            Self::Observe | Self::Rehearse(_) => false,
+            Self::Observe | Self::Shadow | Self::Rehearse(_) => false,
         }
     }
 
@@ -110,6 +113,7 @@ impl Mode {
         match self {
             Self::Write => "sync",
             Self::Observe | Self::Rehearse(_) => "plan",
+            Self::Shadow => "observe",
             Self::Apply(frozen) if frozen.is_undo() => "undo",
             Self::Apply(_) => "apply",
         }

@@ -172,14 +172,14 @@ impl Mode {
     /// The plan that this run has to keep to.
     pub fn frozen(&self) -> Option<&Frozen> {
         match self {
-            Self::Write | Self::Observe => None,
+            Self::Write | Self::Observe | Self::Shadow => None,
             Self::Apply(frozen) | Self::Rehearse(frozen) => Some(frozen),
         }
     }
 
     fn frozen_mut(&mut self) -> Option<&mut Frozen> {
         match self {
-            Self::Write | Self::Observe => None,
+            Self::Write | Self::Observe | Self::Shadow => None,
             Self::Apply(frozen) | Self::Rehearse(frozen) => Some(frozen),
         }
     }

@@ -42,6 +42,7 @@ mod roles;
 mod screen;
 mod sets;
 mod settle;
+mod shadow;
 mod single;
 mod survivor;
 mod times;

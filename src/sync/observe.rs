@@ -6,6 +6,7 @@ use super::desk::Desk;
 use super::unit::{Batch, Unit, Write};
 use crate::mapping::Bound;
 use crate::model::{BySide, IntentKind, MappingName, PlannedWrite, RecordId, Side};
+use crate::store::ConflictRow;
 
 /// Where a write goes: nothing is planned twice for one place, the latest plan counts.
 type Place = (MappingName, Side, IntentKind, Option<RecordId>, String);
@@ -35,22 +36,14 @@ impl Planned {
 }
 
 /// Keeps what would be written and sends nothing. A record that would be created is as good as
-/// done; its link is not kept, because it has only one end.
+/// done.
 pub fn note(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) {
     let mut news: Vec<Write> = Vec::new();
     for unit in batch.open() {
-        // Its intent stays open, for a run that writes.
-        unit.restores.clear();
-        for write in std::mem::take(&mut unit.writes) {
+        for write in unsent(unit) {
             let mut new = false;
             for row in planned(bound, unit, &write) {
                 new |= desk.tally.planned.put(row);
-            }
-            if write.kind == IntentKind::Create {
-                unit.link_dirty = false;
-                unit.link = None;
-                unit.changes.holds.clear();
-                unit.changes.journal.clear();
             }
             news.extend(new.then_some(write));
         }
@@ -58,8 +51,25 @@ pub fn note(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) {
     desk.tally.forecast.add(bound, &news);
 }
 
+/// Takes out what would have been sent. What a write would have put back stays open, for a run that
+/// writes, and a record that would have been created leaves nothing behind.
+pub fn unsent(unit: &mut Unit) -> Vec<Write> {
+    unit.restores.clear();
+    let writes = std::mem::take(&mut unit.writes);
+    // Nobody has lost what was not written over.
+    let undecided = |conflict: &ConflictRow| conflict.winner.is_none();
+    unit.changes.conflicts.retain(undecided);
+    if writes.iter().any(|write| write.kind == IntentKind::Create) {
+        unit.link_dirty = false;
+        unit.link = None;
+        unit.changes.holds.clear();
+        unit.changes.journal.clear();
+    }
+    writes
+}
+
 /// A row for each rule of a write, or one for a record that goes.
-fn planned(bound: &Bound, unit: &Unit, write: &Write) -> Vec<PlannedWrite> {
+pub fn planned(bound: &Bound, unit: &Unit, write: &Write) -> Vec<PlannedWrite> {
     let side = write.side;
     let owned = unit.fields(side).or_else(|| unit.fields(side.other()));
     let row = PlannedWrite {

@@ -46,6 +46,7 @@ mod restarts;
 mod revisions;
 mod roles;
 mod settling;
+mod shadow;
 mod sources;
 mod strict;
 mod tracked;

@@ -74,7 +74,7 @@ pub async fn apply(world: &mut World, plan: &[PlannedWrite]) -> Vec<Row> {
 }
 
 pub async fn carry_out(world: &mut World, frozen: Frozen) -> Vec<Row> {
-    let rows = |world: &World| world.engine().frozen().unwrap().rows().to_vec();
+    let rows = |world: &World| world.engine().mode().frozen().unwrap().rows().to_vec();
     run(world, Mode::Apply(frozen), rows).await
 }
 

@@ -50,7 +50,7 @@ pub async fn take_back(world: &mut World, undo: &Undo) -> (Vec<Row>, RunId) {
     let (writes, _) = plan(world, undo).await;
     run(world, Mode::Apply(Frozen::new(writes)), |world| {
         let engine = world.engine();
-        let rows = engine.frozen().unwrap().rows().to_vec();
+        let rows = engine.mode().frozen().unwrap().rows().to_vec();
         (rows, engine.site().run.clone())
     })
     .await

@@ -7,6 +7,7 @@ mod links;
 mod records;
 mod review;
 mod setup;
+mod shadow;
 mod work;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub(super) use review::{
     ApprovalDb, ConflictCloseRow, ConflictDb, DeadCloseRow, DeadLetterDb, JournalDb, RunDb, SizeDb,
 };
 pub(super) use setup::{ActiveDb, AtDb, ConnectionDb, GateDb, RevisionDb, StoredRevisionDb};
+pub(super) use shadow::ShadowDb;
 pub(super) use work::{
     BlockRow, ClaimDb, FinishRow, HeadDb, LeaseDb, MarkRow, RetryRow, StandingDb, StateDb,
     WaitingDb,

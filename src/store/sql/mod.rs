@@ -9,6 +9,7 @@ pub(super) mod links;
 pub(super) mod records;
 pub(super) mod review;
 pub(super) mod setup;
+pub(super) mod shadow;
 
 use super::db::Dialected;
 
@@ -66,6 +67,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Dialected> {
         records::ALL,
         review::ALL,
         setup::ALL,
+        shadow::ALL,
     ]
     .into_iter()
     .flatten()

@@ -94,6 +94,9 @@ statements! {
             ('tombstones', 'tombstones_time', '100000 100000 25000 12500 2'), \
             ('journal', 'sqlite_autoindex_journal_1', '5000000 5000000 1'), \
             ('journal', 'journal_link', '5000000 5000000 5 1'), \
+            ('shadow_writes', 'sqlite_autoindex_shadow_writes_1', '100000 100000 1'), \
+            ('shadow_writes', 'shadow_writes_record', '100000 100000 25000 2 1'), \
+            ('shadow_writes', 'shadow_writes_first', '100000 100000 2 1'), \
             ('conflicts', 'sqlite_autoindex_conflicts_1', '100000 100000 1'), \
             ('conflicts', 'conflicts_once', '100000 100000 2 1 1'), \
             ('dead_letters', 'sqlite_autoindex_dead_letters_1', '100000 100000 1'), \
