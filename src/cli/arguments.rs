@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    apply, approve, check, conflicts, dead_letters, demo, drift, explain, links, plan, sim, sync,
-    undo,
+    apply, approve, check, conflicts, dead_letters, demo, drift, explain, links, matches, plan,
+    sim, sync, undo,
 };
 
 /// Keeps a HubSpot portal and a Salesforce org in step, both ways, and can explain every value.
@@ -32,6 +32,8 @@ pub enum Command {
     Sim(sim::SimArgs),
     /// Keep both CRMs in step, or with --once bring them in step and end.
     Sync(sync::SyncArgs),
+    /// Before the first write: who pairs with whom, what is missing, doubled or will be refused.
+    Match(matches::MatchArgs),
     /// Show what `sync --once` would write, and write nothing.
     Plan(plan::PlanArgs),
     /// Carry out a plan that `plan --out` made, and write nothing else.

@@ -21,9 +21,11 @@ mod explain;
 mod files;
 mod held;
 mod links;
+mod matches;
 mod memory;
 pub mod output;
 mod page;
+mod patience;
 mod plan;
 mod plan_page;
 mod plan_report;
@@ -103,6 +105,7 @@ async fn dispatch(
         Command::Demo(args) => Box::pin(demo::run(args)).await.map(Outcome::Code),
         Command::Sim(args) => Box::pin(sim::run(args)).await.map(Outcome::Code),
         Command::Sync(args) => Box::pin(sync::run(args, environment, output)).await,
+        Command::Match(args) => Box::pin(matches::run(args, environment, output)).await,
         Command::Plan(args) => Box::pin(plan::run(args, environment, output)).await,
         Command::Apply(args) => Box::pin(apply::run(args, environment, output)).await,
         Command::Undo(args) => Box::pin(undo::run(args, environment, output)).await,

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::app::JOURNAL_DAYS;
+use crate::app::{JOURNAL_DAYS, Lacking};
 use crate::config::{Credentials, Environment};
 
 use super::arguments::{DataArgs, MappingsArgs};
@@ -55,6 +55,7 @@ impl PlaceArgs {
             data,
             max_creates: None,
             journal_days: JOURNAL_DAYS,
+            lacking: Lacking::Refused,
         })
     }
 }

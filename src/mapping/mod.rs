@@ -20,7 +20,7 @@ mod tree;
 mod types;
 mod warn;
 
-pub use bound::{Bound, References, bind};
+pub use bound::{Bound, Counterpart, References, bind};
 pub use canon::id18;
 pub use expression::Expression;
 pub use fault::{At, Fault, Severity};
