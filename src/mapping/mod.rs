@@ -13,6 +13,7 @@ mod keys;
 mod lacks;
 mod load;
 mod poll;
+mod propose;
 mod read;
 mod rule;
 mod schema;
@@ -27,6 +28,7 @@ pub use fault::{At, Fault, Severity};
 pub use lacks::{Lack, lacks};
 pub use load::{Loaded, SourceFile, load};
 pub use poll::Poll;
+pub use propose::{LeftOut, Pair, Proposal, Proposed, propose};
 pub use rule::{
     Cell, Chain, Computed, Conversion, Country, FieldRule, MoneyRule, Otherwise, OwnerRule,
     Reference, ReferenceEnd, Row, Rule, Shape, Table, Unmatched, Values,

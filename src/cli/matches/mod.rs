@@ -6,6 +6,7 @@
 mod found;
 mod gather;
 mod page;
+mod propose;
 mod report;
 mod survey;
 mod text;
@@ -44,6 +45,16 @@ pub struct MatchArgs {
     /// Write it as one self-contained page, to look at or to send to a colleague.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Instead, propose a starting mapping from both schemas; needs no mapping files.
+    #[arg(long, conflicts_with_all = ["mapping", "html"])]
+    propose: bool,
+    /// Propose for this HubSpot object, or a pair such as contacts=Contact; contacts when left out.
+    #[arg(long, value_name = "OBJECT", requires = "propose")]
+    object: Vec<String>,
+    /// Write a file for each object into this folder: without --object for contacts, companies and
+    /// deals.
+    #[arg(long, value_name = "DIR", requires = "propose")]
+    out: Option<PathBuf>,
 }
 
 pub async fn run(
@@ -51,6 +62,9 @@ pub async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
+    if args.propose {
+        return propose::run(&args.object, args.out.as_deref(), environment, output).await;
+    }
     let mut ready = args.place.prepare(environment, false).await?;
     // What a CRM lacks is a part of the inventory.
     ready.lacking = Lacking::Letters;

@@ -5,13 +5,15 @@ use std::fmt::{Arguments, Write as _};
 use crate::inventory::{Fate, LISTED};
 use crate::model::{BySide, Side};
 
-use super::super::output::table;
+use super::super::output::{printable, table};
 use super::found::{Found, Group, asks};
 use super::report::{Report, percent};
 use super::words;
 
 /// Rows of a list.
 const SHOWN: usize = 10;
+/// Examples of values that would wait.
+const EXAMPLES: usize = 3;
 
 /// Text that grows by lines.
 struct Text(String);
@@ -29,13 +31,19 @@ impl Text {
         }
         self.line(format_args!("\n {heading}"));
         let shown: Vec<Vec<String>> = rows.into_iter().take(SHOWN).collect();
-        let more = all.saturating_sub(shown.len() as u64);
-        if !shown.is_empty() {
+        let listed = shown.len();
+        if listed > 0 {
             self.0.push_str(&table(headers, shown));
         }
+        self.more(all, listed);
+    }
+
+    /// What a list of `listed` rows does not show.
+    fn more(&mut self, all: u64, listed: usize) {
+        let more = all.saturating_sub(listed.min(SHOWN) as u64);
         if more > 0 {
             self.line(format_args!(
-                " and {more} more; --json and --html list up to {LISTED}"
+                "   and {more} more; --json and --html list up to {LISTED}"
             ));
         }
     }
@@ -156,79 +164,91 @@ fn pairs(found: &Found, text: &mut Text) {
 }
 
 fn groups(found: &Found, text: &mut Text) {
-    let row = |group: &Group| {
-        let sides = Side::BOTH.map(|side| words::members(found, group, side));
-        let [hubspot, salesforce] = sides;
-        let rule = found.matched_by(Some(group.rule)).to_owned();
-        vec![rule, hubspot, salesforce]
-    };
-    let headers = ["equal by", "HubSpot", "Salesforce"];
     let count = found.ambiguous.count;
-    let groups = words::count(count, "ambiguous group", "ambiguous groups");
-    let heading = format_args!("{groups}: who belongs to whom is for a person to say");
-    let rows = found.ambiguous.listed.iter().map(row).collect();
-    text.list(heading, &headers, rows, count);
+    if count > 0 {
+        let groups = words::count(count, "ambiguous group", "ambiguous groups");
+        let todo = "which belong together is for a person to say";
+        text.line(format_args!("\n {groups}: {todo}"));
+        let listed: Vec<&Group> = found.ambiguous.listed.iter().collect();
+        members(found, &listed, count, text);
+    }
     for side in Side::BOTH {
         let doubles = found.doubles.get(side);
+        if doubles.count == 0 {
+            continue;
+        }
         let (told, others): (Vec<&Group>, Vec<&Group>) = doubles
             .listed
             .iter()
             .partition(|group| found.is_ambiguous(group));
         let above = match told.len() {
             0 => String::new(),
-            told => format!("; {told} of them named above, as ambiguous"),
+            told => format!(" ({told} named above, as ambiguous)"),
         };
         let keys = words::count(doubles.count, "key", "keys");
         let (title, records) = (side.title(), doubles.records);
-        let heading = format_args!("Duplicates in {title}: {records} records share {keys}{above}");
-        if doubles.count > 0 && others.is_empty() {
-            text.line(format_args!("\n {heading}"));
-        } else {
-            let rows = others.into_iter().map(row).collect();
-            let rest = doubles.count.saturating_sub(told.len() as u64);
-            text.list(heading, &headers, rows, rest);
+        text.line(format_args!(
+            "\n Duplicates in {title}: {records} records share {keys}{above}"
+        ));
+        let rest = doubles.count.saturating_sub(told.len() as u64);
+        members(found, &others, rest, text);
+    }
+}
+
+/// Each group in lines of its own: what its records are equal by, then who they are.
+fn members(found: &Found, groups: &[&Group], all: u64, text: &mut Text) {
+    for group in groups.iter().take(SHOWN) {
+        text.line(format_args!("   {}", found.matched_by(Some(group.rule))));
+        for side in Side::BOTH {
+            let names = words::members(found, group, side);
+            let mut title = side.title();
+            for name in names.lines() {
+                text.line(format_args!("     {title:<12}{}", printable(name)));
+                title = "";
+            }
         }
     }
+    text.more(all, groups.len());
 }
 
 fn failures(found: &Found, text: &mut Text) {
     for (code, letters) in &found.letters {
-        let rows = letters.listed.iter().take(SHOWN);
-        let rows = rows.map(|(side, id, message)| {
-            let record = format!("{} {}", side.title(), found.named(*side, id));
-            vec![record, message.clone()]
-        });
         let records = words::count(letters.count, "record", "records");
-        let heading = format_args!("{records} {}", words::failure(code));
-        text.list(heading, &["record", "why"], rows.collect(), letters.count);
+        text.line(format_args!("\n {records} {}", words::failure(code)));
+        for (side, id, message) in letters.listed.iter().take(SHOWN) {
+            let record = found.named(*side, id);
+            text.line(format_args!("   {} {}", side.title(), printable(&record)));
+            text.line(format_args!("     {}", printable(message)));
+        }
+        text.more(letters.count, letters.listed.len());
     }
 }
 
 fn holds(found: &Found, text: &mut Text) {
-    let asked: Vec<_> = found.holds.iter().collect();
-    let asked = asked.into_iter().filter(|((_, reason), _)| asks(*reason));
-    let rows = asked.map(|((rule, reason), holds)| {
-        let (records, detail) = holds.listed.first().cloned().unwrap_or_default();
-        vec![
-            rule.clone(),
-            holds.count.to_string(),
-            words::hold(*reason).to_owned(),
-            words::pair(found, &records),
-            detail,
-        ]
-    });
-    let rows: Vec<Vec<String>> = rows.collect();
-    let kinds = rows.len() as u64;
-    let values = words::count(found.held(), "value", "values");
-    let heading = format_args!("{values} would wait while the rest of the record goes on");
-    let headers = [
-        "rule",
-        "values",
-        "because it",
-        "for example",
-        "what is wrong",
-    ];
-    text.list(heading, &headers, rows, kinds);
+    if found.held() > 0 {
+        let values = words::count(found.held(), "value", "values");
+        text.line(format_args!(
+            "\n {values} would wait while the rest of the record goes on"
+        ));
+    }
+    for ((rule, reason), holds) in &found.holds {
+        if !asks(*reason) {
+            continue;
+        }
+        let (count, why) = (holds.count, words::hold(*reason));
+        text.line(format_args!("   {rule}: {count}, {why}"));
+        for (records, detail) in holds.listed.iter().take(EXAMPLES) {
+            let record = words::pair(found, records);
+            text.line(format_args!("     {}", printable(&record)));
+            text.line(format_args!("       {}", printable(detail)));
+        }
+        let more = count.saturating_sub(EXAMPLES as u64);
+        if more > 0 {
+            text.line(format_args!(
+                "     and {more} more; --json and --html list up to {LISTED}"
+            ));
+        }
+    }
     if found.following() > 0 {
         let references = words::count(found.following(), "reference", "references");
         let follow = "follow by themselves once the other records are paired";

@@ -86,7 +86,8 @@ impl Bound {
                 break;
             }
             title.push_str(parting);
-            title.push_str(text);
+            // On one line, whatever stands in the field.
+            title.push_str(&text.split_whitespace().collect::<Vec<_>>().join(" "));
         }
         title
     }
