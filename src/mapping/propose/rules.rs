@@ -229,9 +229,9 @@ fn owner(draft: &mut Draft, free: &mut Free<'_>) {
         field.is_some_and(|field| field.kind == FieldKind::Owner && writable(field))
     };
     if is_owner(Side::HubSpot, hubspot) && is_owner(Side::Salesforce, salesforce) {
-        let why = "one e-mail address is one person; for whom the other side does not know, the \
-                   owner there stays";
         let why = "one e-mail address is one person; strangers leave the owner there as it is";
+        let chain = "owner: { chain: [table, email, keep], table: {} }";
+        put(
             draft,
             free,
             (hubspot, &[hubspot], &[salesforce]),
