@@ -111,7 +111,15 @@ fn everything_that_stands_in_the_way_is_counted_before_the_first_write() {
         people["paired_by"],
         json!([{"match": "email = Email", "pairs": 4}])
     );
+}
 
+#[test]
+fn who_cannot_be_told_apart_and_what_would_be_refused_is_named() {
+    let sim = Sim::start(&[]);
+    let here = folder();
+    dirty(&sim, here.path());
+    let all = look(&sim, here.path(), &["--json"]).json();
+    let people = &all["mappings"][0];
     let ambiguous = &people["ambiguous"];
     assert_eq!(ambiguous["groups"], 2);
     assert_eq!(

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::known::{SAME, SYSTEM, plain};
 use crate::model::{BySide, FieldKind, FieldSchema, ObjectSchema, Side};
 
+/// What a field is called, in one way of calling it.
+type Naming = fn(&FieldSchema) -> String;
+
 /// Two fields that mean the same, and what says so.
 pub(super) struct Match<'s> {
     pub fields: BySide<&'s FieldSchema>,
@@ -83,7 +86,7 @@ impl<'s> Free<'s> {
                 take(hubspot, salesforce, "usual counterpart");
             }
         }
-        let names: [(fn(&FieldSchema) -> String, &str); 2] = [
+        let names: [(Naming, &str); 2] = [
             (|field| plain(&field.name), "same name"),
             (|field| plain(&field.label), "same label"),
         ];

@@ -38,8 +38,8 @@ pub(super) fn parts(pair: &Pair, objects: &Objects<'_>, direction: Direction) ->
             .line("direction: both", "both sides may be changed by the connected users")
             .line(
                 "conflict: salesforce",
-                "who wins when both sides changed one value has to be said. Proposed is Salesforce, \
-                 where people type what HubSpot often takes from forms; the value that loses is kept. \
+                "who wins when both sides changed one value has to be said. Salesforce is proposed, \
+                 where people type what HubSpot often takes from forms; what loses is kept. \
                  `hubspot` and `ask` are the other answers",
             )
             .line(

@@ -12,6 +12,9 @@ mod rules;
 mod stage;
 mod text;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use super::bound::bind;
@@ -150,7 +153,7 @@ fn take_out(drafts: &mut [Draft], faults: &[Fault]) -> bool {
             .filter(|fault| fault.severity == Severity::Error && fault.file == draft.pair.name);
         let mut refused: BTreeMap<usize, String> = BTreeMap::new();
         for fault in errors {
-            if let Some(part) = at(fault.line as usize)
+            if let Some(part) = at(fault.line)
                 && draft.parts[part].section != Section::Head
             {
                 refused.entry(part).or_insert_with(|| fault.message.clone());

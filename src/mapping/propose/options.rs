@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::known::plain;
-use crate::model::{BySide, FieldKind, PickOption, Side};
+use crate::model::{BySide, FieldKind, PickOption};
 
 /// How two lists go together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,17 +57,17 @@ pub(super) fn compare(hubspot: &[&PickOption], salesforce: &[&PickOption]) -> Li
     if pairs.is_empty() {
         return Lists::Apart;
     }
-    let without = BySide::from_fn(|side| {
-        let (all, pick): (_, fn(&(PickOption, PickOption)) -> &PickOption) = match side {
-            Side::HubSpot => (hubspot, |pair| &pair.0),
-            Side::Salesforce => (salesforce, |pair| &pair.1),
-        };
-        let lone = |option: &&&PickOption| pairs.iter().all(|p| pick(p).value != option.value);
-        all.iter()
-            .filter(lone)
-            .map(|option| option.value.clone())
-            .collect()
-    });
+    let lone = |all: &[&PickOption], met: Vec<&String>| -> Vec<String> {
+        let lone = all.iter().filter(|option| !met.contains(&&option.value));
+        lone.map(|option| option.value.clone()).collect()
+    };
+    let without = BySide::new(
+        lone(hubspot, pairs.iter().map(|(one, _)| &one.value).collect()),
+        lone(
+            salesforce,
+            pairs.iter().map(|(_, two)| &two.value).collect(),
+        ),
+    );
     Lists::Partly { pairs, without }
 }
 

@@ -150,11 +150,9 @@ fn types(fields: &BySide<&FieldSchema>, way: Direction, rule: &mut Rule) {
             FieldKind::Text {
                 length: Some(length),
             },
-        ) if to_salesforce => {
-            if *length < WORTH_SAYING {
-                rule.why
-                    .push(format!("over {length} characters would wait"));
-            }
+        ) if to_salesforce && *length < WORTH_SAYING => {
+            rule.why
+                .push(format!("over {length} characters would wait"));
         }
         _ => {}
     }
