@@ -315,12 +315,12 @@ fn records(found: &Found, text: &mut Text) {
 /// How full the fields are, and how far the pairs agree already.
 fn rules(found: &Found, text: &mut Text) {
     text.line(format_args!(
-        "\n {:<24}{:>22}   {:>34}",
-        "", "filled", "of the pairs with a value"
+        "\n {:<24}{:>22}   {:>46}",
+        "", "filled", "pairs, by what they hold"
     ));
     text.line(format_args!(
-        " {:<24}{:>10}{:>12}   {:>8}{:>8}{:>9}{:>9}",
-        "rule", "HubSpot", "Salesforce", "equal", "differ", "only HS", "only SF"
+        " {:<24}{:>10}{:>12}   {:>7}{:>8}{:>14}{:>17}",
+        "rule", "HubSpot", "Salesforce", "equal", "differ", "only HubSpot", "only Salesforce"
     ));
     for rule in &found.rules {
         let fill = found.inventory.fills.get(rule).copied().unwrap_or_default();
@@ -331,7 +331,7 @@ fn rules(found: &Found, text: &mut Text) {
         });
         let pairs = found.filled.get(rule).copied().unwrap_or_default();
         text.line(format_args!(
-            " {rule:<24}{hubspot:>10}{salesforce:>12}   {:>8}{:>8}{:>9}{:>9}",
+            " {rule:<24}{hubspot:>10}{salesforce:>12}   {:>7}{:>8}{:>14}{:>17}",
             pairs.same,
             pairs.both - pairs.same,
             pairs.alone.hubspot,

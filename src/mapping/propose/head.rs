@@ -63,8 +63,7 @@ pub(super) fn parts(pair: &Pair, objects: &Objects<'_>, direction: Direction) ->
         Part::new(Section::Policy, "", BySide::default())
             .line(
                 "create: never",
-                "pairs come first; once `tandem match` shows the right ones, `both` or a condition \
-                 for each side",
+                "pairs come first; `both`, or a condition for each side, once they are right",
             )
             .line(
                 "delete: { hubspot: unlink, salesforce: unlink }",
