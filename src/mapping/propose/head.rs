@@ -35,12 +35,15 @@ pub(super) fn parts(pair: &Pair, objects: &Objects<'_>, direction: Direction) ->
         );
     head = match direction {
         Direction::Both => head
-            .line("direction: both", "both sides may be changed by the connected users")
+            .line(
+                "direction: both",
+                "both sides may be changed by the connected users",
+            )
             .line(
                 "conflict: salesforce",
-                "who wins when both sides changed one value has to be said. Salesforce is proposed, \
-                 where people type what HubSpot often takes from forms; what loses is kept. \
-                 `hubspot` and `ask` are the other answers",
+                "who wins when both sides changed one value has to be said: Salesforce is \
+                 proposed, where people type what HubSpot often takes from forms. What loses is \
+                 kept; `hubspot` and `ask` are the other answers",
             )
             .line(
                 "first-sync: { fill-blanks: salesforce }",
