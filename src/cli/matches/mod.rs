@@ -78,10 +78,16 @@ pub async fn run(
     let (mut engine, store, told) = opened;
     let found = async {
         if told || drive(&mut engine, &mut stop, course).await? {
-            let what = "stopped before the inventory was complete";
-            return Err(Advice::new(what, "run it again").into());
+            return Err(stopped());
         }
-        find_out(&mut engine, &chosen, started).await
+        tokio::select! {
+            biased;
+            told = &mut stop => {
+                told?;
+                Err(stopped())
+            }
+            found = find_out(&mut engine, &chosen, started) => found,
+        }
     };
     let found = Box::pin(found).await;
     close(engine, store).await?;
@@ -96,6 +102,10 @@ pub async fn run(
     } else {
         Outcome::Done
     })
+}
+
+fn stopped() -> anyhow::Error {
+    Advice::new("stopped before the inventory was complete", "run it again").into()
 }
 
 fn chosen<'a>(
