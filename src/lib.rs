@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod crm;
 pub mod explain;
+pub mod inventory;
 pub mod mapping;
 pub mod merge;
 pub mod model;

@@ -460,7 +460,7 @@ impl Engine {
         self.crms.calls()
     }
 
-    /// Whether this run writes, and the plan it keeps to with what became of each of its rows so far.
+    /// Whether this run writes, and the plan it keeps to with what became of its rows so far.
     pub fn mode(&self) -> &Mode {
         &self.options.mode
     }

@@ -1,8 +1,6 @@
 //! Puts what came of the cases into their file, as what is expected from now on. Everything else in
 //! the file stays as it is, comments included.
 
-use std::fmt::Write as _;
-
 use super::behaviour::Behaviour;
 use super::read::{Case, Suite};
 use crate::model::{BySide, Fields, Raw, Side};
@@ -98,8 +96,7 @@ fn shown(behaviour: &Behaviour, indent: usize) -> String {
         .collect();
     put(&mut out, indent, "holds", &holds);
     if let Some(stop) = &behaviour.stop {
-        // Nothing can go wrong when writing to a string.
-        let _ = writeln!(out, "{pad}  stop: {}", scalar(stop));
+        out.push_str(&format!("{pad}  stop: {}\n", scalar(stop)));
     }
     out
 }
@@ -133,9 +130,9 @@ fn put(out: &mut String, indent: usize, name: &str, entries: &[(String, String)]
         out.push_str(&line);
         return;
     }
-    let _ = writeln!(out, "{pad}{name}:");
+    out.push_str(&format!("{pad}{name}:\n"));
     for entry in inner {
-        let _ = writeln!(out, "{pad}  {entry}");
+        out.push_str(&format!("{pad}  {entry}\n"));
     }
 }
 

@@ -8,8 +8,8 @@ const OPTIONS: usize = 60;
 /// Owners that are tried.
 const OWNERS: usize = 20;
 
-/// What the fields of a rule may hold together, one record after the other. A rule of several fields
-/// gets its values side by side, so each is met at least once.
+/// What the fields of a rule may hold together, one record after the other. A rule of several
+/// fields gets its values side by side, so each is met at least once.
 pub(super) fn records(bound: &Bound, rule: &Rule, side: Side) -> Vec<Fields> {
     let fields = rule.sides.get(side);
     let columns: Vec<Vec<Raw>> = fields

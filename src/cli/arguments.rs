@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    apply, approve, cases, check, conflicts, dead_letters, demo, drift, explain, links, observed,
-    plan, sim, sync, undo,
+    apply, approve, cases, check, conflicts, dead_letters, demo, drift, explain, links, matches,
+    observed, plan, sim, sync, undo,
 };
 
 /// Keeps a HubSpot portal and a Salesforce org in step, both ways, and can explain every value.
@@ -34,6 +34,8 @@ pub enum Command {
     Sync(sync::SyncArgs),
     /// What `sync --observe` would have written on a day, and who wrote it instead.
     Observed(observed::ObservedArgs),
+    /// Before the first write: who pairs with whom, what is missing, doubled or will be refused.
+    Match(matches::MatchArgs),
     /// Show what `sync --once` would write, and write nothing.
     Plan(plan::PlanArgs),
     /// Carry out a plan that `plan --out` made, and write nothing else.

@@ -55,7 +55,8 @@ const SHIPPED_CASES: [(&str, &str); 4] = [
 
 #[derive(Debug, Args)]
 pub struct TestArgs {
-    /// Folder of mapping files, with the cases in its folder `tests`; what is shipped when left out.
+    /// Folder of mapping files, with the cases in its folder `tests`; the shipped ones when left
+    /// out.
     folder: Option<PathBuf>,
     /// Case files or folders of them, in place of the folder `tests`.
     #[arg(long, value_name = "PATH")]

@@ -1,8 +1,7 @@
-//! What `tandem test` shows: cases that are not as expected, laws, rules that no case meets, and how
-//! another revision differs.
+//! What `tandem test` shows: cases that are not as expected, laws, rules that no case meets, and
+//! how another revision differs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use console::style;
 use serde_json::{Value, json};
@@ -279,10 +278,9 @@ impl Report {
         });
         if changed > 0 {
             let list = if self.all { "" } else { " (--all lists them)" };
-            let _ = write!(
-                laws,
+            laws.push_str(&format!(
                 "; {changed} mean something else once they are back{list}"
-            );
+            ));
         }
         line(out, &format!("Laws      {laws}"));
         let missed: usize = self.uncovered.values().map(Vec::len).sum();

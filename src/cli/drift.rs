@@ -10,15 +10,16 @@ use clap::Args;
 
 use crate::app::Engine;
 use crate::config::Environment;
-use crate::model::{BySide, ErrorClass, LinkId, MappingName, RecordKey, Side, Task};
+use crate::model::{BySide, LinkId, MappingName, RecordKey, Side, Task};
 use crate::pipeline::LANE;
 use crate::store::{DeadLetterFilter, DeadLetterState, StoreError};
-use crate::sync::{Compared, Difference, Mode, ReadError, UnderWay, Why};
+use crate::sync::{Difference, Mode, UnderWay, Why};
 
 use super::drift_report::DriftReport;
 use super::drive::{Course, Stop, drive};
-use super::engine::{close, open_unless, wait_for_room};
+use super::engine::{close, open_unless};
 use super::output::{Advice, Outcome, Output};
+use super::patience;
 use super::plan::save;
 use super::plan_report::PlanReport;
 use super::planned::PLAN_HORIZON_MILLIS;
@@ -26,10 +27,6 @@ use super::run_report::RunReport;
 use super::sim::told_to_stop;
 use super::sync::PlaceArgs;
 
-/// Calls that one step of the comparison may need.
-const CALLS_OF_A_STEP: u32 = 25;
-const PATIENCE_MILLIS: i64 = 3 * 60_000;
-const TRIES: usize = 5;
 /// Waiting work and dead letters that are looked through for reasons.
 const KNOWN_MAX: u32 = 100_000;
 
@@ -109,7 +106,7 @@ async fn compare_all(engine: &mut Engine, args: &DriftArgs) -> anyhow::Result<Dr
     for name in chosen {
         let mut after: Option<LinkId> = None;
         loop {
-            let compared = step(engine, name, after.as_ref(), &under_way).await?;
+            let compared = patience::compared(engine, name, after.as_ref(), &under_way).await?;
             after.clone_from(&compared.next);
             report.add(name, compared);
             if after.is_none() {
@@ -118,37 +115,6 @@ async fn compare_all(engine: &mut Engine, args: &DriftArgs) -> anyhow::Result<Dr
         }
     }
     Ok(report)
-}
-
-/// One step, once there is room for its calls.
-async fn step(
-    engine: &mut Engine,
-    name: &MappingName,
-    after: Option<&LinkId>,
-    under_way: &UnderWay,
-) -> anyhow::Result<Compared> {
-    let mut tries = 0;
-    loop {
-        let clock = engine.site().clock.clone();
-        let until = clock.now().plus_millis(PATIENCE_MILLIS);
-        let room = engine.crms().ready_at(CALLS_OF_A_STEP, 0);
-        wait_for_room(&clock, room, until).await;
-        match engine.compare(name, after, under_way).await {
-            Ok(compared) => return Ok(compared),
-            Err(ReadError::Store(error)) => return Err(error.into()),
-            Err(ReadError::Crm(error)) => {
-                let passing = matches!(error.class(), ErrorClass::Rate | ErrorClass::Transient);
-                tries += 1;
-                if !passing || tries == TRIES {
-                    let what = format!("the comparison is not complete: {error}");
-                    return Err(Advice::new(what, "run it again").into());
-                }
-                let soonest = clock.now().plus_millis(1_000);
-                let at = error.retry_after.unwrap_or(soonest).max(soonest);
-                wait_for_room(&clock, Some(at), until).await;
-            }
-        }
-    }
 }
 
 /// What a run of now would write, and what waits.

@@ -45,6 +45,8 @@ pub struct Ready {
     pub max_creates: Option<u64>,
     /// How long the journal is kept.
     pub journal_days: i64,
+    /// Whether the run begins although a CRM lacks what some of the records will need.
+    pub lacking: Lacking,
 }
 
 /// Brings both CRMs in step once and prints the summary.
@@ -163,6 +165,7 @@ pub async fn open(
         data,
         max_creates,
         journal_days,
+        lacking,
     } = ready;
     let crms = connect(&credentials).await?;
     prove_reading(&crms, &mappings.mappings).await?;
@@ -176,7 +179,7 @@ pub async fn open(
             creates: max_creates.unwrap_or(u64::MAX),
         },
         journal_millis: journal_days * app::DAY_MILLIS,
-        lacking: Lacking::Refused,
+        lacking,
         busy: match course {
             Course::UntilQuiet(_) => Busy::Refused,
             Course::UntilTold => Busy::Awaited,

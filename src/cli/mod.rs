@@ -23,10 +23,12 @@ mod explain;
 mod files;
 mod held;
 mod links;
+mod matches;
 mod memory;
 mod observed;
 pub mod output;
 mod page;
+mod patience;
 mod plan;
 mod plan_page;
 mod plan_report;
@@ -107,6 +109,7 @@ async fn dispatch(
         Command::Sim(args) => Box::pin(sim::run(args)).await.map(Outcome::Code),
         Command::Sync(args) => Box::pin(sync::run(args, environment, output)).await,
         Command::Observed(args) => Box::pin(observed::run(args, output)).await,
+        Command::Match(args) => Box::pin(matches::run(args, environment, output)).await,
         Command::Plan(args) => Box::pin(plan::run(args, environment, output)).await,
         Command::Apply(args) => Box::pin(apply::run(args, environment, output)).await,
         Command::Undo(args) => Box::pin(undo::run(args, environment, output)).await,

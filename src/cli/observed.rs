@@ -1,4 +1,4 @@
-//! `tandem observed`: what a run that observes would have written on a day, and who wrote it instead.
+//! `tandem observed`: what a run that observes would have written on a day, and what others wrote.
 //!
 //! Reads the store alone, beside a run that has it. What came of each write was judged by the run.
 

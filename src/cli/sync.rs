@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::app::JOURNAL_DAYS;
+use crate::app::{JOURNAL_DAYS, Lacking};
 use crate::config::{Credentials, Environment};
 use crate::sync::Mode;
 
@@ -18,8 +18,8 @@ pub struct SyncArgs {
     /// stays up and syncs on, until Ctrl-C or SIGTERM.
     #[arg(long)]
     once: bool,
-    /// Write nothing to either CRM, not even by mistake: note what would be written and what came of
-    /// it by other hands, for `tandem observed`.
+    /// Write nothing to either CRM, not even by mistake: note what would be written and what came
+    /// of it by other hands, for `tandem observed`.
     #[arg(long)]
     observe: bool,
     /// Keep what `explain` and `undo` need for this many days.
@@ -60,6 +60,7 @@ impl PlaceArgs {
             data,
             max_creates: None,
             journal_days: JOURNAL_DAYS,
+            lacking: Lacking::Refused,
         })
     }
 }

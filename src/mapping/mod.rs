@@ -13,6 +13,7 @@ mod keys;
 mod lacks;
 mod load;
 mod poll;
+mod propose;
 mod read;
 mod rule;
 mod schema;
@@ -20,13 +21,14 @@ pub(crate) mod tree;
 mod types;
 mod warn;
 
-pub use bound::{Bound, References, bind};
+pub use bound::{Bound, Counterpart, References, bind};
 pub use canon::id18;
 pub use expression::Expression;
 pub use fault::{At, Fault, Severity};
 pub use lacks::{Lack, lacks};
 pub use load::{Loaded, SourceFile, load};
 pub use poll::Poll;
+pub use propose::{LeftOut, Pair, Proposal, Proposed, propose};
 pub use rule::{
     Cell, Chain, Computed, Conversion, Country, FieldRule, MoneyRule, Otherwise, OwnerRule,
     Reference, ReferenceEnd, Row, Rule, Shape, Table, Unmatched, Values,

@@ -10,7 +10,8 @@ use super::db::args;
 use super::doc;
 use super::error::Result;
 use super::rows::{
-    AliasDb, CountDb, CursorDb, HashRow, IdRow, KeyRow, MatchDb, ReachedDb, TombstoneDb, ids,
+    AliasDb, CountDb, CursorDb, HashRow, IdRow, KeyRow, MatchDb, ReachedDb, RepeatedDb, RepeatsDb,
+    TombstoneDb, ids,
 };
 use super::sql::records as sql;
 
@@ -99,6 +100,18 @@ impl Store {
         side: Side,
         keys: &[(u16, String)],
     ) -> Result<BTreeSet<RecordId>> {
+        let members = self.match_members(ws, mapping, side, keys).await?;
+        Ok(members.into_values().flatten().collect())
+    }
+
+    /// The same by key. A key that nobody has is absent.
+    pub async fn match_members(
+        &self,
+        ws: &WorkspaceId,
+        mapping: &MappingName,
+        side: Side,
+        keys: &[(u16, String)],
+    ) -> Result<BTreeMap<(u16, String), BTreeSet<RecordId>>> {
         let wanted = keys.iter().map(|(rule, hash)| HashRow {
             match_rule: i64::from(*rule),
             hash: hash.clone(),
@@ -110,9 +123,49 @@ impl Store {
             side.as_str(),
             doc::rows(&wanted)
         ];
-        let found = self.db.fetch::<MatchDb>(&sql::MATCH_LOOKUP, &args).await?;
-        let holders = found.into_iter().map(|row| RecordId::new(row.record_id));
-        Ok(holders.collect())
+        let mut members: BTreeMap<(u16, String), BTreeSet<RecordId>> = BTreeMap::new();
+        for row in self.db.fetch::<MatchDb>(&sql::MATCH_LOOKUP, &args).await? {
+            let key = (self.small(row.match_rule)?, row.hash);
+            let of = members.entry(key).or_default();
+            of.insert(RecordId::new(row.record_id));
+        }
+        Ok(members)
+    }
+
+    /// How many keys several records of one side share, and how many records that are, by match
+    /// rule.
+    pub async fn match_repeats(
+        &self,
+        ws: &WorkspaceId,
+        mapping: &MappingName,
+        side: Side,
+    ) -> Result<BTreeMap<u16, (u64, u64)>> {
+        let args = args![ws.as_str(), mapping.as_str(), side.as_str()];
+        let found = self.db.fetch::<RepeatsDb>(&sql::MATCH_REPEATS, &args);
+        let count = |number: i64| u64::try_from(number).unwrap_or(0);
+        let mut repeats = BTreeMap::new();
+        for row in found.await? {
+            let counts = (count(row.shared_keys), count(row.n));
+            repeats.insert(self.small(row.match_rule)?, counts);
+        }
+        Ok(repeats)
+    }
+
+    /// The keys that most records of one side share, those with the most first.
+    pub async fn match_repeated(
+        &self,
+        ws: &WorkspaceId,
+        mapping: &MappingName,
+        side: Side,
+        limit: u32,
+    ) -> Result<Vec<(u16, String)>> {
+        let args = args![ws.as_str(), mapping.as_str(), side.as_str(), limit];
+        let found = self.db.fetch::<RepeatedDb>(&sql::MATCH_REPEATED, &args);
+        let mut keys = Vec::new();
+        for row in found.await? {
+            keys.push((self.small(row.match_rule)?, row.hash));
+        }
+        Ok(keys)
     }
 
     pub async fn cursor(

@@ -71,10 +71,32 @@ pub struct Difference {
     pub why: Why,
 }
 
+/// On how many sides of how many pairs a rule has a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filled {
+    /// Pairs with a value on both sides, and of those the ones where the two correspond.
+    pub both: u64,
+    pub same: u64,
+    /// Pairs with a value on this side only.
+    pub alone: BySide<u64>,
+    pub neither: u64,
+}
+
+/// A pair, and the match rule that says the two belong together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Matched {
+    pub records: BySide<RecordId>,
+    /// The first match rule by which they are equal now; `None` for a pair that was made by hand or
+    /// by its creation key.
+    pub rule: Option<u16>,
+}
+
 /// What one step of a comparison found.
 #[derive(Clone, Debug, Default)]
 pub struct Compared {
     pub pairs: u64,
+    pub matched: Vec<Matched>,
+    pub filled: BTreeMap<String, Filled>,
     /// Values that were compared, by rule, and how many of them agree.
     pub values: BTreeMap<String, (u64, u64)>,
     pub differences: Vec<Difference>,
@@ -165,6 +187,10 @@ fn pair(
         return compared.differences.push(gone);
     };
     let fields = BySide::new(hubspot.fields.clone(), salesforce.fields.clone());
+    compared.matched.push(Matched {
+        records: BySide::new(hubspot.id.clone(), salesforce.id.clone()),
+        rule: matching_rule(bound, &fields),
+    });
     for rule in &bound.mapping().rules {
         let part = bound.linked_part(rule, &fields, references);
         let known = part.as_ref().map_or(&fields, |(part, _)| part);
@@ -174,6 +200,8 @@ fn pair(
         let count = compared.values.entry(rule.name.clone()).or_default();
         count.0 += 1;
         count.1 += u64::from(agrees);
+        let filled = compared.filled.entry(rule.name.clone()).or_default();
+        count_filled(&input, agrees, filled);
         digest(unit, rule, &input, agrees, &mut compared.digests);
         if agrees {
             continue;
@@ -183,6 +211,27 @@ fn pair(
         compared
             .differences
             .push(difference(&rule.name, values, why));
+    }
+}
+
+fn matching_rule(bound: &Bound, fields: &BySide<Fields>) -> Option<u16> {
+    let [hubspot, salesforce] = Side::BOTH.map(|side| bound.match_keys(side, fields.get(side)));
+    let mut pairs = (0_u16..).zip(hubspot.into_iter().zip(salesforce));
+    let equal = pairs.find(|(_, (one, two))| one.is_some() && one == two);
+    equal.map(|(rule, _)| rule)
+}
+
+/// A value that cannot be read is there all the same.
+fn count_filled(input: &RuleInput<'_>, agrees: bool, count: &mut Filled) {
+    let there = |side: Side| !matches!(input.now.get(side), Ok(value) if value.is_blank());
+    match (there(Side::HubSpot), there(Side::Salesforce)) {
+        (true, true) => {
+            count.both += 1;
+            count.same += u64::from(agrees);
+        }
+        (true, false) => count.alone.hubspot += 1,
+        (false, true) => count.alone.salesforce += 1,
+        (false, false) => count.neither += 1,
     }
 }
 

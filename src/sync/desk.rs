@@ -90,8 +90,8 @@ pub enum Mode {
     Write,
     /// Plans and writes nothing; what would be written is kept in the tally.
     Observe,
-    /// The same for as long as it runs: what would be written is kept in the store, and what came of
-    /// it by other hands.
+    /// The same for as long as it runs: what would be written is kept in the store, and what came
+    /// of it by other hands.
     Shadow,
     /// Writes what this plan says and nothing else.
     Apply(Frozen),

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::desk::Desk;
+use super::fold::key_of;
 use super::unit::{Batch, Unit, Write};
 use crate::mapping::Bound;
-use crate::model::{BySide, IntentKind, MappingName, PlannedWrite, RecordId, Side};
+use crate::model::{
+    BySide, Hold, IntentKind, MappingName, PlannedWrite, RecordId, RecordKey, Side,
+};
 use crate::store::ConflictRow;
 
 /// Where a write goes: nothing is planned twice for one place, the latest plan counts.
@@ -13,12 +16,23 @@ type Place = (MappingName, Side, IntentKind, Option<RecordId>, String);
 
 /// The writes of a run that only plans. A record may be looked at more than once meanwhile.
 #[derive(Clone, Debug, Default)]
-pub struct Planned(BTreeMap<Place, PlannedWrite>);
+pub struct Planned {
+    rows: BTreeMap<Place, PlannedWrite>,
+    /// Values that new records would have to do without, by the record each is made from.
+    held: BTreeMap<RecordKey, Vec<Hold>>,
+}
 
 impl Planned {
     /// In the order of mappings, sides and records.
     pub fn rows(&self) -> impl Iterator<Item = &PlannedWrite> {
-        self.0.values()
+        self.rows.values()
+    }
+
+    /// The holds that creates would leave. The store has none of them: a planned link has only one
+    /// end and is not kept.
+    pub fn held(&self) -> impl Iterator<Item = (&RecordKey, &Hold)> {
+        let held = self.held.iter();
+        held.flat_map(|(key, holds)| holds.iter().map(move |hold| (key, hold)))
     }
 
     /// Answers whether this is news.
@@ -31,7 +45,7 @@ impl Planned {
             subject,
             row.rule.clone(),
         );
-        self.0.insert(place, row).is_none()
+        self.rows.insert(place, row).is_none()
     }
 }
 
@@ -39,7 +53,14 @@ impl Planned {
 /// done.
 pub fn note(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) {
     let mut news: Vec<Write> = Vec::new();
+    let create = |write: &&Write| write.kind == IntentKind::Create;
     for unit in batch.open() {
+        if let Some(on) = unit.writes.iter().find(create).map(|write| write.side)
+            && let Some(source) = key_of(bound, unit, on.other())
+        {
+            let holds = std::mem::take(&mut unit.changes.holds);
+            desk.tally.planned.held.insert(source, holds);
+        }
         for write in unsent(unit) {
             let mut new = false;
             for row in planned(bound, unit, &write) {

@@ -1,5 +1,6 @@
-//! What an attempt does instead of writing, in a run that observes for as long as it runs: it keeps
-//! in the store what would have been written, and judges by what is there later who wrote it instead.
+//! What an attempt does instead of writing, in a run that observes for as long as it runs: it
+//! keeps in the store what would have been written, and judges later by what is there who wrote it
+//! instead.
 //!
 //! A pair is looked at again whenever either record changes, and once an hour while something is
 //! open about it. One open row at most is about one rule of one record.

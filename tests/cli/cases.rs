@@ -275,9 +275,15 @@ fn a_mapping_that_names_other_fields_is_told_to_bring_its_schemas() {
 
 #[test]
 fn what_a_case_holds_does_not_steer_the_terminal() {
-    let hostile = "mapping: people\ncases:\n  - name: \"\\e[2Jclear\"\n    hubspot: { jobtitle: X }\n    \
-                   salesforce: { Title: \"\\e[31mred\" }\n    base: {}\n    expect:\n      \
-                   salesforce: { Title: \"\\e]0;x\" }\n";
+    let hostile = "mapping: people
+cases:
+  - name: \"\\e[2Jclear\"
+    hubspot: { jobtitle: X }
+    salesforce: { Title: \"\\e[31mred\" }
+    base: {}
+    expect:
+      salesforce: { Title: \"\\e]0;x\" }
+";
     let here = place(hostile);
     let ran = tandem(here.path(), &["test", "m", "--all"]);
     assert_eq!(ran.code, 1);

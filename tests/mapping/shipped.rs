@@ -13,6 +13,7 @@ pub fn files() -> Vec<SourceFile> {
     let mut files: Vec<SourceFile> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
         .map(|path| SourceFile {
             path: format!("mappings/{}", path.file_name().unwrap().to_str().unwrap()),
             text: std::fs::read_to_string(&path).unwrap(),

@@ -8,6 +8,7 @@ mod explain;
 mod faults;
 mod harness;
 mod interrupts;
+mod matches;
 mod people;
 mod planned;
 mod plans;

@@ -97,6 +97,9 @@ fn a_plan_that_is_not_whole_or_not_for_this_place_is_refused_and_nothing_is_writ
     fs::create_dir(&copy).expect("a folder");
     for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/mappings")).expect("read") {
         let from = entry.expect("an entry").path();
+        if from.is_dir() {
+            continue;
+        }
         let text = fs::read_to_string(&from).expect("read");
         let name = from.file_name().expect("a name");
         fs::write(

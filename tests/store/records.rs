@@ -10,6 +10,7 @@ use crate::fixture::{Fixture, START, contacts, key, on_both, polled};
 on_both!(
     a_match_key_finds_its_records,
     a_records_keys_are_replaced_as_a_whole,
+    keys_that_several_records_share_are_counted_and_listed,
     a_cursor_moves_with_the_work_it_stands_for,
     a_merged_record_is_found_under_its_new_id,
     a_tombstone_stays_until_it_is_lifted,
@@ -82,6 +83,38 @@ async fn a_match_key_finds_its_records(f: Fixture) {
         .match_lookup(&f.ws, &contacts(), Side::Salesforce, &wanted)
         .await;
     assert_eq!(other.unwrap(), []);
+}
+
+async fn keys_that_several_records_share_are_counted_and_listed(f: Fixture) {
+    let lease = f.lease().await;
+    let match_keys = vec![
+        keys("1", &[Some("a@x.test"), Some("acme")]),
+        keys("2", &[Some("a@x.test"), Some("acme")]),
+        keys("3", &[Some("a@x.test"), Some("other")]),
+        keys("4", &[Some("b@x.test"), None]),
+    ];
+    let changes = Changes {
+        match_keys,
+        ..Changes::default()
+    };
+    f.apply(&lease, changes).await;
+    let (mapping, side) = (contacts(), Side::HubSpot);
+    let repeats = f.store.match_repeats(&f.ws, &mapping, side).await.unwrap();
+    assert_eq!(repeats, BTreeMap::from([(0, (1, 3)), (1, (1, 2))]));
+    let most = f.store.match_repeated(&f.ws, &mapping, side, 1).await;
+    let most = most.unwrap();
+    assert_eq!(most, [(0, match_hash("a@x.test"))], "most records first");
+    let members = f.store.match_members(&f.ws, &mapping, side, &most).await;
+    let members: Vec<String> = members.unwrap()[&most[0]]
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(members, ["1", "2", "3"]);
+    let other = f
+        .store
+        .match_repeats(&f.ws, &mapping, Side::Salesforce)
+        .await;
+    assert!(other.unwrap().is_empty(), "the other side has none");
 }
 
 async fn a_records_keys_are_replaced_as_a_whole(f: Fixture) {

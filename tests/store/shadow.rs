@@ -1,4 +1,4 @@
-//! What a run that observes would have written: kept by id, found by record and by day, pruned by age.
+//! What a run that observes would have written: kept by id, found by record and day, and pruned.
 
 use tandem::model::{IntentKind, RecordId, Side, Timestamp};
 use tandem::store::{Changes, Lease, ShadowState, ShadowWrite};

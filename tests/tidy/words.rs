@@ -4,7 +4,7 @@ use super::Fault;
 use super::lexer::Source;
 
 /// Floors that decide and never act.
-const PURE: [&str; 5] = ["model", "mapping", "merge", "routing", "retry"];
+const PURE: [&str; 6] = ["model", "mapping", "merge", "inventory", "routing", "retry"];
 
 const IMPURE: [&str; 9] = [
     "async",

@@ -51,6 +51,7 @@ pub async fn answer(
         data,
         max_creates: None,
         journal_days: JOURNAL_DAYS,
+        lacking: crate::app::Lacking::Refused,
     };
     let course = Course::UntilQuiet(WAIT_MILLIS);
     let (mut engine, store) = engine::open(ready, Mode::Observe, course).await?;

@@ -14,6 +14,7 @@ mod reads;
 mod reference;
 mod sample;
 mod slot;
+mod survey;
 mod table;
 mod ties;
 
@@ -30,6 +31,7 @@ use slot::Plan;
 
 pub(super) use bind::KEYS;
 pub use bind::bind;
+pub use survey::Counterpart;
 
 /// A mapping that fits its schemas.
 #[derive(Clone, Debug)]

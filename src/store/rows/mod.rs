@@ -22,7 +22,9 @@ use super::doc;
 use super::error::{Result, StoreError};
 
 pub(super) use links::{BasesDb, HoldCloseRow, HoldDb, IntentDb, LinkDb};
-pub(super) use records::{AliasDb, CursorDb, HashRow, KeyPutRow, MatchDb, ReachedDb, TombstoneDb};
+pub(super) use records::{
+    AliasDb, CursorDb, HashRow, KeyPutRow, MatchDb, ReachedDb, RepeatedDb, RepeatsDb, TombstoneDb,
+};
 pub(super) use review::{
     ApprovalDb, ConflictCloseRow, ConflictDb, DeadCloseRow, DeadLetterDb, JournalDb, RunDb, SizeDb,
 };

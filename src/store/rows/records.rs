@@ -29,6 +29,19 @@ pub(in crate::store) struct MatchDb {
 }
 
 #[derive(FromRow)]
+pub(in crate::store) struct RepeatsDb {
+    pub match_rule: i64,
+    pub shared_keys: i64,
+    pub n: i64,
+}
+
+#[derive(FromRow)]
+pub(in crate::store) struct RepeatedDb {
+    pub match_rule: i64,
+    pub hash: String,
+}
+
+#[derive(FromRow)]
 pub(in crate::store) struct ReachedDb {
     pub reached: String,
 }

@@ -28,6 +28,14 @@ statements! {
         rows("$4": id TEXT),
         ")"
     ];
+    /// Keys that several records of one side share, and how many records those are.
+    MATCH_REPEATS = ["SELECT match_rule, COUNT(*) AS shared_keys, CAST(SUM(n) AS BIGINT) AS n \
+        FROM (SELECT match_rule, hash, COUNT(*) AS n FROM match_keys WHERE workspace_id = $1 \
+        AND mapping = $2 AND side = $3 GROUP BY match_rule, hash HAVING COUNT(*) > 1) AS repeated \
+        GROUP BY match_rule ORDER BY match_rule"];
+    MATCH_REPEATED = ["SELECT match_rule, hash, COUNT(*) AS n FROM match_keys \
+        WHERE workspace_id = $1 AND mapping = $2 AND side = $3 GROUP BY match_rule, hash \
+        HAVING COUNT(*) > 1 ORDER BY n DESC, match_rule, hash LIMIT $4"];
 
     CURSORS_PUT = [
         "INSERT INTO cursors (workspace_id, mapping, side, kind, reached) \
