@@ -3,6 +3,7 @@
 //! One step is one attempt at one piece of work of the lane, and returns. Nothing here waits,
 //! spawns or decides; whoever drives the engine owns the loop and the clock.
 
+mod drift;
 mod order;
 mod plan_file;
 mod planned;
@@ -23,6 +24,7 @@ use crate::sources::{self, Pace};
 use crate::store::{Changes, Claimed, Mark, RunRow, Store, StoreError};
 use crate::sync::{self, Desk, Mode, Planning, Tally};
 
+pub use drift::{DriftFound, drift_found};
 pub use plan_file::{NotAPlan, PlanFile, fields_json, row_json};
 pub use setup::{
     Busy, DAY_MILLIS, JOURNAL_DAYS, Lacking, Options, Parts, SetupError, read_schemas,
@@ -47,7 +49,7 @@ pub enum Step {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Work {
-    /// `record`, `poll`, `backfill` or `scan`.
+    /// `record`, `poll`, `backfill`, `scan` or `drift`.
     pub kind: &'static str,
     pub mapping: MappingName,
     pub side: Side,
@@ -210,6 +212,7 @@ impl Engine {
             Task::Poll { .. } | Task::Backfill { .. } | Task::Scan { .. } => {
                 work.records = self.produce(first.clone()).await?;
             }
+            Task::Drift { .. } => work.records = self.compare_on(first.clone()).await?,
         }
         work.writes = self.tally.writes - work.writes;
         self.refresh_if_stale().await?;
@@ -297,7 +300,7 @@ impl Engine {
         if let Some(lane) = &mut self.lane {
             lane.had(class, calls.hubspot + calls.salesforce);
         }
-        if matches!(kind, "poll" | "scan") {
+        if matches!(kind, "poll" | "scan" | "drift") {
             for side in Side::BOTH {
                 *self.looking.get_mut(side) += calls.get(side);
             }
@@ -484,16 +487,5 @@ impl Engine {
     /// Makes every look for changes due now.
     pub async fn poll_now(&self) -> Result<(), StoreError> {
         sources::arrange(&self.site).await
-    }
-
-    /// Asks for a full comparison of everything, now.
-    pub async fn scan_now(&self) -> Result<(), StoreError> {
-        let site = &self.site;
-        let marks: Vec<Mark> = site
-            .mappings
-            .keys()
-            .flat_map(|name| sources::scan_marks(site, name))
-            .collect();
-        site.store.mark(&site.workspace, LANE, &marks).await
     }
 }

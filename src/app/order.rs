@@ -50,6 +50,7 @@ impl Engine {
         }
         store.activate(ws, &active).await?;
         sources::arrange(site).await?;
+        self.arrange_comparisons(self.options.drift_millis).await?;
         self.mark_planned().await?;
         self.in_order = true;
         Ok(())

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use super::{Engine, room};
 use crate::crm::Crms;
-use crate::model::{Cause, LinkId, MappingName, RecordKey, Side, Task, Timestamp};
+use crate::model::{Cause, RecordKey, Side, Task, Timestamp};
 use crate::pipeline::{CLAIM_LIMIT, Lane, Site};
 use crate::store::{Changes, Claim, Claimed, Mark, StoreError};
-use crate::sync::{self, Compared, Desk, Mode, Planning, ReadError, UnderWay};
+use crate::sync::Mode;
 
 /// Looking for news can wait for as long as a plan is carried out; the next run looks at once.
 const ASIDE_MILLIS: i64 = 10 * 60_000;
@@ -17,7 +17,9 @@ const ASIDE_MILLIS: i64 = 10 * 60_000;
 /// plan itself rests on.
 pub(super) fn not_now(site: &Site, claimed: &Claimed) -> Option<Timestamp> {
     match claimed.task {
-        Task::Poll { .. } | Task::Scan { .. } => Some(site.clock.now().plus_millis(ASIDE_MILLIS)),
+        Task::Poll { .. } | Task::Scan { .. } | Task::Drift { .. } => {
+            Some(site.clock.now().plus_millis(ASIDE_MILLIS))
+        }
         Task::Backfill { .. } | Task::Record(_) => None,
     }
 }
@@ -126,30 +128,6 @@ impl Engine {
         let records = frozen.records().into_iter();
         let records = records.map(|(key, ties)| (key, cause(ties))).collect();
         mark(lane, &self.site, records).await
-    }
-
-    /// Compares some pairs of a mapping, value by value, from after `after` on. Reads only.
-    ///
-    /// # Errors
-    /// When a CRM cannot be read or the store fails; the step can be repeated.
-    pub async fn compare(
-        &mut self,
-        mapping: &MappingName,
-        after: Option<&LinkId>,
-        under_way: &UnderWay,
-    ) -> Result<Compared, ReadError> {
-        let (Some(bound), Some(lane)) = (self.site.mappings.get(mapping), &mut self.lane) else {
-            return Ok(Compared::default());
-        };
-        lane.keep().await?;
-        let planning = Planning {
-            site: &self.site,
-            mode: &mut self.options.mode,
-            limits: self.options.limits,
-            tally: &mut self.tally,
-        };
-        let mut desk = Desk::new(planning, &self.crms, lane);
-        sync::compare(&mut desk, bound, after, under_way).await
     }
 
     /// Asks for a look at these records, as a scan does that finds them changed.

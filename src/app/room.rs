@@ -3,6 +3,9 @@
 use crate::crm::{Crms, Need, Urgency, Why};
 use crate::model::{Class, Side, Task};
 
+/// Reads of the pairs of one chunk, and of what they are tied to.
+const DRIFT_CALLS: u32 = 25;
+
 /// What an attempt may need; it does not begin before there is room. Records take four calls for
 /// each batch of HubSpot's: both sides' reads, a write, and half a dozen besides.
 pub(super) fn need(task: &Task, class: Class, claimed: usize, batch: usize) -> Need {
@@ -37,6 +40,13 @@ pub(super) fn need(task: &Task, class: Class, claimed: usize, batch: usize) -> N
         Task::Scan { side, .. } => Need {
             urgency: Urgency::Idle,
             ..source(side, 4)
+        },
+        Task::Drift { .. } => Need {
+            side: None,
+            calls: DRIFT_CALLS,
+            searches: 0,
+            writes: false,
+            urgency: Urgency::Idle,
         },
     }
 }

@@ -33,6 +33,8 @@ pub struct Options {
     /// `None`: from the daily allowance, as `poll: auto` promises.
     pub poll_millis: Option<i64>,
     pub scan_millis: i64,
+    /// From one comparison of both sides to the next.
+    pub drift_millis: i64,
     /// Journal entries older than this go.
     pub journal_millis: i64,
     /// Whether an engine starts although a CRM lacks what some of the records will need.
@@ -68,6 +70,7 @@ impl Default for Options {
             limits: Limits { creates: u64::MAX },
             poll_millis: None,
             scan_millis: DAY_MILLIS,
+            drift_millis: 7 * DAY_MILLIS,
             journal_millis: JOURNAL_DAYS * DAY_MILLIS,
             lacking: Lacking::Letters,
             busy: Busy::Refused,

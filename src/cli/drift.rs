@@ -10,11 +10,10 @@ use clap::Args;
 
 use crate::app::Engine;
 use crate::config::Environment;
-use crate::model::{BySide, LinkId, MappingName, RecordKey, Side, Task};
-use crate::pipeline::LANE;
-use crate::store::{DeadLetterFilter, DeadLetterState, StoreError};
-use crate::sync::{Difference, Mode, UnderWay, Why};
+use crate::model::{BySide, LinkId, MappingName, RecordKey, Side};
+use crate::sync::{Difference, Mode, PlannedValues, Why};
 
+use super::drift_last;
 use super::drift_report::DriftReport;
 use super::drive::{Course, Stop, drive};
 use super::engine::{close, open_unless};
@@ -27,9 +26,6 @@ use super::run_report::RunReport;
 use super::sim::told_to_stop;
 use super::sync::PlaceArgs;
 
-/// Waiting work and dead letters that are looked through for reasons.
-const KNOWN_MAX: u32 = 100_000;
-
 #[derive(Debug, Args)]
 pub struct DriftArgs {
     #[command(flatten)]
@@ -40,6 +36,9 @@ pub struct DriftArgs {
     /// Make a plan of what the mappings would write to the records that drifted, in this file.
     #[arg(long, value_name = "FILE")]
     repair: Option<PathBuf>,
+    /// Show what the last comparison found that a running sync made by itself, once a week.
+    #[arg(long, conflicts_with = "repair")]
+    last: bool,
 }
 
 pub async fn run(
@@ -47,6 +46,9 @@ pub async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
+    if args.last {
+        return drift_last::run(args.place.data(), args.mapping.as_deref(), output).await;
+    }
     let mut ready = args.place.prepare(environment, false).await?;
     let started = ready.data.now();
     let scratch = ready.data.scratch.take();
@@ -89,7 +91,7 @@ fn stopped() -> anyhow::Error {
 }
 
 async fn compare_all(engine: &mut Engine, args: &DriftArgs) -> anyhow::Result<DriftReport> {
-    let under_way = under_way(engine).await?;
+    let planned = planned_values(engine);
     let names: Vec<MappingName> = engine.site().mappings.keys().cloned().collect();
     let wanted = |name: &&MappingName| {
         let asked = args.mapping.as_deref();
@@ -106,7 +108,7 @@ async fn compare_all(engine: &mut Engine, args: &DriftArgs) -> anyhow::Result<Dr
     for name in chosen {
         let mut after: Option<LinkId> = None;
         loop {
-            let compared = patience::compared(engine, name, after.as_ref(), &under_way).await?;
+            let compared = patience::compared(engine, name, after.as_ref(), &planned).await?;
             after.clone_from(&compared.next);
             report.add(name, compared);
             if after.is_none() {
@@ -117,26 +119,9 @@ async fn compare_all(engine: &mut Engine, args: &DriftArgs) -> anyhow::Result<Dr
     Ok(report)
 }
 
-/// What a run of now would write, and what waits.
-async fn under_way(engine: &Engine) -> Result<UnderWay, StoreError> {
-    let site = engine.site();
-    let (store, ws) = (&site.store, &site.workspace);
-    let mut known = UnderWay::default();
-    for work in store.queue(ws, LANE, KNOWN_MAX).await? {
-        if let Task::Record(key) = work.task {
-            known.waiting.insert(key);
-        }
-    }
-    let filter = DeadLetterFilter {
-        state: Some(DeadLetterState::Open),
-        limit: KNOWN_MAX,
-        ..DeadLetterFilter::default()
-    };
-    for letter in store.dead_letters(ws, &filter).await? {
-        if let Task::Record(key) = letter.task {
-            known.dead.insert(key);
-        }
-    }
+/// What a run of now would write, on both ends of each pair.
+fn planned_values(engine: &Engine) -> PlannedValues {
+    let mut planned = PlannedValues::new();
     for write in engine.tally().planned.rows() {
         let ends = [
             (write.side, &write.record),
@@ -146,11 +131,11 @@ async fn under_way(engine: &Engine) -> Result<UnderWay, StoreError> {
             if let Some(id) = id.clone() {
                 let mapping = write.mapping.clone();
                 let key = RecordKey { mapping, side, id };
-                known.planned.insert((key, write.rule.clone()));
+                planned.insert((key, write.rule.clone()));
             }
         }
     }
-    Ok(known)
+    planned
 }
 
 /// The plan for the records that drifted, and for no others.

@@ -16,6 +16,7 @@ mod data;
 mod dead_letters;
 pub mod demo;
 mod drift;
+mod drift_last;
 mod drift_report;
 mod drive;
 pub mod engine;

@@ -4,7 +4,7 @@ use crate::app::Engine;
 use crate::clock::Clock;
 use crate::crm::{CrmError, Crms, Listing};
 use crate::model::{ErrorClass, LinkId, MappingName, Side, Timestamp};
-use crate::sync::{Compared, ReadError, UnderWay};
+use crate::sync::{Compared, Part, PlannedValues, ReadError};
 
 use super::engine::wait_for_room;
 use super::output::Advice;
@@ -56,12 +56,12 @@ pub async fn compared(
     engine: &mut Engine,
     name: &MappingName,
     after: Option<&LinkId>,
-    under_way: &UnderWay,
+    planned: &PlannedValues,
 ) -> anyhow::Result<Compared> {
     let mut patience = Patience::new(engine);
     loop {
         patience.room(engine.crms()).await;
-        match engine.compare(name, after, under_way).await {
+        match engine.compare(name, Part::After(after), planned).await {
             Ok(compared) => return Ok(compared),
             Err(ReadError::Store(error)) => return Err(error.into()),
             Err(ReadError::Crm(error)) => patience.after(error, "comparison").await?,

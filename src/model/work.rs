@@ -90,6 +90,8 @@ pub enum Task {
     Backfill { mapping: MappingName, side: Side },
     /// Compare the next chunk of all records of one side by value.
     Scan { mapping: MappingName, side: Side },
+    /// Compare the next chunk of the pairs of both sides with each other by value.
+    Drift { mapping: MappingName },
 }
 
 impl Task {
@@ -99,6 +101,7 @@ impl Task {
             Self::Poll { .. } => "poll",
             Self::Backfill { .. } => "backfill",
             Self::Scan { .. } => "scan",
+            Self::Drift { .. } => "drift",
         }
     }
 
@@ -107,16 +110,19 @@ impl Task {
             Self::Record(key) => &key.mapping,
             Self::Poll { mapping, .. }
             | Self::Backfill { mapping, .. }
-            | Self::Scan { mapping, .. } => mapping,
+            | Self::Scan { mapping, .. }
+            | Self::Drift { mapping } => mapping,
         }
     }
 
+    /// The side that the work is about; HubSpot for work on both.
     pub fn side(&self) -> Side {
         match self {
             Self::Record(key) => key.side,
             Self::Poll { side, .. } | Self::Backfill { side, .. } | Self::Scan { side, .. } => {
                 *side
             }
+            Self::Drift { .. } => Side::HubSpot,
         }
     }
 
@@ -124,7 +130,9 @@ impl Task {
     pub fn record_id(&self) -> &str {
         match self {
             Self::Record(key) => key.id.as_str(),
-            Self::Poll { .. } | Self::Backfill { .. } | Self::Scan { .. } => "",
+            Self::Poll { .. } | Self::Backfill { .. } | Self::Scan { .. } | Self::Drift { .. } => {
+                ""
+            }
         }
     }
 
@@ -139,6 +147,7 @@ impl Task {
             "poll" => Some(Self::Poll { mapping, side }),
             "backfill" => Some(Self::Backfill { mapping, side }),
             "scan" => Some(Self::Scan { mapping, side }),
+            "drift" => Some(Self::Drift { mapping }),
             _ => None,
         }
     }

@@ -76,7 +76,7 @@ pub async fn produce(site: &Site, crms: &Crms, claimed: &[Claimed], pace: &Pace)
         Task::Scan { mapping, side } => {
             vec![Some(scan::step(site, crms, mapping, *side, pace).await)]
         }
-        Task::Record(_) => vec![Some(Ok(Produced::nothing()))],
+        Task::Record(_) | Task::Drift { .. } => vec![Some(Ok(Produced::nothing()))],
     };
     outcomes.resize_with(claimed.len(), || None);
     outcomes
@@ -172,7 +172,7 @@ const SCAN: &str = "scan";
 const fn task_cause(task: &Task) -> Cause {
     match task {
         Task::Record(_) | Task::Poll { .. } | Task::Backfill { .. } => Cause::Poll,
-        Task::Scan { .. } => Cause::Scan,
+        Task::Scan { .. } | Task::Drift { .. } => Cause::Scan,
     }
 }
 

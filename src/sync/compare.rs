@@ -17,10 +17,10 @@ use crate::mapping::{Bound, References, Rule};
 use crate::merge::{self, Decision, Reason, RuleInput};
 use crate::model::{
     Blank, BySide, Conflict, Direction, Fields, HoldReason, Link, LinkId, LinkState, MappingName,
-    Policy, Presence, RecordId, RecordKey, Side,
+    Policy, Presence, RecordId, RecordKey, Side, Task,
 };
-use crate::pipeline::rule_fields;
-use crate::store::LinkFilter;
+use crate::pipeline::{LANE, rule_fields};
+use crate::store::{DeadLetterState, LinkFilter, StoreError};
 
 /// Pairs of one step: what two reads of Salesforce's hold, and ten of HubSpot's.
 const CHUNK: u32 = 1_000;
@@ -64,6 +64,7 @@ impl Why {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     pub mapping: MappingName,
+    pub link: LinkId,
     pub records: BySide<Option<RecordId>>,
     /// Empty when a record as a whole is gone.
     pub rule: String,
@@ -107,36 +108,52 @@ pub struct Compared {
     pub next: Option<LinkId>,
 }
 
-/// What is known to be under way besides.
-#[derive(Clone, Debug, Default)]
-pub struct UnderWay {
+/// Values that a run of now would write: what only plans knows of them, and the store does not.
+pub type PlannedValues = BTreeSet<(RecordKey, String)>;
+
+/// What is known to be under way.
+struct UnderWay<'a> {
     /// Records that wait in the lane.
-    pub waiting: BTreeSet<RecordKey>,
+    waiting: BTreeSet<RecordKey>,
     /// Records with a dead letter.
-    pub dead: BTreeSet<RecordKey>,
-    /// Values that a run of now would write.
-    pub planned: BTreeSet<(RecordKey, String)>,
+    dead: BTreeSet<RecordKey>,
+    planned: &'a PlannedValues,
 }
 
-/// Compares the pairs of one mapping from after `after` on.
+/// Which pairs one step compares.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    /// As many as one step takes, from after this one on.
+    After(Option<&'a LinkId>),
+    /// These.
+    Of(&'a [LinkId]),
+}
+
+/// Compares some pairs of one mapping.
 ///
 /// # Errors
 /// When a CRM cannot be read or the store fails; the step can be repeated.
 pub async fn compare(
     desk: &mut Desk<'_>,
     bound: &Bound,
-    after: Option<&LinkId>,
-    under_way: &UnderWay,
+    part: Part<'_>,
+    planned: &PlannedValues,
 ) -> Result<Compared, ReadError> {
     let filter = LinkFilter {
         mapping: Some(bound.mapping().name.clone()),
         ..LinkFilter::default()
     };
     let (store, ws) = (&desk.site.store, &desk.site.workspace);
-    let links = store.links_page(ws, &filter, after, CHUNK).await?;
-    let full = links.len() == CHUNK as usize;
+    let (links, more) = match part {
+        Part::After(after) => {
+            let links = store.links_page(ws, &filter, after, CHUNK).await?;
+            let full = links.len() == CHUNK as usize;
+            (links, full)
+        }
+        Part::Of(ids) => (store.links_by_id(ws, ids).await?, false),
+    };
     let mut compared = Compared {
-        next: links.last().map(|link| link.id.clone()).filter(|_| full),
+        next: links.last().map(|link| link.id.clone()).filter(|_| more),
         ..Compared::default()
     };
     let pairs = |link: &Link| matches!(link.state, LinkState::Linked | LinkState::Frozen);
@@ -151,10 +168,11 @@ pub async fn compare(
     };
     load_state(desk, &mut batch).await?;
     load::others(desk, bound, &mut batch).await?;
+    let under_way = under_way(desk, bound, &batch, planned).await?;
     let references = references(desk, bound, &batch).await?;
     for unit in &batch.units {
         compared.pairs += 1;
-        pair(bound, unit, &references, under_way, &mut compared);
+        pair(bound, unit, &references, &under_way, &mut compared);
     }
     Ok(compared)
 }
@@ -163,11 +181,15 @@ fn pair(
     bound: &Bound,
     unit: &Unit,
     references: &References,
-    under_way: &UnderWay,
+    under_way: &UnderWay<'_>,
     compared: &mut Compared,
 ) {
     let difference = |rule: &str, values: BySide<Fields>, why: Why| Difference {
         mapping: bound.mapping().name.clone(),
+        link: unit
+            .link
+            .as_ref()
+            .map_or(LinkId::new(""), |link| link.id.clone()),
         records: unit.records.clone(),
         rule: rule.to_owned(),
         values,
@@ -235,16 +257,46 @@ fn count_filled(input: &RuleInput<'_>, agrees: bool, count: &mut Filled) {
     }
 }
 
-/// What is about to change the pair, or to let a person change it.
-fn on_its_way(bound: &Bound, unit: &Unit, rule: &str, under_way: &UnderWay) -> Option<Why> {
-    let keys: Vec<RecordKey> = Side::BOTH
-        .into_iter()
+/// What the store knows of the records of a batch.
+async fn under_way<'a>(
+    desk: &Desk<'_>,
+    bound: &Bound,
+    batch: &Batch,
+    planned: &'a PlannedValues,
+) -> Result<UnderWay<'a>, StoreError> {
+    let (store, ws) = (&desk.site.store, &desk.site.workspace);
+    let keys = batch.units.iter().flat_map(|unit| keys(bound, unit));
+    let tasks: Vec<Task> = keys.map(Task::Record).collect();
+    let key = |task: Task| match task {
+        Task::Record(key) => Some(key),
+        Task::Poll { .. } | Task::Backfill { .. } | Task::Scan { .. } | Task::Drift { .. } => None,
+    };
+    let waiting = store.waiting(ws, LANE, &tasks).await?.into_iter();
+    let letters = store.letters_of(ws, &tasks).await?.into_iter();
+    let open = letters.filter(|letter| letter.state == DeadLetterState::Open);
+    Ok(UnderWay {
+        waiting: waiting
+            .filter_map(|waiting| key(waiting.work.task))
+            .collect(),
+        dead: open.filter_map(|letter| key(letter.task)).collect(),
+        planned,
+    })
+}
+
+fn keys(bound: &Bound, unit: &Unit) -> Vec<RecordKey> {
+    let sides = Side::BOTH.into_iter();
+    sides
         .filter_map(|side| {
             let mapping = bound.mapping().name.clone();
             let id = unit.records.get(side).clone()?;
             Some(RecordKey { mapping, side, id })
         })
-        .collect();
+        .collect()
+}
+
+/// What is about to change the pair, or to let a person change it.
+fn on_its_way(bound: &Bound, unit: &Unit, rule: &str, under_way: &UnderWay<'_>) -> Option<Why> {
+    let keys = keys(bound, unit);
     let planned = |key: &RecordKey| {
         let place = (key.clone(), rule.to_owned());
         under_way.planned.contains(&place)
@@ -263,7 +315,7 @@ fn why(
     bound: &Bound,
     unit: &Unit,
     (rule, input): (&Rule, &RuleInput<'_>),
-    under_way: &UnderWay,
+    under_way: &UnderWay<'_>,
 ) -> Why {
     if let Some(hold) = unit.hold(&rule.name) {
         return Why::Held(hold.reason);

@@ -58,9 +58,11 @@ async fn links_of(
             .iter()
             .filter_map(|claim| match &claim.task {
                 Task::Record(key) if key.side == side => Some(key.id.clone()),
-                Task::Record(_) | Task::Poll { .. } | Task::Backfill { .. } | Task::Scan { .. } => {
-                    None
-                }
+                Task::Record(_)
+                | Task::Poll { .. }
+                | Task::Backfill { .. }
+                | Task::Scan { .. }
+                | Task::Drift { .. } => None,
             })
             .collect();
         if ids.is_empty() {

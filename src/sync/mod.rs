@@ -51,7 +51,7 @@ mod undo;
 mod unit;
 mod write;
 
-pub use compare::{Compared, Difference, Filled, Matched, UnderWay, Why, compare};
+pub use compare::{Compared, Difference, Filled, Matched, Part, PlannedValues, Why, compare};
 pub use create::CREATED;
 pub use desk::{Desk, Limits, Mode, Planning, Tally};
 pub use forecast::Forecast;

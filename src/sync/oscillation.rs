@@ -97,7 +97,7 @@ fn is_hold(entry: &JournalEntry) -> bool {
 fn wake(unit: &mut Unit, at: Timestamp) {
     let task = unit.claimed.iter().find_map(|claim| match &claim.task {
         Task::Record(_) => Some(claim.task.clone()),
-        Task::Poll { .. } | Task::Backfill { .. } | Task::Scan { .. } => None,
+        Task::Poll { .. } | Task::Backfill { .. } | Task::Scan { .. } | Task::Drift { .. } => None,
     });
     unit.changes.marks.extend(task.map(|task| Mark {
         task,

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use tandem::app::{DriftFound, Step, drift_found};
 use tandem::clock::Chance;
-use tandem::model::{HoldReason, MappingName, RecordKey, Side};
-use tandem::sync::{Compared, Difference, UnderWay, Why};
+use tandem::model::{HoldReason, MappingName, Raw, RecordKey, Side};
+use tandem::store::Changes;
+use tandem::sync::{Compared, Difference, Part, PlannedValues, Why};
 
 use crate::world::{Setup, World};
 use crate::{PEOPLE, linked};
@@ -17,13 +19,16 @@ const FIELDS: [(&str, &str); 4] = [
     ("phone", "Phone"),
 ];
 
-async fn compare_with(world: &mut World, known: &UnderWay) -> Compared {
+async fn compare_with(world: &mut World, known: &PlannedValues) -> Compared {
     let name = MappingName::new("contacts");
     let mut all = Compared::default();
     let mut after = None;
     loop {
         let engine = world.engine.as_mut().unwrap();
-        let some = engine.compare(&name, after.as_ref(), known).await.unwrap();
+        let some = engine
+            .compare(&name, Part::After(after.as_ref()), known)
+            .await
+            .unwrap();
         all.pairs += some.pairs;
         all.differences.extend(some.differences);
         for side in Side::BOTH {
@@ -43,7 +48,7 @@ async fn compare_with(world: &mut World, known: &UnderWay) -> Compared {
 }
 
 async fn compare(world: &mut World) -> Compared {
-    compare_with(world, &UnderWay::default()).await
+    compare_with(world, &PlannedValues::new()).await
 }
 
 fn whys(compared: &Compared) -> Vec<(&str, Why)> {
@@ -148,14 +153,14 @@ async fn what_is_on_its_way_is_pending_and_not_drift() {
         side: Side::HubSpot,
         id: tandem::model::RecordId::new(&hubspot),
     };
-    let mut known = UnderWay::default();
-    known.planned.insert((key.clone(), "jobtitle".to_owned()));
+    let mut known = PlannedValues::new();
+    known.insert((key.clone(), "jobtitle".to_owned()));
     let found = compare_with(&mut world, &known).await;
     assert_eq!(whys(&found), [("jobtitle", Why::Pending)]);
-    let mut known = UnderWay::default();
-    known.dead.insert(key);
-    let found = compare_with(&mut world, &known).await;
-    assert_eq!(whys(&found), [("jobtitle", Why::DeadLetter)]);
+    // A mark in the lane says the same of the record as a whole.
+    world.mark("contacts", Side::HubSpot, &hubspot).await;
+    let found = compare(&mut world).await;
+    assert_eq!(whys(&found), [("jobtitle", Why::Pending)]);
 }
 
 #[tokio::test]
@@ -174,4 +179,117 @@ async fn two_values_that_differ_in_spelling_only_agree() {
     let found = compare(&mut world).await;
     assert!(found.differences.is_empty(), "{:#?}", found.differences);
     assert_eq!(found.digests.hubspot, found.digests.salesforce);
+}
+
+/// What the engine found the last time it compared both sides by itself.
+async fn last(world: &World) -> Option<DriftFound> {
+    let name = MappingName::new("contacts");
+    let found = drift_found(&world.store, &world.workspace, [name.clone()]).await;
+    found.unwrap().remove(&name)
+}
+
+#[tokio::test]
+async fn the_engine_compares_both_sides_by_itself_and_remembers_what_it_found() {
+    let mut world = World::new(Setup::with(&[PEOPLE])).await;
+    let pairs = 1_100;
+    for nth in 0..pairs {
+        let mail = format!("p{nth}@example.com");
+        let person = [("email", mail.as_str()), ("lastname", "Lind")];
+        world.add_hubspot("contacts", &person);
+        world.add_salesforce("Contact", &[("Email", mail.as_str()), ("LastName", "Lind")]);
+    }
+    world.open().await;
+    world.settle().await;
+    assert_eq!(last(&world).await, None);
+    world.engine().compare_now().await.unwrap();
+    world.work().await;
+    let found = last(&world).await.expect("it was compared");
+    assert_eq!(found.found.pairs, pairs);
+    assert_eq!(found.drift(), 0);
+    assert_eq!(found.found.digests.hubspot, found.found.digests.salesforce);
+    let agree = found.found.values.values().all(|(all, agree)| all == agree);
+    assert!(agree, "{:?}", found.found.values);
+    // Nobody asks for the next one: it comes by itself.
+    world.pass(8 * 24 * 3_600_000);
+    world.settle().await;
+    let again = last(&world).await.expect("it was compared again");
+    assert!(again.began > found.ended);
+}
+
+#[tokio::test]
+async fn a_comparison_goes_on_where_it_was_when_the_process_dies() {
+    let mut world = World::new(Setup::with(&[PEOPLE])).await;
+    for nth in 0..1_100 {
+        let mail = format!("p{nth}@example.com");
+        let person = [("email", mail.as_str()), ("lastname", "Lind")];
+        world.add_hubspot("contacts", &person);
+        world.add_salesforce("Contact", &[("Email", mail.as_str()), ("LastName", "Lind")]);
+    }
+    world.open().await;
+    world.settle().await;
+    world.engine().compare_now().await.unwrap();
+    loop {
+        match world.step().await {
+            Step::Worked(work) if work.kind == "drift" => break,
+            Step::Worked(_) => {}
+            Step::Wait(_) => world.pass(1_000),
+        }
+    }
+    assert_eq!(last(&world).await, None, "a chunk is left");
+    world.crash().await;
+    world.pass(120_000);
+    world.open().await;
+    world.settle().await;
+    let found = last(&world).await.expect("it was compared to its end");
+    assert_eq!(found.found.pairs, 1_100, "each pair once");
+}
+
+#[tokio::test]
+async fn an_edit_that_is_on_its_way_is_looked_at_again_and_a_missed_one_is_named() {
+    let (mut world, hubspot, salesforce) = linked(PEOPLE).await;
+    // An edit that the next poll will carry, seen by the comparison first.
+    world.engine().compare_now().await.unwrap();
+    world.edit_hubspot("contacts", &hubspot, &[("jobtitle", "CEO")]);
+    world.work().await;
+    world.pass(20 * 60_000);
+    world.settle().await;
+    assert_eq!(world.sf("Contact", &salesforce, "Title"), "CEO");
+    let found = last(&world).await.expect("it was compared");
+    assert_eq!(found.drift(), 0, "{found:?}");
+    assert!(
+        found.ended - found.began >= 15 * 60_000_000,
+        "it looked twice"
+    );
+    // One that no poll shows and the base does not know of: drift.
+    let link = world.link().await;
+    let mut bases = world
+        .store
+        .bases(&world.workspace, &[link.id.clone()])
+        .await
+        .unwrap();
+    let mut wrong = bases.remove(&link.id).unwrap();
+    let title = wrong.get_mut("jobtitle").unwrap();
+    title
+        .sides
+        .hubspot
+        .insert("jobtitle".to_owned(), Raw::text("CTO"));
+    world.edit_hubspot("contacts", &hubspot, &[("jobtitle", "CTO")]);
+    world
+        .by_command(Changes {
+            bases: vec![(link.id, wrong)],
+            ..Changes::default()
+        })
+        .await;
+    world.engine().compare_now().await.unwrap();
+    world.work().await;
+    world.pass(20 * 60_000);
+    world.settle().await;
+    let found = last(&world).await.expect("it was compared");
+    assert_eq!(found.drift(), 1, "{found:?}");
+    assert_eq!(found.found.named[0].rule, "jobtitle");
+    assert_eq!(
+        found.found.named[0].records.hubspot.as_deref(),
+        Some(hubspot.as_str())
+    );
+    assert_ne!(found.found.digests.hubspot, found.found.digests.salesforce);
 }

@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::pipeline::{AMBIGUOUS, LANE};
 use crate::store::{DeadLetter, DeadLetterFilter, DeadLetterState, HoldPlace, Store, StoreError};
-use crate::sync::UnderWay;
+use crate::sync::PlannedValues;
 
 use super::super::patience;
 use super::found::{Found, Group, Groups};
@@ -62,7 +62,7 @@ pub async fn pairs(
     found: &mut Found,
 ) -> anyhow::Result<()> {
     let mut after: Option<LinkId> = None;
-    let nothing = UnderWay::default();
+    let nothing = PlannedValues::new();
     loop {
         let compared = patience::compared(engine, name, after.as_ref(), &nothing).await?;
         found.pairs += compared.pairs;

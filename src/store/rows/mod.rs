@@ -57,6 +57,7 @@ pub(super) fn task_key(task: &Task) -> String {
         Task::Poll { .. } => '1',
         Task::Backfill { .. } => '2',
         Task::Scan { .. } => '3',
+        Task::Drift { .. } => '4',
     };
     let mapping = task.mapping().as_str();
     let side = task.side().as_str();

@@ -1,0 +1,148 @@
+//! `tandem drift --last`: what the last comparison found that a running sync made by itself. Reads
+//! the store alone.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::app::{DriftFound, drift_found};
+use crate::model::{BySide, MappingName, Side, Timestamp};
+
+use super::arguments::DataArgs;
+use super::data::Data;
+use super::output::{Advice, Outcome, Output, table};
+
+pub async fn run(
+    args: &DataArgs,
+    mapping: Option<&str>,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
+    let data = Data::open_to_read(args).await?;
+    let found = found(&data, mapping).await;
+    data.close().await;
+    let found = found?;
+    output.answer(&json(&found), || text(&found));
+    Ok(match found.values().any(|one| one.drift() > 0) {
+        true => Outcome::Different,
+        false => Outcome::Done,
+    })
+}
+
+async fn found(
+    data: &Data,
+    mapping: Option<&str>,
+) -> anyhow::Result<BTreeMap<MappingName, DriftFound>> {
+    let (store, ws) = (&data.store, &data.workspace);
+    let active: Vec<MappingName> = store.active_revisions(ws).await?.into_keys().collect();
+    let names = match mapping {
+        None => active,
+        Some(name) if active.iter().any(|known| known.as_str() == name) => {
+            vec![MappingName::new(name)]
+        }
+        Some(name) => {
+            let known: Vec<&str> = active.iter().map(MappingName::as_str).collect();
+            let todo = format!("name one of {}", known.join(", "));
+            return Err(Advice::new(format!("there is no mapping `{name}`"), todo).into());
+        }
+    };
+    Ok(drift_found(store, ws, names).await?)
+}
+
+fn values(found: &DriftFound) -> (u64, u64) {
+    let values = found.found.values.values();
+    values.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+}
+
+/// Rounded down, so that 100 % means all.
+fn percent(part: u64, whole: u64) -> String {
+    match whole {
+        0 => String::new(),
+        whole => format!("{}.{} %", part * 100 / whole, part * 1_000 / whole % 10),
+    }
+}
+
+fn time(micros: i64) -> String {
+    Timestamp::from_micros(micros).to_string()
+}
+
+fn json(found: &BTreeMap<MappingName, DriftFound>) -> Value {
+    let mappings = found.iter().map(|(name, one)| {
+        let (all, agree) = values(one);
+        let rules = one.found.values.iter().map(|(rule, (all, agree))| {
+            let count = json!({ "compared": all, "agree": agree });
+            (rule.clone(), count)
+        });
+        let object = json!({
+            "began": time(one.began),
+            "ended": time(one.ended),
+            "pairs": one.found.pairs,
+            "values": all,
+            "agree": agree,
+            "drift": one.drift(),
+            "reasons": one.found.reasons,
+            "digests": one.found.digests,
+            "rules": rules.collect::<serde_json::Map<_, _>>(),
+            "named": one.found.named,
+        });
+        (name.to_string(), object)
+    });
+    json!({ "mappings": mappings.collect::<serde_json::Map<_, _>>() })
+}
+
+fn text(found: &BTreeMap<MappingName, DriftFound>) -> String {
+    if found.is_empty() {
+        return "No comparison has been completed yet; a sync that stays up makes one a week, and \
+                `tandem drift` makes one now.\n"
+            .to_owned();
+    }
+    let headers = [
+        "mapping",
+        "ended",
+        "pairs",
+        "values agree",
+        "drift",
+        "differs for a reason",
+    ];
+    let rows = found.iter().map(|(name, one)| {
+        let (all, agree) = values(one);
+        let differs: u64 = one.found.reasons.values().sum();
+        vec![
+            name.to_string(),
+            time(one.ended),
+            one.found.pairs.to_string(),
+            percent(agree, all),
+            one.drift().to_string(),
+            (differs - one.drift()).to_string(),
+        ]
+    });
+    let mut text = table(&headers, rows.collect());
+    let named = found.iter().flat_map(|(name, one)| {
+        let named = one.found.named.iter();
+        named.map(move |one| {
+            let id = |side: Side, ids: &BySide<Option<String>>| {
+                ids.get(side).clone().unwrap_or_default()
+            };
+            vec![
+                name.to_string(),
+                id(Side::HubSpot, &one.records),
+                id(Side::Salesforce, &one.records),
+                one.rule.clone(),
+                one.why.clone(),
+            ]
+        })
+    });
+    let named: Vec<Vec<String>> = named.collect();
+    if !named.is_empty() {
+        let headers = [
+            "mapping",
+            "HubSpot",
+            "Salesforce",
+            "rule",
+            "differs because",
+        ];
+        text.push('\n');
+        text.push_str(&table(&headers, named));
+        text.push_str("`tandem drift` shows the values, and --repair makes a plan.\n");
+    }
+    text
+}
