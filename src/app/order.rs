@@ -98,9 +98,10 @@ pub(super) async fn look_through(
     prune_journal(lane, site, kept).await?;
     site.store.shadow_prune(&site.workspace, kept).await?;
     match options.mode {
-        Mode::Shadow => shadowed(lane, site, ShadowState::Open).await,
+        // What nobody wrote is what a plan is about.
+        Mode::Shadow | Mode::Observe => shadowed(lane, site, ShadowState::Open).await,
         Mode::Write => shadowed(lane, site, ShadowState::TakenOver).await,
-        Mode::Observe | Mode::Apply(_) | Mode::Rehearse(_) => Ok(()),
+        Mode::Apply(_) | Mode::Rehearse(_) => Ok(()),
     }
 }
 

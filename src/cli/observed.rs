@@ -21,6 +21,9 @@ const PAGE: u32 = 1_000;
 const DAY_MILLIS: i64 = 24 * 3_600_000;
 /// Rows that are listed one by one.
 const LISTED: usize = 20;
+const LEGEND: &str = "\nsame: others wrote the same, after so long in the middle; otherwise: they \
+                      wrote something else;\nnobody: not written yet; taken back: there is nothing \
+                      to write any more; synced: left to a sync.\n";
 /// A write that others made is given so long to arrive before it is listed as missing.
 const YOUNG_MILLIS: i64 = 3_600_000;
 
@@ -66,6 +69,7 @@ async fn report(data: &Data, day: Option<&str>) -> anyhow::Result<Report> {
         groups: BTreeMap::new(),
         otherwise: List::default(),
         missing: List::default(),
+        taken_back: List::default(),
     };
     let mut after: Option<String> = None;
     loop {
@@ -135,6 +139,8 @@ struct Report {
     otherwise: List,
     /// Nobody wrote it for an hour.
     missing: List,
+    /// The edit went before anybody carried it over: by a person's hand, or by another tool's.
+    taken_back: List,
 }
 
 impl Report {
@@ -152,6 +158,9 @@ impl Report {
                 ShadowState::Open if self.now.millis_since(row.first_at) > YOUNG_MILLIS => {
                     self.missing.push(row);
                 }
+                ShadowState::Withdrawn if row.kind == IntentKind::Update => {
+                    self.taken_back.push(row);
+                }
                 ShadowState::Open
                 | ShadowState::Same
                 | ShadowState::Withdrawn
@@ -162,7 +171,8 @@ impl Report {
 
     /// Others did something else, or did not do what a sync would have done.
     fn differs(&self) -> bool {
-        !self.otherwise.rows.is_empty() || !self.missing.rows.is_empty()
+        let lists = [&self.otherwise, &self.missing, &self.taken_back];
+        lists.iter().any(|list| !list.rows.is_empty())
     }
 
     fn json(&self) -> Value {
@@ -189,6 +199,7 @@ impl Report {
             "groups": groups.collect::<Vec<_>>(),
             "otherwise": list(&self.otherwise),
             "missing": list(&self.missing),
+            "taken_back": list(&self.taken_back),
         })
     }
 
@@ -214,6 +225,7 @@ impl Report {
                 count(ShadowState::Otherwise),
                 count(ShadowState::Open),
                 count(ShadowState::Withdrawn),
+                count(ShadowState::TakenOver),
             ]
         });
         let headers = [
@@ -221,16 +233,22 @@ impl Report {
             "to",
             "would be",
             "writes",
-            "others did the same",
-            "later by",
-            "did otherwise",
-            "nobody yet",
-            "not needed any more",
+            "same",
+            "after",
+            "otherwise",
+            "nobody",
+            "taken back",
+            "synced",
         ];
         let mut text = format!("{} (UTC)\n\n{}", self.day, table(&headers, rows.collect()));
+        text.push_str(LEGEND);
         let lists = [
             (&self.otherwise, "Others wrote something else:"),
             (&self.missing, "Nobody wrote this within an hour:"),
+            (
+                &self.taken_back,
+                "The edit was gone before anybody carried it over (by a person, or by another tool):",
+            ),
         ];
         for (list, title) in lists {
             if list.rows.is_empty() {
@@ -243,7 +261,6 @@ impl Report {
                 text.push_str(&format!("and {} more; --json counts them\n", list.more));
             }
         }
-        text.push_str("\nNothing was written.\n");
         text
     }
 }

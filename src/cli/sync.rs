@@ -94,6 +94,8 @@ pub async fn run(
     let mut ready = args.run.prepare(environment, true).await?;
     ready.journal_days = args.keep_journal;
     let mode = if args.observe {
+        // What only a write needs is no reason not to look.
+        ready.lacking = Lacking::Letters;
         Mode::Shadow
     } else {
         Mode::Write

@@ -222,3 +222,21 @@ async fn the_clients_themselves_refuse_to_write_in_a_run_that_only_looks() {
         assert_eq!(world.api_writes(), 0);
     }
 }
+
+#[tokio::test]
+async fn a_plan_on_what_was_observed_has_what_nobody_wrote() {
+    let (mut world, hubspot, salesforce) = watched().await;
+    world.edit_hubspot("contacts", &hubspot, &[("lastname", "King")]);
+    world.settle().await;
+    world.close().await;
+    world.mode = Mode::Observe;
+    world.open().await;
+    world.settle().await;
+    let engine = world.engine();
+    let planned: Vec<_> = engine.tally().planned.rows().cloned().collect();
+    let [row] = planned.as_slice() else {
+        panic!("{planned:?}")
+    };
+    assert_eq!(row.record, Some(RecordId::new(salesforce)));
+    assert_eq!(row.after.get("LastName"), Some(&Raw::text("King")));
+}

@@ -9,6 +9,7 @@ mod faults;
 mod harness;
 mod interrupts;
 mod matches;
+mod observing;
 mod people;
 mod planned;
 mod plans;
