@@ -14,6 +14,7 @@ mod changes;
 mod pairs;
 mod people;
 mod picture;
+mod plans;
 mod ties;
 mod walk;
 
@@ -34,6 +35,7 @@ pub fn scenarios() -> Vec<Scenario> {
     all.extend(pairs::scenarios());
     all.extend(ties::scenarios());
     all.extend(people::scenarios());
+    all.extend(plans::scenarios());
     all
 }
 
@@ -49,7 +51,11 @@ fn number(name: &str, otherwise: u64) -> u64 {
 
 fn walk_all(share: Share) {
     let began = std::time::Instant::now();
-    let scenarios = scenarios();
+    let mut scenarios = scenarios();
+    // Those whose name has this in it.
+    if let Ok(part) = std::env::var("TANDEM_TEST_SCENARIO") {
+        scenarios.retain(|one| one.name.contains(&part));
+    }
     let (next, total) = (AtomicUsize::new(0), Mutex::new(Tally::default()));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
