@@ -21,7 +21,7 @@ const PAGE: u32 = 1_000;
 const DAY_MILLIS: i64 = 24 * 3_600_000;
 /// Rows that are listed one by one.
 const LISTED: usize = 20;
-const LEGEND: &str = "\nsame: others wrote the same, after so long in the middle; otherwise: they \
+const LEGEND: &str = "\nsame: others wrote the same, in the time shown (median); otherwise: they \
                       wrote something else;\nnobody: not written yet; taken back: there is nothing \
                       to write any more; synced: left to a sync.\n";
 /// A write that others made is given so long to arrive before it is listed as missing.
@@ -247,7 +247,7 @@ impl Report {
             (&self.missing, "Nobody wrote this within an hour:"),
             (
                 &self.taken_back,
-                "The edit was gone before anybody carried it over (by a person, or by another tool):",
+                "The edit was gone before anybody carried it over (a person, or another tool):",
             ),
         ];
         for (list, title) in lists {

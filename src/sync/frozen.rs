@@ -115,7 +115,9 @@ impl Frozen {
     pub fn records(&self) -> BTreeMap<RecordKey, bool> {
         let mut records = BTreeMap::new();
         for row in self.rows.iter().filter(|row| row.fate != Fate::LeftOut) {
-            let ties = row.write.after.keys().any(|name| name.contains('/'));
+            // A tie of HubSpot's may be what a lookup of Salesforce's is written from.
+            let names = row.write.after.keys().chain(row.write.from.keys());
+            let ties = names.into_iter().any(|name| name.contains('/'));
             for key in keys(&row.write) {
                 *records.entry(key).or_insert(false) |= ties;
             }

@@ -264,7 +264,7 @@ async fn an_edit_that_is_on_its_way_is_looked_at_again_and_a_missed_one_is_named
     let link = world.link().await;
     let mut bases = world
         .store
-        .bases(&world.workspace, &[link.id.clone()])
+        .bases(&world.workspace, std::slice::from_ref(&link.id))
         .await
         .unwrap();
     let mut wrong = bases.remove(&link.id).unwrap();

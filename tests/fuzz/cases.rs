@@ -53,8 +53,9 @@ fn no_file_of_schemas_breaks_the_reader() {
 }
 
 fn site() -> &'static Site {
-    static SITE: OnceLock<Site> = OnceLock::new();
-    SITE.get_or_init(|| {
+    // What the store's connection needs lives as long as the site.
+    static SITE: OnceLock<(Site, tokio::runtime::Runtime)> = OnceLock::new();
+    let (site, _) = SITE.get_or_init(|| {
         let files = crate::mapping::SHIPPED.map(|text| SourceFile {
             path: "shipped.yaml".to_owned(),
             text: text.to_owned(),
@@ -66,10 +67,9 @@ fn site() -> &'static Site {
             .build()
             .expect("a runtime");
         let staged = runtime.block_on(app::stage(&loaded.mappings, schemas));
-        // What the store's connection needs must outlive this call.
-        std::mem::forget(runtime);
-        staged.unwrap_or_else(|error| panic!("{error}"))
-    })
+        (staged.unwrap_or_else(|error| panic!("{error}")), runtime)
+    });
+    site
 }
 
 /// Either all faults are fit for people, or every case is played, and what came of it can be

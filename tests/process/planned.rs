@@ -6,6 +6,9 @@ use serde_json::json;
 
 use super::harness::{Ran, Sim, content, folder, only};
 
+/// The label of a contact's main company.
+const PRIMARY: u32 = 1;
+
 /// Ada's new title, planned but not written.
 fn planned(sim: &Sim, here: &std::path::Path) -> Ran {
     sim.sync(here);
@@ -177,4 +180,52 @@ fn a_run_is_taken_back_from_the_command_line() {
         assert_eq!(ran.code, 1, "{}", ran.stdout);
         assert!(ran.stderr.contains(words), "{}", ran.stderr);
     }
+}
+
+#[test]
+fn drift_that_no_poll_shows_is_repaired_by_a_plan_of_it_and_of_nothing_else() {
+    let sim = Sim::start(&["--records", "20", "--seed", "3"]);
+    let here = folder();
+    sim.sync(here.path());
+    let clean = sim.tandem(here.path(), &["drift", "--json"]);
+    assert_eq!(clean.code, 0, "{}{}", clean.stdout, clean.stderr);
+    // An association moves no stamp of HubSpot's, so only a scan or a comparison finds it.
+    let contacts = sim.salesforce("Contact");
+    let with = contacts
+        .iter()
+        .filter(|one| !one.text("AccountId").is_empty());
+    let mut with = with.filter(|one| !one.text("Email").is_empty());
+    let (one, other) = (with.next().expect("one"), with.next().expect("two"));
+    assert_ne!(one.text("AccountId"), other.text("AccountId"));
+    let hubspot = only(&sim.hubspot("contacts"), "email", one.text("Email"));
+    let accounts = sim.salesforce("Account");
+    let account = accounts.iter().find(|a| a.id == other.text("AccountId"));
+    let name = account.expect("an account").text("Name");
+    let company = only(&sim.hubspot("companies"), "name", name);
+    sim.associate(
+        ("contacts", &hubspot.id),
+        ("companies", &company.id),
+        PRIMARY,
+    );
+
+    let found = sim.tandem(here.path(), &["drift", "--json"]);
+    assert_eq!(found.code, 2, "{}{}", found.stdout, found.stderr);
+    let writes = sim.writes();
+    let repair = ["drift", "--repair", "repair.json", "--json"];
+    let ran = sim.tandem(here.path(), &repair);
+    assert_eq!(ran.code, 2, "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(sim.writes(), writes, "a comparison writes nothing");
+    let applied = sim.tandem(here.path(), &["apply", "repair.json"]);
+    assert_eq!(applied.code, 0, "{}{}", applied.stdout, applied.stderr);
+    let repaired = only(&sim.salesforce("Contact"), "Email", one.text("Email"));
+    assert_eq!(repaired.text("AccountId"), other.text("AccountId"));
+    let clean = sim.tandem(here.path(), &["drift", "--json"]);
+    assert_eq!(clean.code, 0, "{}{}", clean.stdout, clean.stderr);
+    let none = sim.tandem(here.path(), &["drift", "--last"]);
+    assert_eq!(none.code, 0);
+    assert!(
+        none.stdout.contains("No comparison has been completed yet"),
+        "{}",
+        none.stdout
+    );
 }

@@ -1,5 +1,5 @@
-//! Scenarios about plans that are carried out and runs that are taken back. The command that dies is
-//! given again, as a person would, and then the daily sync goes on.
+//! Scenarios about plans that are carried out and runs that are taken back. The command that dies
+//! is given again, as a person would, and then the daily sync goes on.
 
 use tandem::sync::{Frozen, Mode};
 
