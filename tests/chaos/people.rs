@@ -158,10 +158,24 @@ impl<'a> People<'a> {
                 *run = self.arena.program.start(How::Once);
             }
             if began.elapsed() > limit {
-                return Err(format!("nothing arrived within {} s", limit.as_secs()));
+                return Err(self.nothing_arrived(limit));
             }
             std::thread::sleep(LOOK);
         }
+    }
+
+    /// What was waited for, so that it can be told whether it could have arrived at all.
+    fn nothing_arrived(&self, limit: Duration) -> String {
+        let edits = self.ledger.edits.iter().rev();
+        let waiting = edits.filter(|edit| is_on_its_way(&edit.kind)).take(5);
+        let waiting: Vec<String> = waiting
+            .map(|edit| format!("{} ({})", edit.describe(), edit.at))
+            .collect();
+        let seconds = limit.as_secs();
+        format!(
+            "nothing arrived within {seconds} s; on their way: {}",
+            waiting.join("; ")
+        )
     }
 
     /// Watches for a while.

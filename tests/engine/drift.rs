@@ -19,6 +19,20 @@ const FIELDS: [(&str, &str); 4] = [
     ("phone", "Phone"),
 ];
 
+/// So many people on both sides, linked and at rest.
+async fn people(pairs: usize) -> World {
+    let mut world = World::new(Setup::with(&[PEOPLE])).await;
+    for nth in 0..pairs {
+        let mail = format!("p{nth}@example.com");
+        let person = [("email", mail.as_str()), ("lastname", "Lind")];
+        world.add_hubspot("contacts", &person);
+        world.add_salesforce("Contact", &[("Email", mail.as_str()), ("LastName", "Lind")]);
+    }
+    world.open().await;
+    world.settle().await;
+    world
+}
+
 async fn compare_with(world: &mut World, known: &PlannedValues) -> Compared {
     let name = MappingName::new("contacts");
     let mut all = Compared::default();
@@ -64,15 +78,7 @@ fn whys(compared: &Compared) -> Vec<(&str, Why)> {
 #[tokio::test]
 async fn a_thousand_disagreements_are_found_and_no_other_and_a_clean_pair_has_none() {
     const PAIRS: usize = 1_200;
-    let mut world = World::new(Setup::with(&[PEOPLE])).await;
-    for nth in 0..PAIRS {
-        let mail = format!("p{nth}@example.com");
-        let person = [("email", mail.as_str()), ("lastname", "Lind")];
-        world.add_hubspot("contacts", &person);
-        world.add_salesforce("Contact", &[("Email", mail.as_str()), ("LastName", "Lind")]);
-    }
-    world.open().await;
-    world.settle().await;
+    let mut world = people(PAIRS).await;
     let pairs = world.pairs().await;
     assert_eq!(pairs.len(), PAIRS);
     let clean = compare(&mut world).await;
@@ -190,21 +196,12 @@ async fn last(world: &World) -> Option<DriftFound> {
 
 #[tokio::test]
 async fn the_engine_compares_both_sides_by_itself_and_remembers_what_it_found() {
-    let mut world = World::new(Setup::with(&[PEOPLE])).await;
-    let pairs = 1_100;
-    for nth in 0..pairs {
-        let mail = format!("p{nth}@example.com");
-        let person = [("email", mail.as_str()), ("lastname", "Lind")];
-        world.add_hubspot("contacts", &person);
-        world.add_salesforce("Contact", &[("Email", mail.as_str()), ("LastName", "Lind")]);
-    }
-    world.open().await;
-    world.settle().await;
+    let mut world = people(1_100).await;
     assert_eq!(last(&world).await, None);
     world.engine().compare_now().await.unwrap();
     world.work().await;
     let found = last(&world).await.expect("it was compared");
-    assert_eq!(found.found.pairs, pairs);
+    assert_eq!(found.found.pairs, 1_100);
     assert_eq!(found.drift(), 0);
     assert_eq!(found.found.digests.hubspot, found.found.digests.salesforce);
     let agree = found.found.values.values().all(|(all, agree)| all == agree);
@@ -218,15 +215,7 @@ async fn the_engine_compares_both_sides_by_itself_and_remembers_what_it_found() 
 
 #[tokio::test]
 async fn a_comparison_goes_on_where_it_was_when_the_process_dies() {
-    let mut world = World::new(Setup::with(&[PEOPLE])).await;
-    for nth in 0..1_100 {
-        let mail = format!("p{nth}@example.com");
-        let person = [("email", mail.as_str()), ("lastname", "Lind")];
-        world.add_hubspot("contacts", &person);
-        world.add_salesforce("Contact", &[("Email", mail.as_str()), ("LastName", "Lind")]);
-    }
-    world.open().await;
-    world.settle().await;
+    let mut world = people(1_100).await;
     world.engine().compare_now().await.unwrap();
     loop {
         match world.step().await {

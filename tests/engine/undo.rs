@@ -9,6 +9,7 @@ use tandem::model::{HoldReason, PlannedWrite, RecordId, RunId, Timestamp};
 use tandem::store::WritesOf;
 use tandem::sync::{Fate, Frozen, Mode, Row};
 
+use crate::office::{Office, hubspot_deal, opportunity};
 use crate::planned::run;
 use crate::world::World;
 use crate::{PEOPLE, linked};
@@ -297,4 +298,66 @@ async fn a_conflict_that_a_run_decided_goes_back_to_both_values() {
     world.open().await;
     world.assert_quiet().await;
     assert_eq!(world.hs("contacts", &hubspot, "jobtitle"), "CEO");
+}
+
+#[tokio::test]
+async fn roles_that_a_run_gave_and_took_are_taken_and_given_back_one_by_one() {
+    let mut office = Office::with_roles(4).await;
+    office.world.close().await;
+    office.world.open().await;
+    let run = this_run(&office.world);
+    // The run takes the role of the first deal in Salesforce, and gives one there for a new deal.
+    office.unlabel(0);
+    let (hubspot, salesforce) = (
+        hubspot_deal(&office.world, "New"),
+        opportunity(&office.world, "New"),
+    );
+    office.deals.push((hubspot, salesforce));
+    office.world.settle().await;
+    office.label(4);
+    office.world.scan().await;
+    let after = vec![1, 2, 3, 4];
+    assert_eq!(office.decides(), (after.clone(), after.clone()));
+    let undo = of_run(&office.world, &run);
+    let (rows, _) = take_back(&mut office.world, &undo).await;
+    assert!(!rows.is_empty());
+    let (hubspot, salesforce) = office.decides();
+    assert!(
+        salesforce.contains(&0),
+        "the role is given back: {salesforce:?}"
+    );
+    assert!(
+        !salesforce.contains(&4),
+        "the new one is taken back: {salesforce:?}"
+    );
+    assert!(!hubspot.contains(&0) && hubspot.contains(&4), "{hubspot:?}");
+    let before = office.world.api_writes();
+    office.world.open().await;
+    office.world.settle().await;
+    office.world.scan().await;
+    assert_eq!(office.world.api_writes(), before, "nothing is echoed");
+}
+
+#[tokio::test]
+async fn a_set_that_somebody_changed_since_is_spared_as_a_whole() {
+    let mut office = Office::with_roles(2).await;
+    office.world.close().await;
+    office.world.open().await;
+    let run = this_run(&office.world);
+    office.unlabel(0);
+    office.world.scan().await;
+    assert_eq!(office.decides(), (vec![1], vec![1]));
+    office.world.close().await;
+    office.world.pass(1_000);
+    office.world.open().await;
+    assert_ne!(this_run(&office.world), run);
+    office.take_role(1);
+    office.world.scan().await;
+    let undo = of_run(&office.world, &run);
+    let now = office.decides();
+    assert_eq!(now, (vec![], vec![]));
+    let (rows, _) = take_back(&mut office.world, &undo).await;
+    let spared = |row: &Row| !matches!(row.fate, Fate::Written | Fate::Already);
+    assert!(!rows.is_empty() && rows.iter().all(spared), "{rows:?}");
+    assert_eq!(office.decides(), now);
 }
