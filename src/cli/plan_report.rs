@@ -198,11 +198,16 @@ impl PlanReport {
         let mut text = String::new();
         if self.deletes() + self.blanks() > 0 {
             let (deletes, blanks) = (self.deletes(), self.blanks());
-            writeln!(
-                text,
-                "Look first: {deletes} records would be deleted, {blanks} values emptied.\n"
-            )
-            .unwrap_or_default();
+            let parts = [
+                (
+                    deletes,
+                    format!("{} would be deleted", records(deletes as u64)),
+                ),
+                (blanks, format!("{blanks} values would be emptied")),
+            ];
+            let there = parts.into_iter().filter(|(count, _)| *count > 0);
+            let parts: Vec<String> = there.map(|(_, part)| part).collect();
+            writeln!(text, "Look first: {}.\n", parts.join(", ")).unwrap_or_default();
         }
         let headers = ["mapping", "to", "record", "rule", "now", "would be", "why"];
         let sorted = self.sorted();
