@@ -2,7 +2,7 @@
 //! what it found, and when it goes on. What differs without a reason is looked at a second time,
 //! because an edit of this minute is no drift.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::pipeline::LANE;
 use crate::sources::{self, SourceError};
 use crate::store::{Changes, Claimed, CursorPut, Mark, Store, StoreError};
 use crate::sync::{
-    self, Compared, Desk, Difference, Part, PlannedValues, Planning, ReadError, Why,
+    self, Compared, Desk, Difference, Mode, Part, PlannedValues, Planning, ReadError, Why,
 };
 
 /// The name of its cursor.
@@ -122,17 +122,17 @@ impl Course {
             return None;
         }
         self.found.add(compared);
-        for difference in &compared.differences {
-            let suspect = difference.link.as_str();
-            let known = self.suspects.last().is_some_and(|last| last == suspect);
-            match is_unexplained(difference) {
-                true if known => {}
-                true if self.suspects.len() < SUSPECTS_MAX => {
-                    self.suspects.push(suspect.to_owned());
-                }
-                true | false => self.found.note(difference),
-            }
+        let differences = compared.differences.iter();
+        let unexplained = differences.clone().filter(|one| is_unexplained(one));
+        let room = SUSPECTS_MAX.saturating_sub(self.suspects.len());
+        let suspects: BTreeSet<&LinkId> = unexplained.map(|one| &one.link).collect();
+        let suspects: BTreeSet<&LinkId> = suspects.into_iter().take(room).collect();
+        // All that is to be said of a suspect is said after the second look.
+        for difference in differences.filter(|one| !suspects.contains(&one.link)) {
+            self.found.note(difference);
         }
+        let suspects = suspects.into_iter().map(|link| link.as_str().to_owned());
+        self.suspects.extend(suspects);
         self.after = compared.next.as_ref().map(|next| next.as_str().to_owned());
         if self.after.is_some() {
             return Some(0);
@@ -176,7 +176,8 @@ impl Engine {
     /// The next part of the comparison of a mapping. Reads both CRMs; where it is and what it found
     /// is one commit with its verdict.
     pub(super) async fn compare_on(&mut self, claimed: Claimed) -> Result<u64, StoreError> {
-        if self.options.mode.frozen().is_some()
+        // A run that plans, or keeps to a plan, has no use for it.
+        if !matches!(self.options.mode, Mode::Write | Mode::Shadow)
             && let Some(next) = planned::not_now(&self.site, &claimed)
         {
             return self.put_aside(&claimed, next).await;

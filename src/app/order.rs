@@ -96,7 +96,7 @@ pub(super) async fn look_through(
     lane.wake_overdue(&site.workspace).await?;
     let kept = site.clock.now().plus_millis(-options.journal_millis);
     prune_journal(lane, site, kept).await?;
-    site.store.shadow_prune(&site.workspace, kept).await?;
+    prune_shadow(site, kept).await?;
     match options.mode {
         // What nobody wrote is what a plan is about.
         Mode::Shadow | Mode::Observe => shadowed(lane, site, ShadowState::Open).await,
@@ -193,6 +193,18 @@ async fn prune_journal(lane: &Lane, site: &Site, before: Timestamp) -> Result<()
             lane.commit(changes).await?;
         }
         store.prune_journal(ws, before, PRUNED_AT_ONCE).await?;
+    }
+    Ok(())
+}
+
+/// The same for what a run that observed noted, as far as it is over.
+async fn prune_shadow(site: &Site, before: Timestamp) -> Result<(), StoreError> {
+    for _ in 0..PRUNES {
+        let (store, ws) = (&site.store, &site.workspace);
+        let gone = store.shadow_prune(ws, before, PRUNED_AT_ONCE).await?;
+        if gone < u64::from(PRUNED_AT_ONCE) {
+            break;
+        }
     }
     Ok(())
 }

@@ -10,20 +10,18 @@ use clap::Args;
 
 use crate::app::Engine;
 use crate::config::Environment;
-use crate::model::{BySide, LinkId, MappingName, RecordKey, Side};
-use crate::sync::{Difference, Mode, PlannedValues, Why};
+use crate::model::{BySide, LinkId, RecordKey, Side, Timestamp};
+use crate::sync::{Difference, PlannedValues, Why};
 
 use super::drift_last;
 use super::drift_report::DriftReport;
-use super::drive::{Course, Stop, drive};
-use super::engine::{close, open_unless};
-use super::output::{Advice, Outcome, Output};
+use super::drive::{Stop, drive};
+use super::output::{Outcome, Output};
 use super::patience;
 use super::plan::save;
 use super::plan_report::PlanReport;
-use super::planned::PLAN_HORIZON_MILLIS;
+use super::planned::{LOOKING, chosen, look};
 use super::run_report::RunReport;
-use super::sim::told_to_stop;
 use super::sync::PlaceArgs;
 
 #[derive(Debug, Args)]
@@ -49,35 +47,9 @@ pub async fn run(
     if args.last {
         return drift_last::run(args.place.data(), args.mapping.as_deref(), output).await;
     }
-    let mut ready = args.place.prepare(environment, false).await?;
-    let started = ready.data.now();
-    let scratch = ready.data.scratch.take();
-    let mut stop: Stop = Box::pin(told_to_stop());
-    let course = Course::UntilQuiet(PLAN_HORIZON_MILLIS);
-    let opened = open_unless(&mut stop, ready, Mode::Observe, course).await?;
-    let (mut engine, store, told) = opened;
-    let found = async {
-        if told || drive(&mut engine, &mut stop, course).await? {
-            return Err(stopped());
-        }
-        let mut report = compare_all(&mut engine, &args).await?;
-        let mut plan = None;
-        if let Some(path) = &args.repair {
-            engine.look_at(report.drifted()).await?;
-            if drive(&mut engine, &mut stop, course).await? {
-                return Err(stopped());
-            }
-            let repair = repair(&engine, &report, started).await?;
-            save(path, &repair.file.to_text())?;
-            report.repaired = Some(path.clone());
-            plan = Some(repair);
-        }
-        anyhow::Ok((report, plan))
-    };
-    let found = Box::pin(found).await;
-    close(engine, store).await?;
-    drop(scratch);
-    let (report, plan) = found?;
+    let ready = args.place.prepare(environment, false).await?;
+    let find = async |engine: &mut Engine| find_out(engine, &args).await;
+    let (report, plan) = Box::pin(look(ready, "comparison", find)).await?;
     output.answer(&report.json(plan.as_ref()), || report.text(plan.as_ref()));
     Ok(if report.is_clean() {
         Outcome::Done
@@ -86,26 +58,31 @@ pub async fn run(
     })
 }
 
-fn stopped() -> anyhow::Error {
-    Advice::new("stopped before the comparison was complete", "run it again").into()
+/// Compares, and makes a plan of what drifted where one is asked for.
+async fn find_out(
+    engine: &mut Engine,
+    args: &DriftArgs,
+) -> anyhow::Result<(DriftReport, Option<PlanReport>)> {
+    let started = engine.site().clock.now();
+    let mut report = compare_all(engine, args).await?;
+    let Some(path) = &args.repair else {
+        return Ok((report, None));
+    };
+    engine.look_at(report.drifted()).await?;
+    // Whoever presses Ctrl-C ends all of this.
+    let mut never: Stop = Box::pin(std::future::pending());
+    drive(engine, &mut never, LOOKING).await?;
+    let repair = repair(engine, &report, started).await?;
+    save(path, &repair.file.to_text())?;
+    report.repaired = Some(path.clone());
+    Ok((report, Some(repair)))
 }
 
 async fn compare_all(engine: &mut Engine, args: &DriftArgs) -> anyhow::Result<DriftReport> {
     let planned = planned_values(engine);
-    let names: Vec<MappingName> = engine.site().mappings.keys().cloned().collect();
-    let wanted = |name: &&MappingName| {
-        let asked = args.mapping.as_deref();
-        asked.is_none_or(|asked| asked == name.as_str())
-    };
-    let chosen: Vec<&MappingName> = names.iter().filter(wanted).collect();
-    if chosen.is_empty() {
-        let names: Vec<&str> = names.iter().map(MappingName::as_str).collect();
-        let asked = args.mapping.clone().unwrap_or_default();
-        let todo = format!("name one of {}", names.join(", "));
-        return Err(Advice::new(format!("there is no mapping `{asked}`"), todo).into());
-    }
+    let names = chosen(engine.site().mappings.keys(), args.mapping.as_deref())?;
     let mut report = DriftReport::new(args.repair.is_some());
-    for name in chosen {
+    for name in &names {
         let mut after: Option<LinkId> = None;
         loop {
             let compared = patience::compared(engine, name, after.as_ref(), &planned).await?;
@@ -142,7 +119,7 @@ fn planned_values(engine: &Engine) -> PlannedValues {
 async fn repair(
     engine: &Engine,
     report: &DriftReport,
-    started: crate::model::Timestamp,
+    started: Timestamp,
 ) -> anyhow::Result<PlanReport> {
     let rest = RunReport::of(engine, started).await?;
     let linked = engine

@@ -10,7 +10,8 @@ use crate::model::{BySide, MappingName, Side, Timestamp};
 
 use super::arguments::DataArgs;
 use super::data::Data;
-use super::output::{Advice, Outcome, Output, table};
+use super::output::{Outcome, Output, table};
+use super::planned::chosen;
 
 pub async fn run(
     args: &DataArgs,
@@ -33,18 +34,8 @@ async fn found(
     mapping: Option<&str>,
 ) -> anyhow::Result<BTreeMap<MappingName, DriftFound>> {
     let (store, ws) = (&data.store, &data.workspace);
-    let active: Vec<MappingName> = store.active_revisions(ws).await?.into_keys().collect();
-    let names = match mapping {
-        None => active,
-        Some(name) if active.iter().any(|known| known.as_str() == name) => {
-            vec![MappingName::new(name)]
-        }
-        Some(name) => {
-            let known: Vec<&str> = active.iter().map(MappingName::as_str).collect();
-            let todo = format!("name one of {}", known.join(", "));
-            return Err(Advice::new(format!("there is no mapping `{name}`"), todo).into());
-        }
-    };
+    let active = store.active_revisions(ws).await?;
+    let names = chosen(active.keys(), mapping)?;
     Ok(drift_found(store, ws, names).await?)
 }
 

@@ -318,9 +318,11 @@ pub async fn waiting(engine: &Engine) -> Result<Vec<Claimed>, StoreError> {
     site.store.queue(&site.workspace, LANE, QUEUE_MAX).await
 }
 
-/// A source that could not read its CRM: what changed there is not known.
+/// A source that could not read its CRM: what changed there is not known. A comparison looks for
+/// nothing new.
 pub fn is_blind_source(work: &Claimed) -> bool {
-    work.failure.is_some() && !matches!(work.task, Task::Record(_))
+    let is_source = !matches!(work.task, Task::Record(_) | Task::Drift { .. });
+    work.failure.is_some() && is_source
 }
 
 /// Says what happened at the start and what to do about it, in one line.

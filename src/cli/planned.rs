@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 
-use crate::app::{NotAPlan, PlanFile};
+use crate::app::{Engine, NotAPlan, PlanFile};
 use crate::clock::Chance;
-use crate::model::{BySide, Side};
+use crate::model::{BySide, MappingName, Side};
 use crate::sync::{Frozen, Mode, Row};
 
 use super::apply_report::ApplyReport;
@@ -19,7 +19,9 @@ use super::run_report::RunReport;
 use super::sim::told_to_stop;
 
 /// A plan waits for a passing fault only, not for the fate of somebody's earlier write.
-pub const PLAN_HORIZON_MILLIS: i64 = 10_000;
+const PLAN_HORIZON_MILLIS: i64 = 10_000;
+/// How far a run goes that writes nothing.
+pub const LOOKING: Course = Course::UntilQuiet(PLAN_HORIZON_MILLIS);
 /// Larger files are not read: a plan of a million writes is smaller.
 const FILE_MAX: u64 = 1 << 30;
 
@@ -36,12 +38,11 @@ pub async fn find_out(mut ready: Ready, mode: Mode) -> anyhow::Result<Found> {
     let started = ready.data.now();
     let scratch = ready.data.scratch.take();
     let mut stop: Stop = Box::pin(told_to_stop());
-    let course = Course::UntilQuiet(PLAN_HORIZON_MILLIS);
-    let (mut engine, store, told) = open_unless(&mut stop, ready, mode, course).await?;
+    let (mut engine, store, told) = open_unless(&mut stop, ready, mode, LOOKING).await?;
     let linked = store.summary(&engine.site().workspace).await?.links;
     let ended = match told {
         true => Ok(true),
-        false => drive(&mut engine, &mut stop, course).await,
+        false => drive(&mut engine, &mut stop, LOOKING).await,
     };
     let rest = RunReport::of(&engine, started).await;
     let rows = engine.mode().frozen().map(|frozen| frozen.rows().to_vec());
@@ -63,6 +64,57 @@ pub async fn find_out(mut ready: Ready, mode: Mode) -> anyhow::Result<Found> {
     let report = report.ok_or_else(|| Advice::new("there is no plan", "run it again"))?;
     let rows = rows.unwrap_or_default();
     Ok(Found { report, rows })
+}
+
+/// Brings an engine up to now that writes nothing, on a store of its own, and hands it to `find`.
+/// Ctrl-C ends it at any moment: `unfinished` says what is not complete then.
+pub async fn look<T>(
+    mut ready: Ready,
+    unfinished: &str,
+    find: impl AsyncFnOnce(&mut Engine) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let scratch = ready.data.scratch.take();
+    let mut stop: Stop = Box::pin(told_to_stop());
+    let opened = open_unless(&mut stop, ready, Mode::Observe, LOOKING).await?;
+    let (mut engine, store, told) = opened;
+    let stopped = || {
+        let what = format!("stopped before the {unfinished} was complete");
+        Err(Advice::new(what, "run it again").into())
+    };
+    let found = async {
+        if told || drive(&mut engine, &mut stop, LOOKING).await? {
+            return stopped();
+        }
+        tokio::select! {
+            biased;
+            told = &mut stop => {
+                told?;
+                stopped()
+            }
+            found = find(&mut engine) => found,
+        }
+    };
+    let found = Box::pin(found).await;
+    close(engine, store).await?;
+    drop(scratch);
+    found
+}
+
+/// The mappings that a command is about: all of them, or the one that was asked for.
+pub fn chosen<'a>(
+    names: impl Iterator<Item = &'a MappingName>,
+    asked: Option<&str>,
+) -> anyhow::Result<Vec<MappingName>> {
+    let names: Vec<MappingName> = names.cloned().collect();
+    let Some(asked) = asked else {
+        return Ok(names);
+    };
+    if let Some(name) = names.iter().find(|name| name.as_str() == asked) {
+        return Ok(vec![name.clone()]);
+    }
+    let names: Vec<&str> = names.iter().map(MappingName::as_str).collect();
+    let todo = format!("name one of {}", names.join(", "));
+    Err(Advice::new(format!("there is no mapping `{asked}`"), todo).into())
 }
 
 /// Reads a plan and refuses one that was not made for this workspace and these mappings.

@@ -100,9 +100,15 @@ impl Store {
         self.each(found.await?)
     }
 
-    /// Removes what was first planned before this moment.
-    pub async fn shadow_prune(&self, ws: &WorkspaceId, before: Timestamp) -> Result<u64> {
-        let args = args![ws.as_str(), before];
+    /// Removes up to `limit` of what was first planned before this moment and is over. Answers how
+    /// many went.
+    pub async fn shadow_prune(
+        &self,
+        ws: &WorkspaceId,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<u64> {
+        let args = args![ws.as_str(), before, limit];
         self.db.run(&sql::SHADOW_PRUNE, &args).await
     }
 }

@@ -282,3 +282,34 @@ async fn an_edit_that_is_on_its_way_is_looked_at_again_and_a_missed_one_is_named
     );
     assert_ne!(found.found.digests.hubspot, found.found.digests.salesforce);
 }
+
+#[tokio::test]
+async fn what_differs_in_a_pair_is_counted_once_although_it_is_looked_at_twice() {
+    let asked = PEOPLE.replace("jobtitle: Title", "jobtitle: { to: Title, conflict: ask }");
+    let (mut world, hubspot, salesforce) = linked(&asked).await;
+    world.edit_hubspot("contacts", &hubspot, &[("jobtitle", "CEO")]);
+    world.edit_salesforce("Contact", &salesforce, &[("Title", "VP")]);
+    world.settle().await;
+    assert_eq!(world.holds().await.len(), 1);
+    // Beside the held value one that the base is wrong about.
+    let link = world.link().await.id;
+    let of = std::slice::from_ref(&link);
+    let mut bases = world.store.bases(&world.workspace, of).await.unwrap();
+    let mut wrong = bases.remove(&link).unwrap();
+    let name = wrong.get_mut("firstname").unwrap();
+    let typed = Raw::text("Adele");
+    name.sides.hubspot.insert("firstname".to_owned(), typed);
+    world.edit_hubspot("contacts", &hubspot, &[("firstname", "Adele")]);
+    let changes = Changes {
+        bases: vec![(link, wrong)],
+        ..Changes::default()
+    };
+    world.by_command(changes).await;
+    world.engine().compare_now().await.unwrap();
+    world.work().await;
+    world.pass(20 * 60_000);
+    world.settle().await;
+    let reasons = last(&world).await.expect("it was compared").found.reasons;
+    let reasons: Vec<(&str, u64)> = reasons.iter().map(|(why, n)| (why.as_str(), *n)).collect();
+    assert_eq!(reasons, [("drift", 1), ("held", 1)]);
+}

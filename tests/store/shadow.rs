@@ -94,6 +94,15 @@ async fn rows_are_read_page_by_page_by_day_and_state_and_pruned_by_age(f: Fixtur
     let open = Some(ShadowState::Open);
     let expected = [rows[3].clone(), rows[5].clone()];
     assert_eq!(since(hour(3), hour(6), open, None, 100).await, expected);
-    assert_eq!(f.store.shadow_prune(&f.ws, hour(7)).await.unwrap(), 7);
-    assert_eq!(since(hour(0), hour(10), None, None, 100).await, rows[7..]);
+    // What is open stays, however old, and no more goes at once than is asked for.
+    let prune = |limit| f.store.shadow_prune(&f.ws, hour(7), limit);
+    assert_eq!(prune(100).await.unwrap(), 1);
+    for row in &mut rows {
+        row.state = ShadowState::Withdrawn;
+    }
+    rows.remove(4);
+    put(&f, &lease, rows.clone()).await;
+    assert_eq!(prune(4).await.unwrap(), 4);
+    assert_eq!(prune(4).await.unwrap(), 2);
+    assert_eq!(since(hour(0), hour(10), None, None, 100).await, rows[6..]);
 }

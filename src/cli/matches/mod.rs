@@ -21,15 +21,11 @@ use crate::app::{Engine, Lacking};
 use crate::config::Environment;
 use crate::mapping::{Mapping, lacks};
 use crate::model::{MappingName, Timestamp};
-use crate::sync::Mode;
 
-use super::drive::{Course, Stop, drive};
-use super::engine::{close, open_unless};
 use super::output::{Advice, Outcome, Output};
 use super::plan::save;
-use super::planned::PLAN_HORIZON_MILLIS;
+use super::planned::{chosen, look};
 use super::run_report::RunReport;
-use super::sim::told_to_stop;
 use super::sync::PlaceArgs;
 use found::Found;
 use report::Report;
@@ -68,31 +64,11 @@ pub async fn run(
     let mut ready = args.place.prepare(environment, false).await?;
     // What a CRM lacks is a part of the inventory.
     ready.lacking = Lacking::Letters;
-    let named = ready.mappings.mappings.iter();
-    let chosen = chosen(named, args.mapping.as_deref())?;
+    let names = ready.mappings.mappings.iter().map(|mapping| &mapping.name);
+    let chosen = chosen(names, args.mapping.as_deref())?;
     let started = ready.data.now();
-    let scratch = ready.data.scratch.take();
-    let mut stop: Stop = Box::pin(told_to_stop());
-    let course = Course::UntilQuiet(PLAN_HORIZON_MILLIS);
-    let opened = open_unless(&mut stop, ready, Mode::Observe, course).await?;
-    let (mut engine, store, told) = opened;
-    let found = async {
-        if told || drive(&mut engine, &mut stop, course).await? {
-            return Err(stopped());
-        }
-        tokio::select! {
-            biased;
-            told = &mut stop => {
-                told?;
-                Err(stopped())
-            }
-            found = find_out(&mut engine, &chosen, started) => found,
-        }
-    };
-    let found = Box::pin(found).await;
-    close(engine, store).await?;
-    drop(scratch);
-    let report = found?;
+    let find = async |engine: &mut Engine| find_out(engine, &chosen, started).await;
+    let report = Box::pin(look(ready, "inventory", find)).await?;
     if let Some(path) = &args.html {
         save(path, &page::page(&report))?;
     }
@@ -102,26 +78,6 @@ pub async fn run(
     } else {
         Outcome::Done
     })
-}
-
-fn stopped() -> anyhow::Error {
-    Advice::new("stopped before the inventory was complete", "run it again").into()
-}
-
-fn chosen<'a>(
-    mappings: impl Iterator<Item = &'a Mapping>,
-    asked: Option<&str>,
-) -> anyhow::Result<Vec<MappingName>> {
-    let names: Vec<MappingName> = mappings.map(|mapping| mapping.name.clone()).collect();
-    let Some(asked) = asked else {
-        return Ok(names);
-    };
-    if let Some(name) = names.iter().find(|name| name.as_str() == asked) {
-        return Ok(vec![name.clone()]);
-    }
-    let names: Vec<&str> = names.iter().map(MappingName::as_str).collect();
-    let todo = format!("name one of {}", names.join(", "));
-    Err(Advice::new(format!("there is no mapping `{asked}`"), todo).into())
 }
 
 /// Collects all that is to be told of a run that has ended.

@@ -171,17 +171,7 @@ fn holds(found: &Found, page: &mut Page) {
 
 fn values(found: &Found, page: &mut Page) {
     for owner in [true, false] {
-        let of_kind = found.values.iter().filter(|used| used.owner == owner);
-        let rows = of_kind.map(|used| {
-            vec![
-                used.rule.clone(),
-                used.from.title().to_owned(),
-                used.value.clone(),
-                used.records.to_string(),
-                words::counterpart(used),
-            ]
-        });
-        let rows: Vec<Vec<String>> = rows.collect();
+        let rows = words::without_counterpart(found, owner);
         let what = if owner { "owners" } else { "values" };
         let title = format!("{}: {what} without a counterpart", found.name);
         let headers = ["rule", "of", "value", "records", "what happens"];

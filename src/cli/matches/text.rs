@@ -258,17 +258,7 @@ fn holds(found: &Found, text: &mut Text) {
 
 fn values(found: &Found, text: &mut Text) {
     for owner in [true, false] {
-        let of_kind = found.values.iter().filter(|used| used.owner == owner);
-        let rows = of_kind.map(|used| {
-            vec![
-                used.rule.clone(),
-                used.from.title().to_owned(),
-                used.value.clone(),
-                used.records.to_string(),
-                words::counterpart(used),
-            ]
-        });
-        let rows: Vec<Vec<String>> = rows.collect();
+        let rows = words::without_counterpart(found, owner);
         let (count, what) = (rows.len() as u64, if owner { "Owners" } else { "Values" });
         let heading = format_args!("{what} without a counterpart on the other side");
         let value = if owner { "owner" } else { "value" };

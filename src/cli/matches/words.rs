@@ -103,3 +103,18 @@ pub fn pair(found: &Found, records: &BySide<Option<RecordId>>) -> String {
     let (hubspot, salesforce) = (named(Side::HubSpot), named(Side::Salesforce));
     hubspot.or(salesforce).unwrap_or_default()
 }
+
+/// A row for each value of the records that travel that has no counterpart: owners, or all others.
+pub fn without_counterpart(found: &Found, owners: bool) -> Vec<Vec<String>> {
+    let of_kind = found.values.iter().filter(|used| used.owner == owners);
+    let rows = of_kind.map(|used| {
+        vec![
+            used.rule.clone(),
+            used.from.title().to_owned(),
+            used.value.clone(),
+            used.records.to_string(),
+            counterpart(used),
+        ]
+    });
+    rows.collect()
+}

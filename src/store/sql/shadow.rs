@@ -25,5 +25,8 @@ statements! {
         ended_at, reason, vals FROM shadow_writes WHERE workspace_id = $1 AND first_at >= $2 \
         AND first_at < $3 AND (CAST($4 AS TEXT) IS NULL OR state = $4) AND shadow_id > $5 \
         ORDER BY shadow_id LIMIT $6"];
-    SHADOW_PRUNE = ["DELETE FROM shadow_writes WHERE workspace_id = $1 AND first_at < $2"];
+    /// What is still open stays, however old.
+    SHADOW_PRUNE = ["DELETE FROM shadow_writes WHERE workspace_id = $1 AND shadow_id IN \
+        (SELECT shadow_id FROM shadow_writes WHERE workspace_id = $1 AND first_at < $2 \
+        AND state <> 'open' ORDER BY first_at, shadow_id LIMIT $3)"];
 }
