@@ -4,6 +4,7 @@
 //! intents become writes that are settled by what the CRM then holds. ARCHITECTURE.md walks the
 //! whole road; each module opens with what it is and what it may not do.
 
+pub mod api;
 pub mod app;
 pub mod bugs;
 pub mod cases;
@@ -23,3 +24,4 @@ pub mod sources;
 pub mod store;
 pub mod sync;
 pub mod telemetry;
+pub mod vault;

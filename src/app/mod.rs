@@ -9,6 +9,7 @@ mod plan_file;
 mod planned;
 mod refresh;
 mod room;
+mod service;
 mod setup;
 mod stage;
 mod undo;
@@ -26,6 +27,7 @@ use crate::sync::{self, Desk, Mode, Planning, Tally};
 
 pub use drift::{DriftFound, drift_found};
 pub use plan_file::{NotAPlan, PlanFile, fields_json, row_json};
+pub use service::{Figures, Service, ServiceParts, Standing, Trouble};
 pub use setup::{
     Busy, DAY_MILLIS, JOURNAL_DAYS, Lacking, Options, Parts, SetupError, read_schemas,
 };

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     apply, approve, cases, check, conflicts, dead_letters, demo, drift, explain, links, matches,
-    observed, plan, sim, sync, undo,
+    observed, plan, service, sim, sync, undo,
 };
 
 /// Keeps a HubSpot portal and a Salesforce org in step, both ways, and can explain every value.
@@ -30,6 +30,19 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Run the simulators of both CRMs alone, for tests of anything that talks to them.
     Sim(sim::SimArgs),
+    /// Make the settings and the keys of a service.
+    Init(service::InitArgs),
+    /// Run the service: many workspaces, connect links, webhooks, the API.
+    Serve(service::ServeArgs),
+    /// Customers' workspaces: make, show, pause, let write, erase.
+    #[command(subcommand)]
+    Workspace(service::WorkspaceCommand),
+    /// Connect a workspace's two CRMs.
+    #[command(subcommand)]
+    Connect(service::ConnectCommand),
+    /// Keys to the API, and the keys that seal credentials.
+    #[command(subcommand)]
+    Keys(service::KeysCommand),
     /// Keep both CRMs in step, or with --once bring them in step and end.
     Sync(sync::SyncArgs),
     /// What `sync --observe` would have written on a day, and who wrote it instead.

@@ -37,6 +37,7 @@ mod planned;
 mod run_report;
 mod schema;
 mod scratch;
+mod service;
 pub mod sim;
 mod sync;
 mod undo;
@@ -108,6 +109,13 @@ async fn dispatch(
     match command {
         Command::Demo(args) => Box::pin(demo::run(args)).await.map(Outcome::Code),
         Command::Sim(args) => Box::pin(sim::run(args)).await.map(Outcome::Code),
+        Command::Init(args) => Box::pin(service::init(args, output)).await,
+        Command::Serve(args) => Box::pin(service::serve(args, output)).await,
+        Command::Workspace(command) => {
+            Box::pin(service::workspace(command, environment, output)).await
+        }
+        Command::Connect(command) => Box::pin(service::connect(command, environment, output)).await,
+        Command::Keys(command) => Box::pin(service::keys(command, environment, output)).await,
         Command::Sync(args) => Box::pin(sync::run(args, environment, output)).await,
         Command::Observed(args) => Box::pin(observed::run(args, output)).await,
         Command::Match(args) => Box::pin(matches::run(args, environment, output)).await,

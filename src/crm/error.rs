@@ -119,7 +119,7 @@ impl CrmError {
         }
     }
 
-    pub(super) fn bad_request(message: &str) -> Self {
+    pub fn bad_request(message: &str) -> Self {
         Self::new(ErrorKind::BadRequest, "bad-request", message, Sent::No)
     }
 
@@ -179,7 +179,7 @@ impl CrmError {
         self
     }
 
-    pub(super) fn not_before(mut self, at: Option<Timestamp>) -> Self {
+    pub fn not_before(mut self, at: Option<Timestamp>) -> Self {
         self.retry_after = self.retry_after.max(at);
         self
     }

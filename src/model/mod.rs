@@ -13,6 +13,7 @@ mod problem;
 mod record;
 mod schema;
 mod side;
+mod tenant;
 mod time;
 mod value;
 mod work;
@@ -34,6 +35,7 @@ pub use schema::{
     Barred, FieldKind, FieldSchema, ObjectSchema, Owner, PickOption, Pipeline, RecordType, Schemas,
 };
 pub use side::{BySide, Side};
+pub use tenant::{ConnectionState, KeyKind, Role, Workspace, WorkspaceMode};
 pub use time::Timestamp;
 pub use value::{Fields, Raw, Value};
 pub use work::{Cause, ChangeEvent, Class, ErrorClass, Failure, Task, Verdict};

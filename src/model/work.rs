@@ -14,6 +14,8 @@ pub struct ChangeEvent {
 pub enum Cause {
     /// A person asked: replay, approve, pair.
     Person,
+    /// The CRM itself told of it.
+    Event,
     Poll,
     Scan,
     Backfill,
@@ -22,8 +24,9 @@ pub enum Cause {
 }
 
 impl Cause {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Person,
+        Self::Event,
         Self::Poll,
         Self::Scan,
         Self::Backfill,
@@ -33,6 +36,7 @@ impl Cause {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Person => "person",
+            Self::Event => "event",
             Self::Poll => "poll",
             Self::Scan => "scan",
             Self::Backfill => "backfill",
@@ -47,7 +51,7 @@ impl Cause {
     pub const fn class(self) -> Class {
         match self {
             Self::Person => Class::Interactive,
-            Self::Poll | Self::Follow => Class::Live,
+            Self::Event | Self::Poll | Self::Follow => Class::Live,
             Self::Scan | Self::Backfill => Class::Backfill,
         }
     }

@@ -3,7 +3,7 @@
 //! Claiming reads only. The lease is the lock, and a claim becomes fact when its verdict is
 //! committed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::model::{Class, Task, Timestamp, WorkspaceId};
@@ -75,7 +75,7 @@ impl Lease {
 impl Store {
     /// The time that decides about leases: the database's where several machines share it. Asked
     /// before it is used, so it is early if anything, which only shortens a lease.
-    async fn lease_time(&self) -> Result<Timestamp> {
+    pub(super) async fn lease_time(&self) -> Result<Timestamp> {
         match &self.db.pool {
             Pool::Sqlite(_) => Ok(self.clock.now()),
             Pool::Postgres(_) => {
@@ -176,6 +176,39 @@ impl Store {
             self.heard().await
         })
         .await
+    }
+
+    /// Leaves marks in several workspaces at once, in one commit.
+    pub async fn mark_all(
+        &self,
+        lane: &str,
+        marks: &BTreeMap<WorkspaceId, Vec<Mark>>,
+    ) -> Result<()> {
+        let now = self.clock.now();
+        let each = marks.iter().map(|(ws, marks)| {
+            let rows = doc::rows(&MarkRow::all(marks));
+            (
+                args![ws.as_str(), lane],
+                args![ws.as_str(), lane, now, rows],
+            )
+        });
+        let each: Vec<_> = each.collect();
+        again(|| async {
+            let mut tx = self.db.begin().await?;
+            for (touch, put) in &each {
+                tx.run(&sql::LANE_TOUCH, touch).await?;
+                tx.run(&sql::MARKS_PUT, put).await?;
+            }
+            tx.commit().await
+        })
+        .await
+    }
+
+    /// Makes sound work of one kind due now: polls, say.
+    pub async fn hasten(&self, ws: &WorkspaceId, lane: &str, kind: &str) -> Result<()> {
+        let args = args![ws.as_str(), lane, kind, self.clock.now()];
+        self.db.run(&sql::MARKS_HASTEN, &args).await?;
+        Ok(())
     }
 
     /// The most urgent work due: up to `limit` records of one mapping, or a single chore.

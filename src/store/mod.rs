@@ -4,13 +4,17 @@
 //! knows no CRM. Reads answer at once from the database; writes of the engine go through
 //! [`Store::commit`], one transaction for everything a step decided, fenced by its [`Lease`].
 
+mod access;
 mod changes;
 mod commit;
+mod connecting;
+mod connections;
 mod db;
 mod doc;
 mod error;
 mod explain;
 mod journal;
+mod keys;
 mod lanes;
 mod links;
 mod open;
@@ -22,15 +26,20 @@ mod seam;
 mod setup;
 mod shadow;
 mod sql;
+mod tenants;
 
+pub use access::AccessEntry;
 pub use changes::{
     Changes, Claim, Claimed, CursorPut, Judged, Mark, MatchKeys, QueueCounts, Standing, Tombstone,
     Turn,
 };
+pub use connecting::{Authorization, ConnectLink};
+pub use connections::SealedConnection;
 pub use db::Dialected;
 pub use error::{Result, StoreError, Taken};
 pub use explain::{StoredRevision, Waiting};
 pub use journal::{JournalSize, WritesOf, journal_kept_from};
+pub use keys::ApiKey;
 pub use lanes::Lease;
 pub use links::{HoldPlace, LinkFilter};
 pub use records::match_hash;
@@ -42,6 +51,7 @@ pub use review::{
 pub use seam::{Deed, Reply, Seam, Watch};
 pub use setup::{Connection, RevisionText};
 pub use shadow::{ShadowState, ShadowWrite};
+pub use tenants::{Agenda, Erased};
 
 use crate::clock::Clock;
 
@@ -63,6 +73,11 @@ impl Store {
             self.db.prepare(statement).await?;
         }
         Ok(())
+    }
+
+    /// Whether other processes may work in the same store at the same time.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.db.pool, db::Pool::Postgres(_))
     }
 
     /// Where the rows are: a path, or a server without credentials.

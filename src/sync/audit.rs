@@ -308,10 +308,9 @@ pub fn suspects(desk: &Desk<'_>, bound: &Bound, unit: &Unit, job: &Job) -> bool 
         // edit, so a guarded one is looked at afterwards.
         return true;
     }
-    let shown = unit
-        .claimed
-        .iter()
-        .any(|claim| claim.task.side() == side && claim.cause == Cause::Poll);
+    let shown = unit.claimed.iter().any(|claim| {
+        claim.task.side() == side && matches!(claim.cause, Cause::Event | Cause::Poll)
+    });
     // What travels the other way was edited here just now.
     let travels = unit.writes.iter().any(|write| write.side != side);
     let editing = !unit.fresh && !unit.made && (shown || travels);

@@ -240,8 +240,9 @@ impl Fire<'_> {
                 return run;
             }
             if run.how == How::Staying {
-                self.tally
-                    .fault(&self.plan.name, "a run that should stay up ended");
+                let said = self.arena().program.last_words();
+                let what = format!("a run that should stay up ended: {said}");
+                self.tally.fault(&self.plan.name, &what);
             }
         }
         let (mut run, began) = self.start(how);

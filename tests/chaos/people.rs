@@ -1,5 +1,6 @@
 //! People who type into both CRMs while the program is being killed, and what arrives of it.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tandem::cli::demo::canon::{Meaning, agree};
@@ -14,6 +15,9 @@ use crate::child::{How, Run};
 const LOOK: Duration = Duration::from_millis(3);
 /// Between two runs of `sync --once`, as by an eager cron.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// Edits of one field of one pair in one course.
+const TIMES: usize = 3;
 
 pub struct People<'a> {
     arena: &'a Arena,
@@ -59,7 +63,7 @@ impl<'a> People<'a> {
         let agreed: Vec<Target> = self
             .targets
             .iter()
-            .filter(|target| self.in_step(target))
+            .filter(|target| self.in_step(target) && !self.is_worn(target))
             .cloned()
             .collect();
         self.editor.offer(agreed);
@@ -73,6 +77,22 @@ impl<'a> People<'a> {
                 break;
             }
         }
+    }
+
+    /// Somebody has typed into one field of the pair as often as people do. A value that goes on to
+    /// change at this pace, or comes back again and again, is held as going back and forth, and
+    /// rightly so.
+    fn is_worn(&self, target: &Target) -> bool {
+        let mut times = BTreeMap::new();
+        for edit in &self.ledger.edits {
+            let of_pair = edit.id == target.hubspot || edit.id == target.salesforce;
+            if let EditKind::Field { rule, .. } = &edit.kind
+                && of_pair
+            {
+                *times.entry(rule.name).or_insert(0) += 1;
+            }
+        }
+        times.into_values().any(|times| times >= TIMES)
     }
 
     fn on_their_way(&self) -> usize {
@@ -152,7 +172,8 @@ impl<'a> People<'a> {
             }
             if let Some(status) = run.has_ended() {
                 if run.how == How::Staying {
-                    return Err(format!("a run that should stay up ended: {status}"));
+                    let said = self.arena.program.last_words();
+                    return Err(format!("a run that should stay up ended: {status}: {said}"));
                 }
                 std::thread::sleep(PAUSE);
                 *run = self.arena.program.start(How::Once);

@@ -54,7 +54,7 @@ pub const FLOORS: &[(&str, &[&str])] = &[
         "api",
         &[
             "model", "clock", "config", "mapping", "merge", "routing", "retry", "store", "vault",
-            "crm", "pipeline", "sources", "sync", "delivery",
+            "crm", "pipeline", "sources", "sync", "delivery", "explain", "app",
         ],
     ),
     (
@@ -77,7 +77,6 @@ pub const FLOORS: &[(&str, &[&str])] = &[
             "sync",
             "cases",
             "delivery",
-            "api",
         ],
     ),
     (

@@ -39,6 +39,19 @@ pub(super) fn from_reply(reply: &Reply, now: Timestamp, day_end: Option<Timestam
     error.not_before(wait)
 }
 
+/// A refused login has nothing to do with records, whatever its code says elsewhere. Its code is in
+/// `status` (hubspot.md 1.5).
+pub(super) fn from_login(reply: &Reply, now: Timestamp) -> CrmError {
+    let mut error = from_reply(reply, now, None);
+    if matches!(reply.status, 400 | 401 | 403) {
+        error.kind = ErrorKind::LoginRefused;
+        if let Some(code) = reply.refusal()["status"].as_str() {
+            error.code = label(code);
+        }
+    }
+    error
+}
+
 /// One item of a partly failed batch: the error, and the traces and ids it names.
 pub(super) struct ItemError {
     pub error: CrmError,

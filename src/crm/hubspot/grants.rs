@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::wire::or_default;
 use super::{HubSpot, Op};
-use crate::crm::CrmError;
 use crate::crm::http::Request;
+use crate::crm::{Access, CrmError};
 use crate::model::{Barred, ObjectSchema};
 
 /// The address has no dated form (HubSpot's guide to private apps).
@@ -51,15 +51,19 @@ impl HubSpot {
 impl HubSpot {
     /// Not sent like other calls: a refusal here says nothing about the credentials.
     async fn ask(&self) -> Result<Answer, CrmError> {
+        let token = match &self.inner.access {
+            Access::Token(token) => token.clone(),
+            Access::Renewed(renewal) => renewal.token(self.now()).await?.secret,
+        };
         let question = Question {
-            token_key: self.inner.token.expose_secret(),
+            token_key: token.expose_secret(),
         };
         let body = serde_json::to_vec(&question)
             .map_err(|_| CrmError::bad_request("the body of a request cannot be written"))?;
         let request = Request::new(Method::POST, self.url(&TOKEN_INFO)?, false)
             .json(body)
             .header("accept", "application/json")
-            .bearer(&self.inner.token)?;
+            .bearer(&token)?;
         let line = &self.inner.line;
         let reply = line.send(Op::read("token-info").family, request).await?;
         line.observe(&super::seen(&reply));

@@ -1,7 +1,8 @@
 //! The HubSpot client. Nothing outside this folder knows HubSpot's JSON or paths.
 //!
-//! Paths are the date-versioned ones. A token comes from outside and is static here: a 401 is an
-//! error, there is nothing to refresh. Decides nothing about what is read or written.
+//! Paths are the date-versioned ones. A token comes from outside: a static one that is refused is an
+//! error, one that is renewed is asked for anew, once per request. Decides nothing about what is
+//! read or written.
 
 mod association;
 mod error;
@@ -25,7 +26,7 @@ use url::Url;
 use super::gate::{Bounds, Bucket, Limit, Seen};
 use super::http::{self as wire_http, Reply, Request, Transport};
 use super::meter::{Calls, Family, Line, Usage};
-use super::{CrmError, ErrorKind, RateScope, Sent};
+use super::{Access, CrmError, ErrorKind, RateScope, Sent};
 use crate::clock::Clock;
 use crate::model::Timestamp;
 
@@ -117,7 +118,7 @@ pub struct HubSpot {
 struct Inner {
     line: Line,
     base: Result<Url, CrmError>,
-    token: SecretString,
+    access: Access,
     /// Names of custom objects to the type ids that paths take.
     objects: Mutex<BTreeMap<String, String>>,
     /// Types a tie may have, by the two objects it is between.
@@ -128,11 +129,16 @@ struct Inner {
 
 impl HubSpot {
     /// A base address that cannot be read is reported by the first call.
-    pub fn new(transport: Transport, base_url: &str, token: SecretString, clock: Clock) -> Self {
+    pub fn new(
+        transport: Transport,
+        base_url: &str,
+        access: impl Into<Access>,
+        clock: Clock,
+    ) -> Self {
         Self::with_daily_share(
             transport,
             base_url,
-            token,
+            access,
             clock,
             BOUNDS.daily_share_percent,
         )
@@ -142,7 +148,7 @@ impl HubSpot {
     pub fn with_daily_share(
         transport: Transport,
         base_url: &str,
-        token: SecretString,
+        access: impl Into<Access>,
         clock: Clock,
         percent: u64,
     ) -> Self {
@@ -154,7 +160,7 @@ impl HubSpot {
             inner: Arc::new(Inner {
                 line: Line::new(transport, clock, bounds),
                 base: wire_http::base(base_url),
-                token,
+                access: access.into(),
                 objects: Mutex::default(),
                 ties: Mutex::default(),
                 zone: Mutex::default(),
@@ -206,21 +212,51 @@ impl HubSpot {
         self.send(op, request).await
     }
 
+    async fn send(&self, op: Op, request: Request) -> Result<Reply, CrmError> {
+        let request = request.header("accept", "application/json");
+        let outcome = self.with_fresh_token(op, request).await;
+        if let Err(error) = &outcome {
+            self.inner.line.heed(error);
+            self.wait_for(error);
+        }
+        outcome
+    }
+
+    /// Sends, and once more with a new token when the first one was refused: a 401 is answered
+    /// before anything is done, so even a write may be repeated.
+    async fn with_fresh_token(&self, op: Op, request: Request) -> Result<Reply, CrmError> {
+        let renewal = match &self.inner.access {
+            Access::Token(token) => return self.send_once(op, request, token).await,
+            Access::Renewed(renewal) => renewal,
+        };
+        let token = renewal.token(self.now()).await?;
+        match self.send_once(op, request.clone(), &token.secret).await {
+            Err(error) if error.kind == ErrorKind::TokenExpired => {
+                let token = renewal.next().await?;
+                self.send_once(op, request, &token.secret).await
+            }
+            outcome => outcome,
+        }
+    }
+
     /// Replies with a status under 300 come back; everything else is an error, and closes the gate
     /// where it says for how long.
-    async fn send(&self, op: Op, request: Request) -> Result<Reply, CrmError> {
-        let request = request
-            .header("accept", "application/json")
-            .bearer(&self.inner.token)?;
-        let reply = self.inner.line.send(op.family, request).await?;
+    async fn send_once(
+        &self,
+        op: Op,
+        request: Request,
+        token: &SecretString,
+    ) -> Result<Reply, CrmError> {
+        let reply = self
+            .inner
+            .line
+            .send(op.family, request.bearer(token)?)
+            .await?;
         self.inner.line.observe(&seen(&reply));
         if (200..300).contains(&reply.status) {
             return Ok(reply);
         }
-        let error = error::from_reply(&reply, self.now(), self.day_end());
-        self.inner.line.heed(&error);
-        self.wait_for(&error);
-        Err(error)
+        Err(error::from_reply(&reply, self.now(), self.day_end()))
     }
 
     pub(super) fn line(&self) -> &Line {
@@ -251,6 +287,11 @@ impl HubSpot {
         let at = midnight.and_local_timezone(zone).earliest()?;
         Some(Timestamp::from_utc(at.to_utc()))
     }
+}
+
+/// A refusal of the token endpoint.
+pub(super) fn login_refusal(reply: &Reply, now: Timestamp) -> CrmError {
+    error::from_login(reply, now)
 }
 
 fn seen(reply: &Reply) -> Seen {

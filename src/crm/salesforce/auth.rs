@@ -11,7 +11,7 @@ use super::{VERSION, error, jwt};
 use crate::clock::Clock;
 use crate::crm::http::{self as wire_http, Reply, Request, Transport};
 use crate::crm::json::Lenient;
-use crate::crm::{CrmError, ErrorKind, Sent};
+use crate::crm::{CrmError, ErrorKind, Renewal, Sent, Token};
 
 /// How a connection gets its token. Secrets come from outside and are never written anywhere.
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub enum Login {
     },
     /// A token from elsewhere; it cannot be renewed here. `url` is the org's own address.
     Token { url: String, token: SecretString },
+    /// A grant that others keep and renew.
+    Renewed(Renewal),
 }
 
 #[derive(Clone, Debug)]
@@ -42,6 +44,17 @@ pub struct Session {
     /// 18 characters.
     pub organization_id: String,
     pub user_id: Option<String>,
+}
+
+impl Session {
+    pub(super) fn of(token: Token) -> Self {
+        Self {
+            instance_url: token.instance_url.trim_end_matches('/').to_owned(),
+            token: token.secret,
+            organization_id: token.account_id,
+            user_id: None,
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -85,6 +98,7 @@ pub async fn log_in(
             (url, vec![("grant_type", grant), ("assertion", assertion)])
         }
         Login::Token { url, token } => return adopt(transport, url, token, clock).await,
+        Login::Renewed(renewal) => return Ok(Session::of(renewal.token(clock.now()).await?)),
     };
     let base = wire_http::base(url)?;
     let url = wire_http::join(&base, &["services", "oauth2", "token"]);

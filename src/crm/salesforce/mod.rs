@@ -276,9 +276,14 @@ impl Salesforce {
             let message = "the Salesforce token has expired and there is no login to renew it";
             CrmError::new(ErrorKind::TokenExpired, "token-expired", message, Sent::Yes)
         })?;
-        self.inner.line.count_login();
         let line = &self.inner.line;
-        let session = log_in(&line.transport, login, &line.clock).await?;
+        let session = match login {
+            Login::Renewed(renewal) => Session::of(renewal.next().await?),
+            Login::ClientCredentials { .. } | Login::Jwt { .. } | Login::Token { .. } => {
+                line.count_login();
+                log_in(&line.transport, login, &line.clock).await?
+            }
+        };
         if session.organization_id != current.session.organization_id {
             let message = "the login now leads to another Salesforce organization; a sandbox \
                            refresh does that. Connect the workspace again";
@@ -307,6 +312,11 @@ impl Salesforce {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A refusal of the token endpoint.
+pub(super) fn login_refusal(reply: &Reply, now: Timestamp) -> CrmError {
+    error::from_login(reply, now)
 }
 
 fn request(op: Op<'_>, draft: &Draft, session: &Session) -> Result<Request, CrmError> {

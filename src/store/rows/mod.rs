@@ -6,6 +6,7 @@
 mod links;
 mod records;
 mod review;
+mod service;
 mod setup;
 mod shadow;
 mod work;
@@ -27,6 +28,10 @@ pub(super) use records::{
 };
 pub(super) use review::{
     ApprovalDb, ConflictCloseRow, ConflictDb, DeadCloseRow, DeadLetterDb, JournalDb, RunDb, SizeDb,
+};
+pub(super) use service::{
+    AccessDb, AgendaDb, ApiKeyDb, AuthorizationDb, ConnectLinkDb, DataKeyDb, SealedDb, TenantDb,
+    TextIdDb,
 };
 pub(super) use setup::{ActiveDb, AtDb, ConnectionDb, GateDb, RevisionDb, StoredRevisionDb};
 pub(super) use shadow::ShadowDb;

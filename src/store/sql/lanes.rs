@@ -49,6 +49,9 @@ statements! {
             THEN marks.blocked ELSE 0 END, \
          marked_at = excluded.marked_at"
     ];
+    /// What failed keeps its time: it is put off for a reason.
+    MARKS_HASTEN = ["UPDATE marks SET not_before = $4 WHERE workspace_id = $1 AND lane = $2 \
+        AND kind = $3 AND not_before > $4 AND failure IS NULL"];
     /// The first piece of work due of the first class that has any. One look into the index for
     /// each class, however much work there is.
     CLAIM_HEAD = ["SELECT task_key, kind, mapping, priority FROM (SELECT * FROM \

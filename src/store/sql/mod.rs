@@ -8,6 +8,7 @@ pub(super) mod lanes;
 pub(super) mod links;
 pub(super) mod records;
 pub(super) mod review;
+pub(super) mod service;
 pub(super) mod setup;
 pub(super) mod shadow;
 
@@ -66,6 +67,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Dialected> {
         links::ALL,
         records::ALL,
         review::ALL,
+        service::ALL,
         setup::ALL,
         shadow::ALL,
     ]

@@ -3,6 +3,8 @@
 //! The only reader of the environment. A fault names the variable and says what to do; all faults
 //! are reported at once. Secrets are wrapped as soon as they are read, so no log can show them.
 
+mod service;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
@@ -10,11 +12,15 @@ use std::fs;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+pub use service::{
+    AppKeys, KEYS, Key, KeySource, Service, SettingFault, SettingFaults, Settings, sample, variable,
+};
+
 const HUBSPOT_URL: &str = "https://api.hubapi.com";
 const SALESFORCE_LOGIN_URL: &str = "https://login.salesforce.com";
 
 /// Every variable that is read, and what it is for. The README's table repeats this one.
-pub const VARIABLES: [(&str, &str); 11] = [
+pub const VARIABLES: [(&str, &str); 12] = [
     (
         "TANDEM_HUBSPOT_TOKEN",
         "access token of a HubSpot private app",
@@ -54,6 +60,10 @@ pub const VARIABLES: [(&str, &str); 11] = [
     (
         "TANDEM_LOG",
         "log filter for stderr, e.g. `info` or `tandem=debug`; default `warn`",
+    ),
+    (
+        "TANDEM_KEY",
+        "key to the API of a service that runs elsewhere, for commands with --server",
     ),
     ("NO_COLOR", "when set, output is never coloured"),
 ];

@@ -1,0 +1,127 @@
+//! HTTP: the management API, connect links and callbacks, webhooks in, health and figures.
+//!
+//! Reads requests, asks the floors below, and shapes replies. Decides nothing about records. All
+//! errors become status codes in [`error`], all JSON of the API is in [`dto`].
+
+mod caller;
+mod connect;
+mod connections;
+mod dto;
+mod error;
+mod health;
+mod keys;
+mod openapi;
+mod page;
+mod webhooks;
+mod workspaces;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use secrecy::SecretString;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+use url::Url;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::Service;
+use crate::clock::{Clock, Ids};
+use crate::store::Store;
+use crate::vault::{Keeper, Vault};
+
+pub use caller::Caller;
+pub use error::{ApiError, Code};
+pub use webhooks::{Counts, Intake};
+
+/// More than any request of the API needs; webhooks have a bound of their own.
+const BODY_CAP: usize = 256 * 1024;
+/// No request of the API takes longer.
+const TIME_OUT: Duration = Duration::from_secs(30);
+
+/// Everything that requests are answered with.
+pub struct Api {
+    pub store: Arc<Store>,
+    pub vault: Arc<Vault>,
+    pub keeper: Arc<Keeper>,
+    pub service: Arc<Service>,
+    pub intake: Intake,
+    pub clock: Clock,
+    pub ids: Ids,
+    /// How browsers and the CRMs reach this service.
+    pub public_url: Url,
+    /// Signs HubSpot's webhooks; `None` where no app is configured.
+    pub hubspot_secret: Option<SecretString>,
+    pub counts: Arc<Counts>,
+}
+
+impl Api {
+    /// The public address with a slash at its end.
+    fn base(&self) -> String {
+        format!("{}/", self.public_url.as_str().trim_end_matches('/'))
+    }
+}
+
+fn v1() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(workspaces::list, workspaces::create))
+        .routes(routes!(
+            workspaces::show,
+            workspaces::change,
+            workspaces::delete
+        ))
+        .routes(routes!(workspaces::pause))
+        .routes(routes!(workspaces::resume))
+        .routes(routes!(workspaces::live))
+        .routes(routes!(workspaces::observe))
+        .routes(routes!(workspaces::sync_now))
+        .routes(routes!(workspaces::access_log))
+        .routes(routes!(connections::list))
+        .routes(routes!(connections::put, connections::cut))
+        .routes(routes!(connections::invite))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(keys::list_management, keys::create_management))
+        .routes(routes!(keys::revoke_management))
+        .routes(routes!(keys::rotate))
+}
+
+/// All routes, in front of the given service.
+pub fn router(api: Arc<Api>) -> Router {
+    let (routes, spec) = v1().split_for_parts();
+    let header = |name: &'static str, value: &'static str| {
+        SetResponseHeaderLayer::if_not_present(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        )
+    };
+    let limited = Router::new()
+        .merge(routes)
+        .merge(openapi::router(spec))
+        .merge(connect::router())
+        .merge(health::router())
+        .layer(DefaultBodyLimit::max(BODY_CAP));
+    Router::new()
+        .merge(limited)
+        .merge(webhooks::router())
+        .fallback(|| async { ApiError::not_found("page") })
+        .with_state(api)
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            TIME_OUT,
+        ))
+        .layer(CatchPanicLayer::new())
+        .layer(header("x-content-type-options", "nosniff"))
+        .layer(header("referrer-policy", "no-referrer"))
+        .layer(header("x-frame-options", "DENY"))
+        .layer(header("cache-control", "no-store"))
+}
+
+/// What the API looks like to a machine, without a service behind it.
+pub fn specification() -> utoipa::openapi::OpenApi {
+    openapi::complete(v1().split_for_parts().1)
+}

@@ -1,0 +1,310 @@
+//! Workspaces: made, shown, paused, let write, erased.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+
+use super::Api;
+use super::caller::{Caller, WorkspacePath};
+use super::dto::{
+    AccessJson, Body, ChangedWorkspace, ErasedJson, Listed, NewWorkspace, Page, PageQuery,
+    WorkspaceJson,
+};
+use super::error::{ApiError, Code, Problem};
+use crate::model::{Role, Side, Workspace, WorkspaceId, WorkspaceMode};
+use crate::pipeline::LANE;
+
+const VARS_MAX: usize = 200;
+const VAR_CHARS: usize = 4_096;
+
+fn shown(api: &Api, workspace: Workspace) -> WorkspaceJson {
+    let standing = api.service.standing(&workspace.id);
+    WorkspaceJson::of(workspace, standing)
+}
+
+fn checked(vars: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ApiError> {
+    let good = |(name, value): (&String, &String)| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        !name.is_empty() && name.len() <= 64 && name.bytes().all(plain) && value.len() <= VAR_CHARS
+    };
+    if vars.len() > VARS_MAX || !vars.iter().all(good) {
+        return Err(ApiError::bad(
+            "vars takes up to 200 names of letters, digits and `_`, with values of up to 4096 bytes",
+        ));
+    }
+    Ok(vars)
+}
+
+/// List workspaces.
+///
+/// With a workspace's key only its own is listed.
+#[utoipa::path(get, path = "/v1/workspaces", tag = "workspaces", params(PageQuery),
+    responses((status = 200, body = Listed<WorkspaceJson>), (status = "4XX", body = Problem)))]
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    page: Page,
+) -> Result<Json<Listed<WorkspaceJson>>, ApiError> {
+    caller.needs(Role::Viewer)?;
+    let rows = match &caller.workspace {
+        Some(own) => api.store.workspace(own).await?.into_iter().collect(),
+        None => {
+            let after = page.cursor.unwrap_or_default();
+            api.store.workspaces(&after, page.limit).await?
+        }
+    };
+    let id = |one: &Workspace| one.id.as_str().to_owned();
+    let mut listed = Listed::of(rows, page.limit, id, |one| shown(&api, one));
+    listed.next = listed.next.filter(|_| caller.workspace.is_none());
+    Ok(Json(listed))
+}
+
+/// Make a workspace. It observes until it is let write.
+#[utoipa::path(post, path = "/v1/workspaces", tag = "workspaces", request_body = NewWorkspace,
+    responses((status = 201, body = WorkspaceJson), (status = "4XX", body = Problem)))]
+pub(super) async fn create(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Body(new): Body<NewWorkspace>,
+) -> Result<(StatusCode, Json<WorkspaceJson>), ApiError> {
+    caller.manages(Role::Admin)?;
+    let shape = || ApiError::bad(format!("id is {}", WorkspaceId::SHAPE));
+    let ws = WorkspaceId::parse(&new.id).ok_or_else(shape)?;
+    let vars = checked(new.vars)?;
+    if !api.store.make_workspace(&ws, &vars).await? {
+        let why = format!("there is a workspace {ws} already");
+        return Err(ApiError::new(Code::Exists, why));
+    }
+    api.note(Some(&ws), &caller.actor, "create", ws.as_str(), "")
+        .await?;
+    let missing = || ApiError::not_found("workspace");
+    let made = api.store.workspace(&ws).await?.ok_or_else(missing)?;
+    api.service.wake(&ws);
+    Ok((StatusCode::CREATED, Json(shown(&api, made))))
+}
+
+/// Show a workspace.
+#[utoipa::path(get, path = "/v1/workspaces/{customer}/{environment}", tag = "workspaces",
+    params(("customer" = String, Path), ("environment" = String, Path)),
+    responses((status = 200, body = WorkspaceJson), (status = "4XX", body = Problem)))]
+pub(super) async fn show(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((customer, environment)): WorkspacePath,
+) -> Result<Json<WorkspaceJson>, ApiError> {
+    let workspace = api
+        .enter(&caller, (&customer, &environment), Role::Viewer)
+        .await?;
+    Ok(Json(shown(&api, workspace)))
+}
+
+/// Change a workspace's variables.
+#[utoipa::path(patch, path = "/v1/workspaces/{customer}/{environment}", tag = "workspaces",
+    params(("customer" = String, Path), ("environment" = String, Path)),
+    request_body = ChangedWorkspace,
+    responses((status = 200, body = WorkspaceJson), (status = "4XX", body = Problem)))]
+pub(super) async fn change(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((customer, environment)): WorkspacePath,
+    Body(changed): Body<ChangedWorkspace>,
+) -> Result<Json<WorkspaceJson>, ApiError> {
+    let mut workspace = api
+        .enter(&caller, (&customer, &environment), Role::Admin)
+        .await?;
+    let vars = checked(changed.vars)?;
+    // Faults of the mappings with these variables are told now, not when the engine starts.
+    let was = std::mem::replace(&mut workspace.vars, vars);
+    if let Err(faults) = api.service.mappings(&workspace) {
+        let first = faults.first().map(ToString::to_string).unwrap_or_default();
+        return Err(ApiError::bad(format!(
+            "the mappings do not load with these: {first}"
+        )));
+    }
+    api.store.set_vars(&workspace.id, &workspace.vars).await?;
+    let names: Vec<&str> = was
+        .keys()
+        .chain(workspace.vars.keys())
+        .map(String::as_str)
+        .collect();
+    let ws = &workspace.id;
+    api.note(
+        Some(ws),
+        &caller.actor,
+        "change variables",
+        ws.as_str(),
+        &names.join(" "),
+    )
+    .await?;
+    api.service.reopen(ws);
+    Ok(Json(shown(&api, workspace)))
+}
+
+/// Delete a workspace: its grants are revoked, its rows erased.
+#[utoipa::path(delete, path = "/v1/workspaces/{customer}/{environment}", tag = "workspaces",
+    params(("customer" = String, Path), ("environment" = String, Path)),
+    responses((status = 200, body = ErasedJson), (status = "4XX", body = Problem)))]
+pub(super) async fn delete(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((customer, environment)): WorkspacePath,
+) -> Result<Json<ErasedJson>, ApiError> {
+    let workspace = api
+        .enter(&caller, (&customer, &environment), Role::Admin)
+        .await?;
+    caller.manages(Role::Admin)?;
+    let ws = &workspace.id;
+    // Paused first, so that no process opens it again while it goes.
+    api.store.set_paused(ws, true).await?;
+    api.service.forget(ws);
+    for side in Side::BOTH {
+        api.keeper
+            .disconnect(ws, side, "the workspace was deleted")
+            .await?;
+    }
+    let erased = api.store.erase_workspace(ws).await?;
+    api.vault.forget(ws);
+    let rows: u64 = erased.values().sum();
+    let detail = format!("{rows} rows");
+    api.note(Some(ws), &caller.actor, "delete", ws.as_str(), &detail)
+        .await?;
+    Ok(Json(ErasedJson { erased }))
+}
+
+/// Pause a workspace: nothing is read or written until it is resumed.
+#[utoipa::path(post, path = "/v1/workspaces/{customer}/{environment}/pause", tag = "workspaces",
+    params(("customer" = String, Path), ("environment" = String, Path)),
+    responses((status = 200, body = WorkspaceJson), (status = "4XX", body = Problem)))]
+pub(super) async fn pause(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((customer, environment)): WorkspacePath,
+) -> Result<Json<WorkspaceJson>, ApiError> {
+    set_paused(&api, &caller, (&customer, &environment), true).await
+}
+
+/// Resume a paused workspace.
+#[utoipa::path(post, path = "/v1/workspaces/{customer}/{environment}/resume", tag = "workspaces",
+    params(("customer" = String, Path), ("environment" = String, Path)),
+    responses((status = 200, body = WorkspaceJson), (status = "4XX", body = Problem)))]
+pub(super) async fn resume(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((customer, environment)): WorkspacePath,
+) -> Result<Json<WorkspaceJson>, ApiError> {
+    set_paused(&api, &caller, (&customer, &environment), false).await
+}
+
+async fn set_paused(
+    api: &Api,
+    caller: &Caller,
+    path: (&str, &str),
+    paused: bool,
+) -> Result<Json<WorkspaceJson>, ApiError> {
+    let mut workspace = api.enter(caller, path, Role::Operator).await?;
+    api.store.set_paused(&workspace.id, paused).await?;
+    workspace.paused = paused;
+    let action = if paused { "pause" } else { "resume" };
+    let ws = &workspace.id;
+    api.note(Some(ws), &caller.actor, action, ws.as_str(), "")
+        .await?;
+    api.service.reopen(ws);
+    Ok(Json(shown(api, workspace)))
+}
+
+/// Let a workspace write.
+#[utoipa::path(post, path = "/v1/workspaces/{customer}/{environment}/live", tag = "workspaces",
+    params(("customer" = String, Path), ("environment" = String, Path)),
+    responses((status = 200, body = WorkspaceJson), (status = "4XX", body = Problem)))]
+pub(super) async fn live(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((customer, environment)): WorkspacePath,
+) -> Result<Json<WorkspaceJson>, ApiError> {
+    set_mode(
+        &api,
+        &caller,
+        (&customer, &environment),
+        WorkspaceMode::Live,
+    )
+    .await
+}
+
+/// Let a workspace only observe: it matches and plans, and every write is refused.
+#[utoipa::path(post, path = "/v1/workspaces/{customer}/{environment}/observe", tag = "workspaces",
+    params(("customer" = String, Path), ("environment" = String, Path)),
+    responses((status = 200, body = WorkspaceJson), (status = "4XX", body = Problem)))]
+pub(super) async fn observe(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((customer, environment)): WorkspacePath,
+) -> Result<Json<WorkspaceJson>, ApiError> {
+    set_mode(
+        &api,
+        &caller,
+        (&customer, &environment),
+        WorkspaceMode::Observing,
+    )
+    .await
+}
+
+async fn set_mode(
+    api: &Api,
+    caller: &Caller,
+    path: (&str, &str),
+    mode: WorkspaceMode,
+) -> Result<Json<WorkspaceJson>, ApiError> {
+    let mut workspace = api.enter(caller, path, Role::Admin).await?;
+    api.store.set_mode(&workspace.id, mode).await?;
+    workspace.mode = mode;
+    let ws = &workspace.id;
+    api.note(Some(ws), &caller.actor, mode.as_str(), ws.as_str(), "")
+        .await?;
+    api.service.reopen(ws);
+    Ok(Json(shown(api, workspace)))
+}
+
+/// Look for changes now, on both sides.
+#[utoipa::path(post, path = "/v1/workspaces/{customer}/{environment}/sync", tag = "workspaces",
+    params(("customer" = String, Path), ("environment" = String, Path)),
+    responses((status = 202), (status = "4XX", body = Problem)))]
+pub(super) async fn sync_now(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((customer, environment)): WorkspacePath,
+) -> Result<StatusCode, ApiError> {
+    let workspace = api
+        .enter(&caller, (&customer, &environment), Role::Operator)
+        .await?;
+    let ws = &workspace.id;
+    api.store.hasten(ws, LANE, "poll").await?;
+    api.note(Some(ws), &caller.actor, "sync now", ws.as_str(), "")
+        .await?;
+    api.service.wake(ws);
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Who changed what, the newest first.
+#[utoipa::path(get, path = "/v1/workspaces/{customer}/{environment}/log", tag = "workspaces",
+    params(("customer" = String, Path), ("environment" = String, Path), PageQuery),
+    responses((status = 200, body = Listed<AccessJson>), (status = "4XX", body = Problem)))]
+pub(super) async fn access_log(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((customer, environment)): WorkspacePath,
+    page: Page,
+) -> Result<Json<Listed<AccessJson>>, ApiError> {
+    let workspace = api
+        .enter(&caller, (&customer, &environment), Role::Admin)
+        .await?;
+    let before = page.cursor.as_deref();
+    let rows = api
+        .store
+        .access_log(Some(&workspace.id), before, page.limit)
+        .await?;
+    let id = |entry: &crate::store::AccessEntry| entry.id.clone();
+    Ok(Json(Listed::of(rows, page.limit, id, AccessJson::from)))
+}

@@ -1,0 +1,115 @@
+//! Statements of the service: workspaces as customers, sealed credentials, keys, the access log.
+//!
+//! Listing workspaces and finding the workspaces of a portal cross workspaces on purpose: whoever
+//! asks is the service itself or holds a management key.
+
+use super::statements;
+
+statements! {
+    TENANT_MAKE = ["INSERT INTO workspaces (workspace_id, created_at, mode, paused, vars) \
+        VALUES ($1, $2, $3, 0, $4) ON CONFLICT (workspace_id) DO UPDATE SET \
+        mode = excluded.mode, paused = 0, vars = excluded.vars WHERE workspaces.mode IS NULL"];
+    TENANT = ["SELECT workspace_id, mode, paused, vars, created_at FROM workspaces \
+        WHERE workspace_id = $1 AND mode IS NOT NULL"];
+    TENANTS = ["SELECT workspace_id, mode, paused, vars, created_at FROM workspaces \
+        WHERE workspace_id > $1 AND mode IS NOT NULL ORDER BY workspace_id LIMIT $2"];
+    TENANT_MODE = ["UPDATE workspaces SET mode = $2 WHERE workspace_id = $1 AND mode IS NOT NULL"];
+    TENANT_PAUSED = ["UPDATE workspaces SET paused = $2 \
+        WHERE workspace_id = $1 AND mode IS NOT NULL"];
+    TENANT_VARS = ["UPDATE workspaces SET vars = $2 \
+        WHERE workspace_id = $1 AND mode IS NOT NULL"];
+    /// When each workspace next has something to do.
+    AGENDA = ["SELECT workspace_id, MIN(not_before) AS at FROM marks \
+        WHERE lane = $1 AND blocked = 0 GROUP BY workspace_id"];
+
+    CONNECTION_STATUS = ["SELECT side, account_id, state, detail, scopes, sealed, version, \
+        renewing_until, connected_at FROM connections \
+        WHERE workspace_id = $1 AND side = $2 AND state IS NOT NULL"];
+    /// A new grant; of the same account only, once there is one.
+    CONNECTION_SEAL = ["INSERT INTO connections (workspace_id, side, account_id, url, state, \
+        detail, scopes, sealed, version, renewing_until, connected_at) \
+        VALUES ($1, $2, $3, '', 'connected', '', $4, $5, 1, 0, $6) \
+        ON CONFLICT (workspace_id, side) DO UPDATE SET state = 'connected', detail = '', \
+        scopes = excluded.scopes, sealed = excluded.sealed, \
+        version = COALESCE(connections.version, 0) + 1, renewing_until = 0, \
+        connected_at = excluded.connected_at \
+        WHERE connections.account_id = excluded.account_id"];
+    /// Takes the right to refresh the tokens, for one process until it is over or its time is up.
+    RENEWAL_BEGIN = ["UPDATE connections SET renewing_until = $5 WHERE workspace_id = $1 \
+        AND side = $2 AND version = $3 AND renewing_until <= $4 AND state = 'connected'"];
+    RENEWAL_END = ["UPDATE connections SET sealed = $4, version = version + 1, \
+        renewing_until = 0 WHERE workspace_id = $1 AND side = $2 AND version = $3"];
+    RENEWAL_DROP = ["UPDATE connections SET renewing_until = 0 \
+        WHERE workspace_id = $1 AND side = $2 AND version = $3"];
+    CONNECTION_LOST = ["UPDATE connections SET state = $4, detail = $5, renewing_until = 0 \
+        WHERE workspace_id = $1 AND side = $2 AND version = $3 AND state = 'connected'"];
+    CONNECTION_CUT = ["UPDATE connections SET state = 'needs-reconnect', detail = $3, \
+        sealed = NULL, version = COALESCE(version, 0) + 1, renewing_until = 0 \
+        WHERE workspace_id = $1 AND side = $2 AND state IS NOT NULL"];
+    WORKSPACES_OF = ["SELECT workspace_id AS id FROM connections \
+        WHERE side = $1 AND account_id = $2 AND state IS NOT NULL ORDER BY workspace_id"];
+
+    DATA_KEY_PUT = ["INSERT INTO data_keys (workspace_id, wrapped, created_at) \
+        VALUES ($1, $2, $3) ON CONFLICT (workspace_id) DO NOTHING"];
+    DATA_KEY = ["SELECT workspace_id, wrapped FROM data_keys WHERE workspace_id = $1"];
+    DATA_KEYS = ["SELECT workspace_id, wrapped FROM data_keys WHERE workspace_id > $1 \
+        ORDER BY workspace_id LIMIT $2"];
+    DATA_KEY_REWRAP = ["UPDATE data_keys SET wrapped = $3 \
+        WHERE workspace_id = $1 AND wrapped = $2"];
+
+    KEY_PUT = ["INSERT INTO api_keys (key_id, workspace_id, kind, role, name, hash, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7)"];
+    KEY = ["SELECT key_id, workspace_id, kind, role, name, hash, created_at, used_at, revoked_at \
+        FROM api_keys WHERE key_id = $1"];
+    KEYS = ["SELECT key_id, workspace_id, kind, role, name, hash, created_at, used_at, revoked_at \
+        FROM api_keys WHERE workspace_id = $1 AND key_id > $2 ORDER BY key_id LIMIT $3"];
+    KEY_USED = ["UPDATE api_keys SET used_at = $3 WHERE workspace_id = $1 AND key_id = $2"];
+    KEY_REVOKE = ["UPDATE api_keys SET revoked_at = $3 WHERE workspace_id = $1 AND key_id = $2 \
+        AND revoked_at IS NULL"];
+
+    LINK_PUT = ["INSERT INTO connect_links (workspace_id, link_id, side, created_at, expires_at) \
+        VALUES ($1, $2, $3, $4, $5)"];
+    LINK = ["SELECT link_id, side, created_at, expires_at, used_at FROM connect_links \
+        WHERE workspace_id = $1 AND link_id = $2"];
+    LINK_USE = ["UPDATE connect_links SET used_at = $3 WHERE workspace_id = $1 AND link_id = $2 \
+        AND used_at IS NULL AND expires_at > $3"];
+    AUTHORIZATION_PUT = ["INSERT INTO authorizations (workspace_id, authorization_id, link_id, \
+        side, browser, sealed, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)"];
+    /// Taken by whoever comes first; a second one finds nothing.
+    AUTHORIZATION_TAKE = ["DELETE FROM authorizations WHERE workspace_id = $1 \
+        AND authorization_id = $2 AND browser = $3 AND expires_at > $4 \
+        RETURNING authorization_id, link_id, side, sealed"];
+    AUTHORIZATIONS_CLEAR = ["DELETE FROM authorizations WHERE workspace_id = $1 \
+        AND expires_at <= $2"];
+
+    ACCESS_PUT = ["INSERT INTO access_log (workspace_id, entry_id, made_at, actor, action, \
+        target, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)"];
+    ACCESS = ["SELECT entry_id, made_at, actor, action, target, detail FROM access_log \
+        WHERE workspace_id = $1 AND (CAST($2 AS TEXT) IS NULL OR entry_id < $2) \
+        ORDER BY entry_id DESC LIMIT $3"];
+
+    ERASE_LANES = ["DELETE FROM lanes WHERE workspace_id = $1"];
+    ERASE_MARKS = ["DELETE FROM marks WHERE workspace_id = $1"];
+    ERASE_LINKS = ["DELETE FROM links WHERE workspace_id = $1"];
+    ERASE_BASES = ["DELETE FROM bases WHERE workspace_id = $1"];
+    ERASE_HOLDS = ["DELETE FROM holds WHERE workspace_id = $1"];
+    ERASE_INTENTS = ["DELETE FROM intents WHERE workspace_id = $1"];
+    ERASE_MATCH_KEYS = ["DELETE FROM match_keys WHERE workspace_id = $1"];
+    ERASE_CURSORS = ["DELETE FROM cursors WHERE workspace_id = $1"];
+    ERASE_ALIASES = ["DELETE FROM aliases WHERE workspace_id = $1"];
+    ERASE_TOMBSTONES = ["DELETE FROM tombstones WHERE workspace_id = $1"];
+    ERASE_JOURNAL = ["DELETE FROM journal WHERE workspace_id = $1"];
+    ERASE_CONFLICTS = ["DELETE FROM conflicts WHERE workspace_id = $1"];
+    ERASE_DEAD_LETTERS = ["DELETE FROM dead_letters WHERE workspace_id = $1"];
+    ERASE_APPROVALS = ["DELETE FROM approvals WHERE workspace_id = $1"];
+    ERASE_RUNS = ["DELETE FROM runs WHERE workspace_id = $1"];
+    ERASE_SHADOW_WRITES = ["DELETE FROM shadow_writes WHERE workspace_id = $1"];
+    ERASE_REVISIONS = ["DELETE FROM revisions WHERE workspace_id = $1"];
+    ERASE_ACTIVE_REVISIONS = ["DELETE FROM active_revisions WHERE workspace_id = $1"];
+    ERASE_CONNECTIONS = ["DELETE FROM connections WHERE workspace_id = $1"];
+    ERASE_CONNECT_LINKS = ["DELETE FROM connect_links WHERE workspace_id = $1"];
+    ERASE_AUTHORIZATIONS = ["DELETE FROM authorizations WHERE workspace_id = $1"];
+    ERASE_API_KEYS = ["DELETE FROM api_keys WHERE workspace_id = $1"];
+    ERASE_DATA_KEYS = ["DELETE FROM data_keys WHERE workspace_id = $1"];
+    ERASE_WORKSPACES = ["DELETE FROM workspaces WHERE workspace_id = $1"];
+}

@@ -1,0 +1,124 @@
+//! Workspaces as the service runs them: made, listed, paused, erased.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Timestamp, Workspace, WorkspaceId, WorkspaceMode};
+
+use super::Store;
+use super::db::{Dialected, again, args};
+use super::error::Result;
+use super::rows::{AgendaDb, TenantDb};
+use super::sql::service as sql;
+
+/// When each workspace next has something to do; one that never worked is not in it.
+pub type Agenda = BTreeMap<WorkspaceId, Timestamp>;
+
+/// How many rows of each kind went with a workspace; kinds without any are left out.
+pub type Erased = BTreeMap<&'static str, u64>;
+
+/// Everything that belongs to a workspace. The workspace itself goes last.
+const BELONGINGS: [(&str, Dialected); 24] = [
+    ("lanes", sql::ERASE_LANES),
+    ("marks", sql::ERASE_MARKS),
+    ("links", sql::ERASE_LINKS),
+    ("bases", sql::ERASE_BASES),
+    ("holds", sql::ERASE_HOLDS),
+    ("intents", sql::ERASE_INTENTS),
+    ("match_keys", sql::ERASE_MATCH_KEYS),
+    ("cursors", sql::ERASE_CURSORS),
+    ("aliases", sql::ERASE_ALIASES),
+    ("tombstones", sql::ERASE_TOMBSTONES),
+    ("journal", sql::ERASE_JOURNAL),
+    ("conflicts", sql::ERASE_CONFLICTS),
+    ("dead_letters", sql::ERASE_DEAD_LETTERS),
+    ("approvals", sql::ERASE_APPROVALS),
+    ("runs", sql::ERASE_RUNS),
+    ("shadow_writes", sql::ERASE_SHADOW_WRITES),
+    ("revisions", sql::ERASE_REVISIONS),
+    ("active_revisions", sql::ERASE_ACTIVE_REVISIONS),
+    ("connections", sql::ERASE_CONNECTIONS),
+    ("connect_links", sql::ERASE_CONNECT_LINKS),
+    ("authorizations", sql::ERASE_AUTHORIZATIONS),
+    ("api_keys", sql::ERASE_API_KEYS),
+    ("data_keys", sql::ERASE_DATA_KEYS),
+    ("workspaces", sql::ERASE_WORKSPACES),
+];
+
+impl Store {
+    /// Makes a workspace that observes. False when there is one of this name already.
+    pub async fn make_workspace(
+        &self,
+        ws: &WorkspaceId,
+        vars: &BTreeMap<String, String>,
+    ) -> Result<bool> {
+        let mode = WorkspaceMode::Observing.as_str();
+        let args = args![ws.as_str(), self.clock.now(), mode, vars_text(vars)];
+        Ok(self.db.run(&sql::TENANT_MAKE, &args).await? > 0)
+    }
+
+    pub async fn workspace(&self, ws: &WorkspaceId) -> Result<Option<Workspace>> {
+        let args = args![ws.as_str()];
+        let found = self.db.fetch_one::<TenantDb>(&sql::TENANT, &args).await?;
+        found.map(|row| self.one(row)).transpose()
+    }
+
+    /// Up to `limit` workspaces by name, from after `after`; the empty name begins.
+    pub async fn workspaces(&self, after: &str, limit: u32) -> Result<Vec<Workspace>> {
+        let args = args![after, limit];
+        let found = self.db.fetch::<TenantDb>(&sql::TENANTS, &args).await?;
+        self.each(found)
+    }
+
+    /// False when there is no such workspace, here and below.
+    pub async fn set_mode(&self, ws: &WorkspaceId, mode: WorkspaceMode) -> Result<bool> {
+        let args = args![ws.as_str(), mode.as_str()];
+        Ok(self.db.run(&sql::TENANT_MODE, &args).await? > 0)
+    }
+
+    pub async fn set_paused(&self, ws: &WorkspaceId, paused: bool) -> Result<bool> {
+        let args = args![ws.as_str(), i64::from(paused)];
+        Ok(self.db.run(&sql::TENANT_PAUSED, &args).await? > 0)
+    }
+
+    pub async fn set_vars(
+        &self,
+        ws: &WorkspaceId,
+        vars: &BTreeMap<String, String>,
+    ) -> Result<bool> {
+        let args = args![ws.as_str(), vars_text(vars)];
+        Ok(self.db.run(&sql::TENANT_VARS, &args).await? > 0)
+    }
+
+    pub async fn agenda(&self, lane: &str) -> Result<Agenda> {
+        let args = args![lane];
+        let found = self.db.fetch::<AgendaDb>(&sql::AGENDA, &args).await?;
+        let dated = |row: AgendaDb| {
+            let at = row.at.map(Timestamp::from_micros)?;
+            Some((WorkspaceId::new(row.workspace_id), at))
+        };
+        Ok(found.into_iter().filter_map(dated).collect())
+    }
+
+    /// Erases the workspace and everything that belongs to it, in one transaction. The access log
+    /// stays: it says who erased it, and holds no values.
+    pub async fn erase_workspace(&self, ws: &WorkspaceId) -> Result<Erased> {
+        let args = args![ws.as_str()];
+        again(|| async {
+            let mut tx = self.db.begin().await?;
+            let mut erased = Erased::new();
+            for (name, statement) in &BELONGINGS {
+                let rows = tx.run(statement, &args).await?;
+                if rows > 0 {
+                    erased.insert(*name, rows);
+                }
+            }
+            tx.commit().await?;
+            Ok(erased)
+        })
+        .await
+    }
+}
+
+fn vars_text(vars: &BTreeMap<String, String>) -> String {
+    serde_json::to_string(vars).unwrap_or_else(|_| "{}".to_owned())
+}

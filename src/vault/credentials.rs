@@ -1,0 +1,170 @@
+//! What a connection's sealed text holds, and how it is written and read.
+//!
+//! The one place where credentials have a JSON form, which is sealed before it goes anywhere.
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::crm::oauth::Tokens;
+use crate::model::Timestamp;
+
+/// How a side of a workspace is opened.
+#[derive(Clone, Debug)]
+pub enum Credentials {
+    /// A grant of an administrator to our app.
+    OAuth(Grant),
+    /// HubSpot's static token, or a Salesforce token that somebody else renews.
+    Token { url: String, token: SecretString },
+    /// Salesforce only.
+    ClientCredentials {
+        login_url: String,
+        client_id: String,
+        client_secret: SecretString,
+    },
+    /// Salesforce only.
+    Jwt {
+        login_url: String,
+        client_id: String,
+        username: String,
+        private_key: SecretString,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub struct Grant {
+    pub access: SecretString,
+    pub refresh: Option<SecretString>,
+    pub expires_at: Option<Timestamp>,
+    /// Where calls go; empty on HubSpot.
+    pub instance_url: String,
+    /// Where it was granted and is renewed.
+    pub login_url: String,
+}
+
+impl Grant {
+    /// What a refresh answered: a token that did not come keeps the old one valid.
+    pub fn renewed(&self, tokens: &Tokens) -> Self {
+        Self {
+            access: tokens.access.clone(),
+            refresh: tokens.refresh.clone().or_else(|| self.refresh.clone()),
+            expires_at: tokens.expires_at,
+            instance_url: tokens.instance_url.clone(),
+            login_url: self.login_url.clone(),
+        }
+    }
+}
+
+/// The JSON of it. Never logged, never outside this file.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+enum Written {
+    OAuth {
+        access: String,
+        refresh: Option<String>,
+        expires_at: Option<i64>,
+        instance_url: String,
+        login_url: String,
+    },
+    Token {
+        url: String,
+        token: String,
+    },
+    ClientCredentials {
+        login_url: String,
+        client_id: String,
+        client_secret: String,
+    },
+    Jwt {
+        login_url: String,
+        client_id: String,
+        username: String,
+        private_key: String,
+    },
+}
+
+fn shown(secret: &SecretString) -> String {
+    secret.expose_secret().to_owned()
+}
+
+impl Credentials {
+    pub(super) fn write(&self) -> SecretString {
+        let written = match self.clone() {
+            Self::OAuth(grant) => Written::OAuth {
+                access: shown(&grant.access),
+                refresh: grant.refresh.as_ref().map(shown),
+                expires_at: grant.expires_at.map(Timestamp::micros),
+                instance_url: grant.instance_url,
+                login_url: grant.login_url,
+            },
+            Self::Token { url, token } => Written::Token {
+                url,
+                token: shown(&token),
+            },
+            Self::ClientCredentials {
+                login_url,
+                client_id,
+                client_secret,
+            } => Written::ClientCredentials {
+                login_url,
+                client_id,
+                client_secret: shown(&client_secret),
+            },
+            Self::Jwt {
+                login_url,
+                client_id,
+                username,
+                private_key,
+            } => Written::Jwt {
+                login_url,
+                client_id,
+                username,
+                private_key: shown(&private_key),
+            },
+        };
+        SecretString::from(serde_json::to_string(&written).unwrap_or_default())
+    }
+
+    /// `None` when this build cannot read what another one wrote.
+    pub(super) fn read(text: &SecretString) -> Option<Self> {
+        let written: Written = serde_json::from_str(text.expose_secret()).ok()?;
+        Some(match written {
+            Written::OAuth {
+                access,
+                refresh,
+                expires_at,
+                instance_url,
+                login_url,
+            } => Self::OAuth(Grant {
+                access: SecretString::from(access),
+                refresh: refresh.map(SecretString::from),
+                expires_at: expires_at.map(Timestamp::from_micros),
+                instance_url,
+                login_url,
+            }),
+            Written::Token { url, token } => Self::Token {
+                url,
+                token: SecretString::from(token),
+            },
+            Written::ClientCredentials {
+                login_url,
+                client_id,
+                client_secret,
+            } => Self::ClientCredentials {
+                login_url,
+                client_id,
+                client_secret: SecretString::from(client_secret),
+            },
+            Written::Jwt {
+                login_url,
+                client_id,
+                username,
+                private_key,
+            } => Self::Jwt {
+                login_url,
+                client_id,
+                username,
+                private_key: SecretString::from(private_key),
+            },
+        })
+    }
+}

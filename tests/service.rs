@@ -1,0 +1,15 @@
+//! The service as a whole in one process: API, vault, connections, webhooks, engines.
+//!
+//! Requests go straight into the router and from there into both simulators; the clock is moved by
+//! hand, so there is no socket and no sleep.
+
+#[path = "service/house.rs"]
+mod house;
+#[path = "service/keys.rs"]
+mod keys;
+#[path = "service/vault.rs"]
+mod vault;
+#[path = "service/webhooks.rs"]
+mod webhooks;
+#[path = "service/workspaces.rs"]
+mod workspaces;
