@@ -3,6 +3,7 @@
 //! Stands apart from the house: it shares no code with `crm/`, so that a misreading of the platform
 //! is not made twice. It may use the clock and `model::Timestamp`, and nothing else of ours.
 
+mod consent;
 pub mod faults;
 pub mod hubspot;
 mod line;

@@ -1,6 +1,7 @@
 //! The HubSpot simulator, driven through its router in process: the rules a client must live with.
 
 mod batches;
+mod connect;
 mod links;
 mod platform;
 mod records;
@@ -30,6 +31,7 @@ struct Answer {
     status: u16,
     headers: HeaderMap,
     body: Value,
+    text: String,
 }
 
 impl Portal {
@@ -79,6 +81,7 @@ impl Portal {
             status: parts.status.as_u16(),
             headers: parts.headers,
             body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+            text: String::from_utf8(bytes.to_vec()).unwrap(),
         }
     }
 

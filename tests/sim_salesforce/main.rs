@@ -2,6 +2,7 @@
 
 mod access;
 mod collections;
+mod connect;
 mod history;
 mod lifecycle;
 mod queries;

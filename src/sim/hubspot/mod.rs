@@ -7,6 +7,7 @@ mod api;
 mod assoc_types;
 mod associations;
 mod auth;
+mod authorize;
 mod catalog;
 mod doors;
 mod failure;

@@ -18,6 +18,8 @@ pub struct HubSpotOptions {
     pub token: String,
     pub client_id: String,
     pub client_secret: String,
+    /// Where the app may have a browser sent; with none, to any address that is fit for it.
+    pub redirect_uris: Vec<String>,
     /// Calls per day of the account's time zone.
     pub daily_limit: u64,
     /// Calls in any 10 seconds, search apart.
@@ -40,6 +42,7 @@ impl Default for HubSpotOptions {
             token: "pat-na1-00000000-0000-4000-8000-000000000001".to_owned(),
             client_id: "11111111-2222-4333-8444-555555555555".to_owned(),
             client_secret: "99999999-8888-4777-8666-555555555555".to_owned(),
+            redirect_uris: Vec::new(),
             daily_limit: 1_000_000,
             burst_limit: 190,
             associations_limit: 150,
@@ -54,6 +57,8 @@ impl Default for HubSpotOptions {
 pub(super) struct Switches {
     /// Scopes the app is told it lacks.
     pub missing_scopes: Vec<String>,
+    /// Scopes the account cannot grant: optional ones are left out, required ones end the attempt.
+    pub unavailable_scopes: Vec<String>,
     /// Nobody is told which scopes a token has.
     pub hide_scopes: bool,
     /// A refresh gives a new refresh token and kills the old one.

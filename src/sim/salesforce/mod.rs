@@ -4,6 +4,7 @@
 //! twice. State sits behind one lock that is never held over an await. This file is the public
 //! face: options, records as tests see them, and the direct doors of a user at the browser.
 
+mod access;
 mod doors;
 mod error;
 mod http;
@@ -41,6 +42,8 @@ pub struct SalesforceOptions {
     pub normalise: bool,
     pub client_id: String,
     pub client_secret: String,
+    /// Where the app may have a browser sent; with none, to any address that is fit for it.
+    pub redirect_uris: Vec<String>,
     /// Whom the JWT bearer flow signs in, and the name of the integration user.
     pub username: String,
     /// When set, signatures of assertions are verified with this RSA key.
@@ -61,6 +64,7 @@ impl Default for SalesforceOptions {
             normalise: true,
             client_id: "sim-client-id".to_owned(),
             client_secret: "sim-client-secret".to_owned(),
+            redirect_uris: Vec::new(),
             username: "integration@example.com".to_owned(),
             jwt_public_key_der: None,
             token_idle_ms: 2 * 60 * 60 * 1_000,

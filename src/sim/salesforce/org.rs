@@ -268,6 +268,20 @@ impl Org {
         self.id_of(at, number)
     }
 
+    /// The org becomes a fresh copy of another: a new organisation id, and all tokens still work.
+    pub fn refresh_sandbox(&mut self) -> String {
+        if let Some(at) = self.schema.find("Organization") {
+            let number = self.tables[at].take_number();
+            let old = AnyId::parse(&self.org_id).and_then(|id| id.number());
+            if let Some(mut row) = old.and_then(|old| self.tables[at].take(old)) {
+                row.number = number;
+                self.tables[at].put(row);
+            }
+            self.org_id = self.id_of(at, number);
+        }
+        self.org_id.clone()
+    }
+
     fn furnish(&mut self) {
         let username = self.options.username.clone();
         self.furnish_user("Tandem", "Integration", &username, true);

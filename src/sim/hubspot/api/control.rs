@@ -43,6 +43,7 @@ struct OptionsBody {
     associations_daily_limit: Option<u64>,
     search_per_second: Option<u64>,
     missing_scopes: Option<Vec<String>>,
+    unavailable_scopes: Option<Vec<String>>,
     hide_scopes: Option<bool>,
     rotate_refresh_tokens: Option<bool>,
     search_returns_stored: Option<bool>,
@@ -53,6 +54,10 @@ pub(super) fn answer(sim: &HubSpotSim, call: &Call) -> Reply {
         (&Method::GET, path) => read(sim, path, call),
         (&Method::POST, "/_sim/options") => set_options(sim, call),
         (&Method::POST, "/_sim/faults") => sim.with(|state| state.faults.control(&call.body)),
+        (&Method::POST, "/_sim/revoke") => {
+            sim.revoke_grants();
+            Ok(json!({"done": true}))
+        }
         (&Method::POST, path) => act(sim, path, call),
         (_, path) => Err(format!("no test control at {path} for this method")),
     };
@@ -162,6 +167,7 @@ fn set_options(sim: &HubSpotSim, call: &Call) -> Result<Json, String> {
         set(&mut options.associations_daily_limit, daily);
         set(&mut options.search_per_second, body.search_per_second);
         set(&mut switches.missing_scopes, body.missing_scopes);
+        set(&mut switches.unavailable_scopes, body.unavailable_scopes);
         set(&mut switches.hide_scopes, body.hide_scopes);
         set(
             &mut switches.rotate_refresh_tokens,
@@ -178,6 +184,7 @@ fn set_options(sim: &HubSpotSim, call: &Call) -> Result<Json, String> {
             "associations_daily_limit": options.associations_daily_limit,
             "search_per_second": options.search_per_second,
             "missing_scopes": switches.missing_scopes,
+            "unavailable_scopes": switches.unavailable_scopes,
             "hide_scopes": switches.hide_scopes,
             "rotate_refresh_tokens": switches.rotate_refresh_tokens,
             "search_returns_stored": switches.search_returns_stored}),

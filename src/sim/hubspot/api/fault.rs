@@ -174,6 +174,9 @@ impl Route {
             | Self::Account
             | Self::Token
             | Self::Introspect
+            | Self::Revoke
+            | Self::Consent(_)
+            | Self::Uninstall
             | Self::PrivateApp => "",
         }
     }

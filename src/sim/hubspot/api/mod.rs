@@ -20,10 +20,12 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
 use super::HubSpotSim;
+use super::authorize::Consent;
 use super::failure::Failure;
 use super::limits::Meter;
 use super::log::LoggedRequest;
 use super::state::State;
+use crate::sim::consent;
 use route::Route;
 
 /// More than any documented batch needs.
@@ -173,7 +175,9 @@ impl State {
         let now = self.clock.now();
         self.limits.take(route.meter(), now, &self.options)?;
         let missing = &self.switches.missing_scopes;
-        if let Some(scope) = route.scopes().iter().find(|scope| missing.contains(scope)) {
+        let token = call.token.as_deref();
+        let lacks = |scope: &&String| missing.contains(*scope) || !self.was_granted(token, scope);
+        if let Some(scope) = route.scopes().iter().find(lacks) {
             return Err(Failure::missing_scope(scope));
         }
         Ok(Pass { route, dated })
@@ -237,10 +241,17 @@ impl State {
             Route::Schema(name) => self.schema(name),
             Route::Account => Ok(self.account()),
             Route::Token => {
-                let mut form: BTreeMap<String, String> = call.query.iter().cloned().collect();
-                form.extend(pairs(&call.body));
-                let (status, body) = self.grant(&form, correlation);
+                let (status, body) = self.grant(&call.form(), correlation);
                 Ok(Reply::json(status, body))
+            }
+            Route::Revoke => Ok(match self.revoke(&call.form(), correlation) {
+                Ok(()) => Reply::nothing(),
+                Err(refusal) => Reply::json(400, refusal),
+            }),
+            Route::Consent(hub) => Ok(self.consent_page(call, hub.as_deref())),
+            Route::Uninstall => {
+                self.uninstall(call.token.as_deref())?;
+                Ok(Reply::nothing())
             }
             Route::PrivateApp => self.private_app(&call.body).map(Reply::ok),
             Route::Introspect => {
@@ -255,7 +266,39 @@ impl State {
     }
 }
 
+impl State {
+    fn consent_page(&mut self, call: &Call, hub: Option<&str>) -> Reply {
+        let sent = pairs(&call.body);
+        let (params, decision) = if call.method == Method::POST {
+            let pressed = sent.iter().find(|(name, _)| name == "decision");
+            (&sent, Some(pressed.map_or("", |(_, value)| value.as_str())))
+        } else {
+            (&call.query, None)
+        };
+        let page = |status: u16, text: String, redirect: Option<&url::Url>| Reply {
+            text: Some((consent::HTML, text)),
+            headers: consent::headers(redirect),
+            ..Reply::empty(status)
+        };
+        match self.consent(&call.path, hub, params, decision) {
+            Consent::Ask(text, redirect) => page(200, text, Some(&redirect)),
+            Consent::Refuse(text) => page(400, text, None),
+            Consent::Leave(location) => Reply {
+                headers: vec![("location", location)],
+                ..Reply::empty(302)
+            },
+        }
+    }
+}
+
 impl Call {
+    /// The fields of a form, whether sent in the body or the query.
+    fn form(&self) -> BTreeMap<String, String> {
+        let mut form: BTreeMap<String, String> = self.query.iter().cloned().collect();
+        form.extend(pairs(&self.body));
+        form
+    }
+
     fn param(&self, name: &str) -> Option<&str> {
         let found = self.query.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str())

@@ -69,6 +69,10 @@ pub(in super::super) enum Route {
     Account,
     Token,
     Introspect,
+    Revoke,
+    /// The consent page, and the account its path names.
+    Consent(Option<String>),
+    Uninstall,
     PrivateApp,
 }
 
@@ -134,6 +138,9 @@ pub(in super::super) fn route(
 ) -> Result<(Route, bool), Failure> {
     let decoded: Vec<String> = path.trim_matches('/').split('/').map(decode).collect();
     let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
+    if let Some(route) = connecting(method, &segments) {
+        return route.map(|route| (route, false));
+    }
     let (area, rest, dated) = area(&segments).ok_or_else(Failure::no_route)?;
     let kind = |name: &str| state.kind(name);
     let route = match area {
@@ -159,12 +166,36 @@ pub(in super::super) fn route(
         Area::OAuth => match (method.as_str(), rest) {
             ("POST", ["token"]) => Route::Token,
             ("POST", ["token", "introspect"]) => Route::Introspect,
+            ("POST", ["token", "revoke"]) => Route::Revoke,
             ("POST", ["get", "access-token-info"]) => Route::PrivateApp,
-            (_, ["token"] | ["token", "introspect"]) => return Err(Failure::wrong_method()),
+            (_, ["token"] | ["token", "introspect" | "revoke"]) => {
+                return Err(Failure::wrong_method());
+            }
             _ => return Err(Failure::no_route()),
         },
     };
     Ok((route, dated))
+}
+
+/// How an account is connected to the app in the browser, and how the app leaves it.
+fn connecting(method: &Method, segments: &[&str]) -> Option<Result<Route, Failure>> {
+    let route = match segments {
+        ["oauth", "authorize"] => Route::Consent(None),
+        ["oauth", hub, "authorize"] => Route::Consent(Some((*hub).to_owned())),
+        ["appinstalls", version, "external-install"] if *version == "v3" || is_dated(version) => {
+            Route::Uninstall
+        }
+        _ => return None,
+    };
+    let fits = match &route {
+        Route::Uninstall => method == Method::DELETE,
+        _ => method == Method::GET || method == Method::POST,
+    };
+    Some(if fits {
+        Ok(route)
+    } else {
+        Err(Failure::wrong_method())
+    })
 }
 
 fn fixed(area: Area, method: &Method, rest: &[&str]) -> Result<Route, Failure> {
@@ -287,14 +318,15 @@ impl Route {
             Self::Owners | Self::Owner(_) => "owners",
             Self::Schemas | Self::Schema(_) => "schemas",
             Self::Account => "account",
-            Self::Token | Self::Introspect | Self::PrivateApp => "oauth",
+            Self::Token | Self::Introspect | Self::Revoke | Self::PrivateApp => "oauth",
+            Self::Consent(_) | Self::Uninstall => "oauth",
         }
     }
 
     pub fn meter(&self) -> Meter {
         if matches!(self, Self::Search(_)) {
             Meter::Search
-        } else if matches!(self, Self::Token | Self::Introspect | Self::PrivateApp) {
+        } else if self.family() == "oauth" && !matches!(self, Self::Uninstall) {
             Meter::Free
         } else if self.family().starts_with("associations.") {
             Meter::Associations
@@ -329,6 +361,7 @@ impl Route {
             Self::Owners | Self::Owner(_) => vec!["crm.objects.owners.read".to_owned()],
             Self::Schemas | Self::Schema(_) => vec!["crm.schemas.custom.read".to_owned()],
             Self::Account | Self::Token | Self::Introspect | Self::PrivateApp => Vec::new(),
+            Self::Revoke | Self::Consent(_) | Self::Uninstall => Vec::new(),
         }
     }
 }

@@ -46,6 +46,14 @@ pub(super) fn answer(org: &mut Org, incoming: &Incoming) -> Reply {
             ))
         }
         "options" => options(org, &body),
+        "revoke" => {
+            org.sessions.revoke_all();
+            Ok(Outgoing::json(200, json!({ "done": true })))
+        }
+        "sandbox_refresh" => Ok(Outgoing::json(
+            200,
+            json!({ "organization_id": org.refresh_sandbox() }),
+        )),
         _ => door(org, name, &body),
     }
 }
@@ -162,6 +170,12 @@ fn options(org: &mut Org, body: &Body<'_>) -> Reply {
     }
     if let Some(rotate) = body.flag("rotate_refresh_tokens") {
         org.sessions.rotate = rotate;
+    }
+    if let Some(installed) = body.flag("app_installed") {
+        org.sessions.installed = installed;
+    }
+    if let Some(needed) = body.flag("require_pkce") {
+        org.sessions.needs_pkce = needed;
     }
     if let Some(limit) = body.0.get("daily_limit").and_then(Value::as_u64) {
         org.options.daily_limit = limit;

@@ -3,6 +3,7 @@
 //! Requests are answered in one synchronous step under the org's lock; nothing here waits. Rules
 //! of records live in `save`, of queries in `soql`.
 
+mod authorize;
 mod collections;
 mod composite;
 mod control;
@@ -20,6 +21,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+pub(super) use authorize::{Consent, decide};
 pub(super) use query::Cursor;
 pub(super) use session::{Sessions, Usage, issue};
 
@@ -281,7 +283,7 @@ fn family(incoming: &Incoming) -> &'static str {
     let segments: Vec<&str> = incoming.segments.iter().map(String::as_str).collect();
     let reads = incoming.method == Method::GET || incoming.method == Method::HEAD;
     match segments.as_slice() {
-        ["services", "oauth2", ..] | ["id", ..] => "oauth",
+        ["services", "oauth2", ..] | ["id", ..] | [".well-known", ..] => "oauth",
         ["services", "data", _, "query" | "queryAll", ..] => "query",
         ["services", "data", _, "limits"] => "limits",
         ["services", "data", _, "sobjects"]

@@ -1,4 +1,4 @@
-//! Token endpoint, revocation and the two identity resources: `salesforce.md 1`.
+//! Token endpoint, revocation, introspection and the two identity resources: `salesforce.md 1`.
 
 use ::http::Method;
 use aws_lc_rs::hmac;
@@ -8,12 +8,13 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::session::{issue, issue_refresh, touch};
-use super::{Incoming, Outgoing, Reply};
+use super::{Incoming, Outgoing, Reply, authorize};
+use crate::sim::consent;
 use crate::sim::salesforce::error::Refusal;
 use crate::sim::salesforce::id;
 use crate::sim::salesforce::org::Org;
 
-/// The one authorisation code the simulator takes: there is no login page to hand out others.
+/// A code that is there from the beginning and is never used up, for those who have no browser.
 pub const AUTHORIZATION_CODE: &str = "sim-authorization-code==";
 
 /// An assertion may expire at most this far ahead.
@@ -23,6 +24,10 @@ pub(super) fn answer(org: &mut Org, incoming: &Incoming, rest: &[&str]) -> Reply
     match rest {
         ["token"] if incoming.method == Method::POST => token(org, incoming),
         ["revoke"] => revoke(org, incoming),
+        ["introspect"] if incoming.method == Method::POST => introspect(org, incoming),
+        ["authorize"] if matches!(incoming.method, Method::GET | Method::POST) => {
+            Ok(authorize::answer(org, incoming))
+        }
         ["userinfo"] => user_info(org, incoming),
         _ => Err(Refusal::not_found().into()),
     }
@@ -44,13 +49,16 @@ fn refused(error: &str, description: &str) -> Outgoing {
     Outgoing::json(400, body)
 }
 
+fn form(incoming: &Incoming) -> Form {
+    let mut form: Vec<(String, String)> = url::form_urlencoded::parse(&incoming.body)
+        .into_owned()
+        .collect();
+    form.extend(basic_credentials(incoming));
+    Form(form)
+}
+
 fn token(org: &mut Org, incoming: &Incoming) -> Reply {
-    let mut form = Form(
-        url::form_urlencoded::parse(&incoming.body)
-            .into_owned()
-            .collect(),
-    );
-    form.0.extend(basic_credentials(incoming));
+    let form = form(incoming);
     match form.get("grant_type") {
         "client_credentials" => {
             check_client(org, &form, true)?;
@@ -58,11 +66,12 @@ fn token(org: &mut Org, incoming: &Incoming) -> Reply {
         }
         "authorization_code" => {
             check_client(org, &form, true)?;
-            if form.get("code") != AUTHORIZATION_CODE {
-                return Err(refused("invalid_grant", "expired authorization code"));
-            }
-            let refresh = issue_refresh(org);
-            Ok(granted(org, incoming, Some(refresh.clone()), Some(refresh)))
+            let scope = redeem(org, &form)?;
+            let grant = org.sessions.new_grant(&scope);
+            let lasting = |word: &str| matches!(word, "refresh_token" | "offline_access");
+            let lasts = scope.split_whitespace().any(lasting);
+            let refresh = lasts.then(|| issue_refresh(org, grant));
+            Ok(granted(org, incoming, Some(grant), refresh))
         }
         "refresh_token" => {
             let given_secret = !form.get("client_secret").is_empty();
@@ -80,16 +89,43 @@ fn token(org: &mut Org, incoming: &Incoming) -> Reply {
     }
 }
 
+/// Uses up a code, whether or not the rest of the exchange is right; the scopes it is worth.
+fn redeem(org: &mut Org, form: &Form) -> Result<String, Outgoing> {
+    let code = form.get("code");
+    if code == AUTHORIZATION_CODE {
+        return Ok(authorize::SCOPES.to_owned());
+    }
+    let now = org.clock.now().millis();
+    let promise = org.sessions.redeem(code);
+    let Some(promise) = promise.filter(|promise| promise.expires > now) else {
+        return Err(refused("invalid_grant", "expired authorization code"));
+    };
+    if promise.redirect_uri != form.get("redirect_uri") {
+        let text = "redirect_uri must match configuration";
+        return Err(refused("redirect_uri_mismatch", text));
+    }
+    let verifier = form.get("code_verifier");
+    match &promise.challenge {
+        Some(_) if verifier.is_empty() => {
+            Err(refused("invalid_grant", "code verifier is required"))
+        }
+        Some(challenge) if !consent::verifies(challenge, verifier) => {
+            Err(refused("invalid_grant", "invalid code verifier"))
+        }
+        Some(_) | None => Ok(promise.scope),
+    }
+}
+
 fn refresh(org: &mut Org, incoming: &Incoming, token: &str) -> Reply {
-    if !org.sessions.knows_refresh(token) {
+    let Some(grant) = org.sessions.present(token) else {
         return Err(refused("invalid_grant", "expired access/refresh token"));
-    }
+    };
     if !org.sessions.rotate {
-        return Ok(granted(org, incoming, Some(token.to_owned()), None));
+        return Ok(granted(org, incoming, Some(grant), None));
     }
-    org.sessions.end_refresh(token);
-    let next = issue_refresh(org);
-    Ok(granted(org, incoming, Some(next.clone()), Some(next)))
+    org.sessions.retire(token);
+    let next = issue_refresh(org, grant);
+    Ok(granted(org, incoming, Some(grant), Some(next)))
 }
 
 /// Client id and secret may come in a basic authorisation header instead of the form.
@@ -172,9 +208,11 @@ fn check_claims(org: &Org, incoming: &Incoming, claims: &Value) -> Result<(), Ou
 fn granted(
     org: &mut Org,
     incoming: &Incoming,
-    grant: Option<String>,
+    grant: Option<u64>,
     refresh: Option<String>,
 ) -> Outgoing {
+    let scope = grant.map_or(authorize::SCOPES, |grant| org.sessions.scope(grant));
+    let scope = scope.to_owned();
     let base = incoming.base_url();
     let issued_at = org.clock.now().millis().to_string();
     let identity = identity_url(org, &base);
@@ -187,7 +225,7 @@ fn granted(
         "token_type": "Bearer",
         "issued_at": issued_at,
         "signature": STANDARD.encode(signature),
-        "scope": "api refresh_token id",
+        "scope": scope,
     });
     if let Some(refresh) = refresh {
         body["refresh_token"] = json!(refresh);
@@ -196,10 +234,7 @@ fn granted(
 }
 
 fn revoke(org: &mut Org, incoming: &Incoming) -> Reply {
-    let form: Vec<(String, String)> = url::form_urlencoded::parse(&incoming.body)
-        .into_owned()
-        .collect();
-    let form = Form(form);
+    let form = form(incoming);
     let token = match form.get("token") {
         "" => incoming.parameter("token").unwrap_or_default(),
         token => token,
@@ -209,6 +244,24 @@ fn revoke(org: &mut Org, incoming: &Incoming) -> Reply {
     } else {
         Err(refused("invalid_token", "invalid token"))
     }
+}
+
+fn introspect(org: &mut Org, incoming: &Incoming) -> Reply {
+    let form = form(incoming);
+    check_client(org, &form, true)?;
+    let base = incoming.base_url();
+    let body = match org.sessions.look_up(form.get("token")) {
+        None => json!({ "active": false }),
+        Some((refresh, scope)) => json!({
+            "active": true,
+            "scope": scope,
+            "client_id": org.options.client_id,
+            "username": org.options.username,
+            "sub": identity_url(org, &base),
+            "token_type": if refresh { "refresh_token" } else { "access_token" },
+        }),
+    };
+    Ok(Outgoing::json(200, body))
 }
 
 fn identity_url(org: &Org, base: &str) -> String {

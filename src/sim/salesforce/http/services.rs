@@ -5,7 +5,8 @@ use ::http::Method;
 use serde_json::{Map, Value, json};
 
 use super::session::touch;
-use super::{Incoming, Outgoing, Reply, collections, composite, describe, oauth, query, rows};
+use super::{Incoming, Outgoing, Reply};
+use super::{authorize, collections, composite, describe, oauth, query, rows};
 use crate::sim::salesforce::error::Refusal;
 use crate::sim::salesforce::org::Org;
 
@@ -19,6 +20,9 @@ pub(super) fn answer(org: &mut Org, incoming: &Incoming) -> Reply {
     let segments: Vec<&str> = incoming.segments.iter().map(String::as_str).collect();
     match segments.as_slice() {
         ["services", "oauth2", rest @ ..] => oauth::answer(org, incoming, rest),
+        [".well-known", "openid-configuration"] => {
+            Ok(Outgoing::json(200, authorize::discovery(incoming)))
+        }
         ["id", _, _] => oauth::identity(org, incoming),
         ["services", "data"] => Ok(Outgoing::json(200, versions())),
         ["services", "data", version, rest @ ..] => {

@@ -2,19 +2,54 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::authorize::{Promise, SCOPES};
 use crate::sim::salesforce::org::Org;
 
 const DAY_MINUTES: i64 = 24 * 60;
-/// More live tokens than this and the longest unused one ends.
+/// More live tokens than this and the longest unused one ends; codes and grants are as many.
 const MAX_TOKENS: usize = 1_000;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
+struct Access {
+    /// When it was last used, in milliseconds.
+    used: i64,
+    /// What was approved in the browser, if the token comes from that.
+    grant: Option<u64>,
+}
+
+#[derive(Debug)]
 pub(in crate::sim::salesforce) struct Sessions {
-    /// Access token -> when it was last used, in milliseconds, and the grant it came from.
-    access: BTreeMap<String, (i64, Option<String>)>,
-    refresh: Vec<String>,
+    access: BTreeMap<String, Access>,
+    /// Live refresh tokens, each of one grant.
+    refresh: BTreeMap<String, u64>,
+    /// Tokens that were rotated out, oldest first: whoever shows one has stolen it or lost track.
+    retired: VecDeque<(String, u64)>,
+    /// The scopes of each grant.
+    grants: BTreeMap<u64, String>,
+    last_grant: u64,
+    codes: BTreeMap<String, Promise>,
     /// Every refresh hands out a new refresh token and ends the old one.
     pub rotate: bool,
+    /// The app is installed in the org, so that anybody may approve it.
+    pub installed: bool,
+    /// The app demands PKCE.
+    pub needs_pkce: bool,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self {
+            access: BTreeMap::new(),
+            refresh: BTreeMap::new(),
+            retired: VecDeque::new(),
+            grants: BTreeMap::new(),
+            last_grant: 0,
+            codes: BTreeMap::new(),
+            rotate: false,
+            installed: true,
+            needs_pkce: false,
+        }
+    }
 }
 
 impl Sessions {
@@ -22,23 +57,88 @@ impl Sessions {
         self.access.clear();
     }
 
-    pub fn knows_refresh(&self, token: &str) -> bool {
-        self.refresh.iter().any(|own| own == token)
+    /// Everything anybody ever approved ends, and every access token with it.
+    pub fn revoke_all(&mut self) {
+        self.access.clear();
+        self.refresh.clear();
+        self.retired.clear();
+        self.grants.clear();
+        self.codes.clear();
     }
 
-    pub fn end_refresh(&mut self, token: &str) {
-        self.refresh.retain(|own| own != token);
-        self.access
-            .retain(|_, (_, grant)| grant.as_deref() != Some(token));
+    pub(super) fn promise(&mut self, code: &str, promise: Promise) {
+        if self.codes.len() >= MAX_TOKENS {
+            self.codes.pop_first();
+        }
+        self.codes.insert(code.to_owned(), promise);
+    }
+
+    /// What a code was issued for; it is used up.
+    pub(super) fn redeem(&mut self, code: &str) -> Option<Promise> {
+        self.codes.remove(code)
+    }
+
+    pub fn new_grant(&mut self, scope: &str) -> u64 {
+        if self.grants.len() >= MAX_TOKENS
+            && let Some((oldest, _)) = self.grants.pop_first()
+        {
+            self.end_grant(oldest);
+        }
+        self.last_grant += 1;
+        self.grants.insert(self.last_grant, scope.to_owned());
+        self.last_grant
+    }
+
+    pub fn scope(&self, grant: u64) -> &str {
+        self.grants.get(&grant).map_or("", String::as_str)
+    }
+
+    /// The grant of a live refresh token. One that was rotated out ends its whole grant.
+    pub fn present(&mut self, token: &str) -> Option<u64> {
+        if let Some(grant) = self.refresh.get(token) {
+            return Some(*grant);
+        }
+        let retired = self.retired.iter().find(|(old, _)| old == token);
+        if let Some((_, grant)) = retired.cloned() {
+            self.end_grant(grant);
+        }
+        None
+    }
+
+    /// Takes a refresh token out of use; its grant and its access tokens live on.
+    pub fn retire(&mut self, token: &str) {
+        if let Some(grant) = self.refresh.remove(token) {
+            if self.retired.len() >= MAX_TOKENS {
+                self.retired.pop_front();
+            }
+            self.retired.push_back((token.to_owned(), grant));
+        }
+    }
+
+    fn end_grant(&mut self, grant: u64) {
+        self.grants.remove(&grant);
+        self.refresh.retain(|_, of| *of != grant);
+        self.retired.retain(|(_, of)| *of != grant);
+        self.access.retain(|_, access| access.grant != Some(grant));
     }
 
     /// Ends a token of either kind; false when it is unknown.
     pub fn revoke(&mut self, token: &str) -> bool {
-        if self.knows_refresh(token) {
-            self.end_refresh(token);
+        if let Some(grant) = self.refresh.get(token).copied() {
+            self.end_grant(grant);
             return true;
         }
         self.access.remove(token).is_some()
+    }
+
+    /// Whether a token of either kind is live, whether it is a refresh token, and its scopes.
+    pub fn look_up(&self, token: &str) -> Option<(bool, &str)> {
+        if let Some(grant) = self.refresh.get(token) {
+            return Some((true, self.scope(*grant)));
+        }
+        let access = self.access.get(token)?;
+        let scope = access.grant.map_or(SCOPES, |grant| self.scope(grant));
+        Some((false, scope))
     }
 }
 
@@ -47,30 +147,27 @@ pub(super) fn random(org: &mut Org, length: usize) -> String {
 }
 
 /// `<15 characters of the org id>!<random>`, as opaque tokens look.
-pub(in crate::sim::salesforce) fn issue(org: &mut Org, grant: Option<String>) -> String {
+pub(in crate::sim::salesforce) fn issue(org: &mut Org, grant: Option<u64>) -> String {
     let now = org.clock.now().millis();
     let idle = org.options.token_idle_ms;
     let access = &mut org.sessions.access;
-    access.retain(|_, (used, _)| now - *used <= idle);
+    access.retain(|_, access| now - access.used <= idle);
     if access.len() >= MAX_TOKENS {
-        let oldest = access.iter().min_by_key(|(_, (used, _))| *used);
+        let oldest = access.iter().min_by_key(|(_, access)| access.used);
         if let Some(oldest) = oldest.map(|(token, _)| token.clone()) {
             access.remove(&oldest);
         }
     }
     let tail = random(org, 80);
     let token = format!("{}!AQ{tail}", &org.org_id[..15]);
-    org.sessions.access.insert(token.clone(), (now, grant));
+    let access = Access { used: now, grant };
+    org.sessions.access.insert(token.clone(), access);
     token
 }
 
-pub(super) fn issue_refresh(org: &mut Org) -> String {
+pub(super) fn issue_refresh(org: &mut Org, grant: u64) -> String {
     let token = format!("5Aep861{}", random(org, 60));
-    if org.sessions.refresh.len() >= MAX_TOKENS {
-        let oldest = org.sessions.refresh[0].clone();
-        org.sessions.end_refresh(&oldest);
-    }
-    org.sessions.refresh.push(token.clone());
+    org.sessions.refresh.insert(token.clone(), grant);
     token
 }
 
@@ -79,8 +176,8 @@ pub(super) fn touch(org: &mut Org, token: &str) -> bool {
     let now = org.clock.now().millis();
     let idle = org.options.token_idle_ms;
     match org.sessions.access.get_mut(token) {
-        Some((used, _)) if now - *used <= idle => {
-            *used = now;
+        Some(access) if now - access.used <= idle => {
+            access.used = now;
             true
         }
         Some(_) => {
