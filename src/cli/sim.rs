@@ -11,9 +11,9 @@ use serde_json::json;
 
 use crate::clock::Clock;
 use crate::sim::faults::FaultPlan;
-use crate::sim::hubspot::{HubSpotOptions, HubSpotSim};
-use crate::sim::salesforce::{SalesforceOptions, SalesforceSim};
-use crate::sim::{Running, SimClock, seed, serve};
+use crate::sim::hubspot::{HubSpotOptions, HubSpotSim, WebhookSettings};
+use crate::sim::salesforce::{OutboundSettings, SalesforceOptions, SalesforceSim};
+use crate::sim::{Pushing, Running, SimClock, seed, serve};
 
 /// Starts simulators of HubSpot and Salesforce on this machine.
 #[derive(Args, Clone, Debug)]
@@ -36,6 +36,12 @@ pub struct SimArgs {
     /// What goes wrong: none, some, harsh, or a YAML file (docs/faults.md)
     #[arg(long, value_name = "PRESET|FILE", default_value = "none")]
     pub faults: String,
+    /// Send HubSpot's webhooks for contacts, companies and deals to this URL
+    #[arg(long, value_name = "URL")]
+    pub hubspot_webhooks: Option<String>,
+    /// Send Salesforce's outbound messages for accounts, contacts, leads and opportunities there
+    #[arg(long, value_name = "URL")]
+    pub salesforce_messages: Option<String>,
     /// Print one line of JSON once both listen
     #[arg(long)]
     pub json: bool,
@@ -115,6 +121,23 @@ impl Simulators {
         for running in &self.running {
             running.stop();
         }
+    }
+
+    /// Lets both send what changes; with no URL yet, once test control gives one.
+    fn push(&self, args: &SimArgs) -> Result<[Pushing; 2], String> {
+        if let Some(url) = &args.hubspot_webhooks {
+            self.hubspot.set_webhooks(Some(WebhookSettings::to(url)))?;
+        }
+        if let Some(url) = &args.salesforce_messages {
+            let settings = OutboundSettings {
+                instance_url: self.salesforce_url.clone(),
+                retry_gap_ms: 1_000,
+                ..OutboundSettings::to(url)
+            };
+            self.salesforce.set_outbound_messages(Some(settings))?;
+        }
+        let webhooks = self.hubspot.push_webhooks()?;
+        Ok([webhooks, self.salesforce.push_outbound_messages()?])
     }
 
     fn json(&self, salesforce_token: &str) -> serde_json::Value {
@@ -209,6 +232,7 @@ pub async fn run(args: SimArgs) -> anyhow::Result<ExitCode> {
     .map_err(anyhow::Error::msg)?;
     let token = simulators.salesforce.issue_token();
     simulators.switch_on(&plan);
+    let _pushing = simulators.push(&args).map_err(anyhow::Error::msg)?;
     let mut out = std::io::stdout().lock();
     if args.json {
         writeln!(out, "{}", simulators.json(&token))?;

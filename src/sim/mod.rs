@@ -7,8 +7,10 @@ mod consent;
 pub mod faults;
 pub mod hubspot;
 mod line;
+mod push;
 pub mod salesforce;
 pub mod seed;
 mod server;
 
+pub use push::{PushRequest, Pushing};
 pub use server::{Running, SimClock, serve};

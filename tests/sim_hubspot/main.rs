@@ -6,6 +6,7 @@ mod links;
 mod platform;
 mod records;
 mod search;
+mod webhooks;
 
 use axum::Router;
 use axum::body::Body;

@@ -5,6 +5,7 @@ mod collections;
 mod connect;
 mod history;
 mod lifecycle;
+mod outbound;
 mod queries;
 mod saves;
 mod support;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::assoc_types::{AssocType, Role, TypeBook};
 use super::kind::ObjectKind;
 
-type End = (ObjectKind, u64);
+pub(super) type End = (ObjectKind, u64);
 
 #[derive(Debug)]
 pub(super) struct Associations {
@@ -34,6 +34,12 @@ impl Associations {
         self.pairs
             .range((from, id, to, 0)..=(from, id, to, u64::MAX))
             .map(|(key, types)| (key.3, types.as_slice()))
+    }
+
+    /// The types of one pair.
+    pub fn types_of(&self, from: End, to: End) -> Vec<u32> {
+        let types = self.pairs.get(&(from.0, from.1, to.0, to.1));
+        types.cloned().unwrap_or_default()
     }
 
     /// The primary company of a contact, deal or ticket.

@@ -61,7 +61,7 @@ impl HubSpotSim {
     pub fn archive(&self, object: &str, id: &str) -> Result<(), String> {
         self.door(|state| {
             let (kind, id) = found(state, object, id)?;
-            state.archive_record(kind, id);
+            state.archive_record(kind, id, Source::Person);
             Ok(())
         })
     }
@@ -80,7 +80,7 @@ impl HubSpotSim {
         self.door(|state| {
             let (kind, primary) = found(state, object, primary)?;
             let (_, other) = found(state, object, other)?;
-            let id = state.merge_records(kind, primary, other)?;
+            let id = state.merge_records(kind, primary, other, Source::Person)?;
             Ok(id.to_string())
         })
     }
@@ -108,7 +108,9 @@ impl HubSpotSim {
                     to.0.plural()
                 )));
             }
-            state.associations.add(from, to, &[type_id]);
+            state.relate(from, to, Source::Person, |all| {
+                all.add(from, to, &[type_id])
+            });
             Ok(())
         })
     }
@@ -118,7 +120,7 @@ impl HubSpotSim {
         self.door(|state| {
             let from = found(state, from.0, from.1)?;
             let to = found(state, to.0, to.1)?;
-            state.associations.unlink(from, to);
+            state.relate(from, to, Source::Person, |all| all.unlink(from, to));
             Ok(())
         })
     }

@@ -18,6 +18,7 @@ impl State {
         kind: ObjectKind,
         primary: u64,
         other: u64,
+        source: Source,
     ) -> Result<u64, Failure> {
         let table = self.table(kind);
         let (primary, other) = (table.resolve(primary), table.resolve(other));
@@ -29,8 +30,9 @@ impl State {
         };
         let now = self.now();
         let mut record = (**kept).clone();
-        for (id, text) in combined(table, kept, lost) {
-            record.set(id, &text, Source::Merge, now);
+        let moved = combined(table, kept, lost);
+        for (id, text) in &moved {
+            record.set(*id, text, Source::Merge, now);
         }
         record.created = kept.created.min(lost.created);
         record.modified = now.max(kept.modified);
@@ -43,6 +45,7 @@ impl State {
         self.associations.move_all(kind, primary, id);
         self.associations.move_all(kind, other, id);
         self.catch_up(kind);
+        self.tell_merged(kind, [primary, other, id], moved.len(), source);
         Ok(id)
     }
 }

@@ -18,6 +18,7 @@ mod limits;
 mod log;
 mod merge;
 mod mishap;
+mod notice;
 mod options;
 mod owners;
 mod pipelines;
@@ -25,9 +26,11 @@ mod property;
 mod record;
 mod render;
 mod search;
+mod signature;
 mod state;
 mod table;
 mod value;
+mod webhooks;
 mod write;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,6 +40,8 @@ use chrono::{DateTime, SecondsFormat};
 pub use doors::{HistoryEntry, SimRecord};
 pub use log::{Counters, LoggedRequest};
 pub use options::HubSpotOptions;
+pub use signature::{sign_v1, sign_v3};
+pub use webhooks::{Subscription, WebhookSettings};
 
 use super::SimClock;
 use super::faults::{FaultCounts, Switch};

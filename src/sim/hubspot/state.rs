@@ -19,6 +19,7 @@ use super::property::{Access, Derived, PropertyId};
 use super::record::Record;
 use super::stamp;
 use super::table::Table;
+use super::webhooks::Webhooks;
 use crate::sim::SimClock;
 use crate::sim::faults::{Crm, Faults};
 
@@ -31,6 +32,7 @@ pub(super) struct State {
     pub tokens: Tokens,
     pub limits: Limits,
     pub log: RequestLog,
+    pub webhooks: Webhooks,
     /// Records the present API call has written, for the write hook.
     pub written: Vec<(ObjectKind, u64)>,
     pub faults: Faults,
@@ -68,6 +70,7 @@ impl State {
             tokens: Tokens::new(),
             limits: Limits::default(),
             log: RequestLog::default(),
+            webhooks: Webhooks::new(seed),
             written: Vec::new(),
             faults: Faults::new(Crm::HubSpot, seed),
             due: VecDeque::new(),

@@ -172,6 +172,7 @@ impl State {
         table.insert(record, now);
         self.hold_search(kind, id);
         self.catch_up(kind);
+        self.tell_created(kind, id, source);
         id
     }
 
@@ -201,16 +202,20 @@ impl State {
         table.change(id, now, |stored| *stored = record);
         self.hold_search(kind, id);
         self.catch_up(kind);
+        self.tell_values(kind, &present, source);
         true
     }
 
     /// Moves a live record to the recycle bin. False when there is none.
-    pub fn archive_record(&mut self, kind: ObjectKind, id: u64) -> bool {
+    pub fn archive_record(&mut self, kind: ObjectKind, id: u64, source: Source) -> bool {
         let now = self.now();
         let table = self.table_mut(kind);
         let done =
             table.live(id).is_some() && table.change(id, now, |record| record.archived = Some(now));
         self.catch_up(kind);
+        if done {
+            self.tell_deleted(kind, id, source);
+        }
         done
     }
 
@@ -227,6 +232,7 @@ impl State {
         self.table_mut(kind)
             .change(id, now, |record| record.archived = None);
         self.catch_up(kind);
+        self.tell_restored(kind, id, Source::Person);
         Ok(())
     }
 

@@ -6,10 +6,12 @@
 
 mod access;
 mod doors;
+mod envelope;
 mod error;
 mod http;
 mod id;
 mod org;
+mod outbound;
 mod save;
 mod schema;
 mod soql;
@@ -23,6 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Map, Value};
 
 pub use self::http::AUTHORIZATION_CODE;
+pub use self::outbound::OutboundSettings;
 pub use self::save::Converted;
 pub use self::soql::dissect;
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::http::{Cursor, Incoming, Sessions, Usage, finish_late};
 use super::id::{self, AnyId};
+use super::outbound::Outbound;
 use super::schema::{CURRENCIES, RECORD_TYPES, Schema, history};
 use super::table::{Row, Table};
 use super::value::Cell;
@@ -73,6 +74,7 @@ pub(super) struct Org {
     pub faults: Faults,
     /// What will happen, by its moment in milliseconds.
     due: VecDeque<(i64, Later)>,
+    pub outbound: Outbound,
     pub rng: fastrand::Rng,
     pub org_id: String,
     /// Row number of the user the API acts as.
@@ -82,6 +84,8 @@ pub(super) struct Org {
     pub record_types: Vec<String>,
     pub last_bin: u64,
     undo: Option<Vec<Before>>,
+    /// Notices there were when the remembering began.
+    told: u64,
 }
 
 impl Org {
@@ -110,6 +114,7 @@ impl Org {
             late: BTreeMap::new(),
             faults: Faults::new(Crm::Salesforce, options.seed),
             due: VecDeque::new(),
+            outbound: Outbound::new(),
             rng: fastrand::Rng::with_seed(options.seed ^ 0x5F00_D1CE),
             org_id: String::new(),
             integration_user: first,
@@ -117,6 +122,7 @@ impl Org {
             record_types: Vec::new(),
             last_bin: 0,
             undo: None,
+            told: 0,
             options,
         };
         org.furnish();
@@ -187,6 +193,7 @@ impl Org {
     /// Starts remembering before-images; ended by [`Org::settle`].
     pub fn begin(&mut self) {
         self.undo = Some(Vec::new());
+        self.told = self.outbound.made();
     }
 
     pub fn settle(&mut self, keep: bool) {
@@ -196,6 +203,7 @@ impl Org {
         if keep {
             return;
         }
+        self.outbound.unmake(self.told);
         for before in undo.into_iter().rev() {
             match before.row {
                 Some(row) => {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::kind::ObjectKind;
 use super::super::stamp;
+use super::super::webhooks::WebhookSettings;
 use super::super::{HubSpotSim, SimRecord};
 use super::{Call, Reply};
 
@@ -54,6 +55,7 @@ pub(super) fn answer(sim: &HubSpotSim, call: &Call) -> Reply {
         (&Method::GET, path) => read(sim, path, call),
         (&Method::POST, "/_sim/options") => set_options(sim, call),
         (&Method::POST, "/_sim/faults") => sim.with(|state| state.faults.control(&call.body)),
+        (&Method::POST, "/_sim/webhooks") => set_webhooks(sim, call),
         (&Method::POST, "/_sim/revoke") => {
             sim.revoke_grants();
             Ok(json!({"done": true}))
@@ -89,6 +91,7 @@ fn read(sim: &HubSpotSim, path: &str, call: &Call) -> Result<Json, String> {
             )
         }
         "/_sim/time" => Ok(json!({"now": sim.with(|state| stamp(state.now()))})),
+        "/_sim/webhooks" => Ok(sim.with(|state| state.webhooks.to_json())),
         "/_sim/faults" => sim.with(|state| Ok(state.faults.to_json())),
         _ => Err(format!("no test control at {path}")),
     }
@@ -190,6 +193,15 @@ fn set_options(sim: &HubSpotSim, call: &Call) -> Result<Json, String> {
             "search_returns_stored": switches.search_returns_stored}),
         )
     })
+}
+
+/// `{"target_url": ..}` with what else is to be other than usual; `{}` switches webhooks off.
+fn set_webhooks(sim: &HubSpotSim, call: &Call) -> Result<Json, String> {
+    let settings: WebhookSettings =
+        serde_json::from_slice(&call.body).map_err(|e| e.to_string())?;
+    let on = !settings.target_url.is_empty();
+    sim.set_webhooks(on.then_some(settings))?;
+    Ok(sim.with(|state| state.webhooks.to_json()))
 }
 
 fn set<T>(place: &mut T, value: Option<T>) {

@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use super::super::assoc_types::{AssocType, Role};
 use super::super::failure::Failure;
 use super::super::kind::ObjectKind;
+use super::super::record::Source;
 use super::super::state::State;
 use super::super::value::text_of;
 use super::objects::{SentId, SentType};
@@ -143,7 +144,9 @@ impl State {
     }
 
     fn write_link(&mut self, from: End, to: End, types: &[u32]) {
-        self.associations.link(from, to, types);
+        self.relate(from, to, Source::Integration, |all| {
+            all.link(from, to, types)
+        });
         self.log.counters.associations_written += 1;
     }
 
@@ -166,7 +169,7 @@ impl State {
         let book = &self.associations.types;
         let plain = book.with_role(from.0, to.0, Role::Plain).cloned();
         let plain = plain.ok_or_else(|| no_type(from.0, to.0))?;
-        self.associations.add(from, to, &[]);
+        self.relate(from, to, Source::Integration, |all| all.add(from, to, &[]));
         self.log.counters.associations_written += 1;
         let row = |from: End, to: End, id: u32| {
             json!({"from": {"id": from.1.to_string()}, "to": {"id": to.1.to_string()},
@@ -181,7 +184,7 @@ impl State {
 
     pub(super) fn unlink(&mut self, pair: &Pair) -> Result<Reply, Failure> {
         let (from, to) = self.ends(pair)?;
-        self.associations.unlink(from, to);
+        self.relate(from, to, Source::Integration, |all| all.unlink(from, to));
         self.log.counters.associations_written += 1;
         Ok(Reply::nothing())
     }
@@ -274,12 +277,14 @@ impl State {
             }
             LinkBatchCall::Default => self.write_default(from, to),
             LinkBatchCall::Archive => {
-                self.associations.unlink(from, to);
+                self.relate(from, to, Source::Integration, |all| all.unlink(from, to));
                 self.log.counters.associations_written += 1;
                 Ok(Vec::new())
             }
             LinkBatchCall::ArchiveLabels => {
-                self.associations.remove_types(from, to, types);
+                self.relate(from, to, Source::Integration, |all| {
+                    all.remove_types(from, to, types);
+                });
                 self.log.counters.associations_written += 1;
                 Ok(Vec::new())
             }

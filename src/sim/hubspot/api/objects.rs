@@ -171,8 +171,10 @@ impl State {
         let draft = self.mangle(kind, None, draft);
         let id = self.create_record(kind, &draft, Source::Integration);
         for (to, to_id, type_id) in links {
-            self.associations
-                .add((kind, id), (*to, *to_id), &[*type_id]);
+            let (from, to) = ((kind, id), (*to, *to_id));
+            self.relate(from, to, Source::Integration, |all| {
+                all.add(from, to, &[*type_id]);
+            });
         }
         self.log.counters.records_created += 1;
         self.log.counters.associations_written += links.len() as u64;
@@ -274,7 +276,7 @@ impl State {
     }
 
     pub(super) fn archive_from(&mut self, kind: ObjectKind, id: u64) {
-        if self.archive_record(kind, id) {
+        if self.archive_record(kind, id, Source::Integration) {
             self.log.counters.records_archived += 1;
             self.written.push((kind, id));
         }
@@ -287,7 +289,7 @@ impl State {
             text.parse::<u64>().map_err(|_| Failure::not_an_id(&text))
         };
         let (primary, other) = (id(&body.primary_object_id)?, id(&body.object_id_to_merge)?);
-        let id = self.merge_records(kind, primary, other)?;
+        let id = self.merge_records(kind, primary, other, Source::Integration)?;
         self.log.counters.records_merged += 1;
         self.written.push((kind, id));
         Ok(Reply::ok(self.created_json(kind, id)))

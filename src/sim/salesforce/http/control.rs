@@ -8,6 +8,7 @@ use super::{Incoming, Outgoing, Reply};
 use crate::sim::salesforce::doors;
 use crate::sim::salesforce::error::Refusal;
 use crate::sim::salesforce::org::Org;
+use crate::sim::salesforce::outbound::{self, OutboundSettings};
 use crate::sim::salesforce::value::instant_text;
 use crate::sim::salesforce::{DuplicateRule, SimRecord};
 
@@ -21,6 +22,7 @@ pub(super) fn answer(org: &mut Org, incoming: &Incoming) -> Reply {
             "state" => state(org, incoming),
             "requests" => Ok(Outgoing::json(200, requests(org))),
             "counters" => Ok(Outgoing::json(200, counters(org))),
+            "outbound" => Ok(Outgoing::json(200, org.outbound.to_json())),
             "faults" => Ok(Outgoing::json(200, org.faults.to_json())),
             _ => Err(Refusal::not_found().into()),
         };
@@ -46,6 +48,7 @@ pub(super) fn answer(org: &mut Org, incoming: &Incoming) -> Reply {
             ))
         }
         "options" => options(org, &body),
+        "outbound" => set_outbound(org, &body),
         "revoke" => {
             org.sessions.revoke_all();
             Ok(Outgoing::json(200, json!({ "done": true })))
@@ -214,6 +217,32 @@ fn options(org: &mut Org, body: &Body<'_>) -> Reply {
         }
     }
     Ok(Outgoing::json(200, json!({ "done": true })))
+}
+
+/// `{"endpoint": ..}` with what else is to be other than usual; `{}` switches messages off.
+fn set_outbound(org: &mut Org, body: &Body<'_>) -> Reply {
+    let settings = body.maybe("endpoint").map(OutboundSettings::to);
+    let settings = settings.map(|usual| {
+        let objects = body.0.get("objects").and_then(Value::as_object);
+        let objects = objects.into_iter().flatten().map(|(name, fields)| {
+            let fields = fields.as_array().into_iter().flatten();
+            let fields = fields.filter_map(Value::as_str).map(str::to_owned);
+            (name.clone(), fields.collect())
+        });
+        let instance_url = body.maybe("instance_url").map(str::to_owned);
+        let gap = body.0.get("retry_gap_ms").and_then(Value::as_i64);
+        OutboundSettings {
+            objects: objects.collect(),
+            instance_url: instance_url.unwrap_or(usual.instance_url),
+            retry_gap_ms: gap.unwrap_or(usual.retry_gap_ms),
+            skip_integration_user: body.flag("skip_integration_user").unwrap_or(false),
+            duplicates: body.flag("duplicates").unwrap_or(false),
+            disorder: body.flag("disorder").unwrap_or(false),
+            endpoint: usual.endpoint,
+        }
+    });
+    outbound::set(org, settings).map_err(|text| bad(&text))?;
+    Ok(Outgoing::json(200, org.outbound.to_json()))
 }
 
 fn state(org: &Org, incoming: &Incoming) -> Reply {

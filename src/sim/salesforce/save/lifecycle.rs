@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{Refusals, Writer, create};
 use crate::sim::salesforce::error::Refusal;
 use crate::sim::salesforce::org::Org;
+use crate::sim::salesforce::outbound;
 use crate::sim::salesforce::schema::{Kind, SYSTEM_FIELDS};
 use crate::sim::salesforce::table::Row;
 use crate::sim::salesforce::value::{Cell, date_text};
@@ -204,6 +205,7 @@ pub(in crate::sim::salesforce) fn merge(
         row.stamp = now;
         row.modified_by = by.user;
         org.put(object, row);
+        outbound::note(org, object, master, by);
     }
     Ok(())
 }
@@ -318,5 +320,7 @@ fn mark_converted(org: &mut Org, leads: usize, mut row: Row, into: &Converted, b
     row.modified = now;
     row.stamp = now;
     row.modified_by = by.user;
+    let number = row.number;
     org.put(leads, row);
+    outbound::note(org, leads, number, by);
 }

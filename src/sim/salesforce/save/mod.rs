@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 
 use super::error::Refusal;
 use super::org::Org;
+use super::outbound;
 use super::schema::SYSTEM_FIELDS;
 use super::table::{Row, see};
 
@@ -69,6 +70,7 @@ pub(super) fn create(
     check_rules(org, object, &row, &touched, by)?;
     row.shrink();
     org.put(object, row);
+    outbound::note(org, object, number, by);
     derive::after_save(org, object, number, true, by);
     if by.api {
         org.counters.records_created += 1;
@@ -127,6 +129,7 @@ pub(super) fn update_stamped(
     row.stamp = stamp.max(before.stamp);
     row.modified_by = by.user;
     org.put(object, row);
+    outbound::note(org, object, number, by);
     derive::after_save(org, object, number, false, by);
     history::keep(org, object, &before, (by.user, stamp));
     if by.api {
