@@ -5,5 +5,6 @@ mod collections;
 mod history;
 mod lifecycle;
 mod queries;
+mod rights;
 mod saves;
 mod support;
