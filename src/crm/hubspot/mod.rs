@@ -4,6 +4,7 @@
 //! error, there is nothing to refresh. Decides nothing about what is read or written.
 
 mod association;
+mod define;
 mod error;
 mod grants;
 mod object;
@@ -30,6 +31,7 @@ use crate::clock::Clock;
 use crate::model::Timestamp;
 
 pub use association::{Association, AssociationType};
+pub use define::KeyProperty;
 pub use read::{HistoryEntry, Page};
 pub use schema::Account;
 pub use search::SearchPage;
