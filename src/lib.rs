@@ -18,6 +18,7 @@ pub mod mapping;
 pub mod merge;
 pub mod model;
 pub mod pipeline;
+pub mod prepare;
 pub mod retry;
 pub mod sim;
 pub mod sources;

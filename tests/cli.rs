@@ -6,6 +6,8 @@
 mod cases;
 #[path = "cli/explain.rs"]
 mod explain;
+#[path = "cli/hubspot_app.rs"]
+mod hubspot_app;
 #[path = "cli/mapping_files.rs"]
 mod mapping_files;
 #[path = "cli/store_actions.rs"]

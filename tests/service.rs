@@ -3,6 +3,8 @@
 //! Requests go straight into the router and from there into both simulators; the clock is moved by
 //! hand, so there is no socket and no sleep.
 
+#[path = "service/connect.rs"]
+mod connect;
 #[path = "service/house.rs"]
 mod house;
 #[path = "service/keys.rs"]

@@ -279,20 +279,25 @@ pub(super) fn bind_all(
     }
 }
 
-/// Quiet polling may take 5 % of the day's calls and is never slower than 15 minutes.
-pub(super) fn pace(crms: &Crms, site: &Site, options: &Options) -> Pace {
+/// From one look for changes to the next: so many objects of a side may take 5 % of the day's
+/// calls, and wait no longer than 15 minutes.
+pub(super) fn auto_poll_millis(daily: Option<u64>, objects: usize) -> i64 {
     const SLOWEST_MILLIS: i64 = 15 * 60_000;
     const FASTEST_MILLIS: i64 = 10_000;
+    let share = i64::try_from(daily.unwrap_or(100_000) / 20)
+        .unwrap_or(i64::MAX)
+        .max(1);
+    let polls = i64::try_from(objects).unwrap_or(1).max(1);
+    (DAY_MILLIS.saturating_mul(polls) / share).clamp(FASTEST_MILLIS, SLOWEST_MILLIS)
+}
+
+pub(super) fn pace(crms: &Crms, site: &Site, options: &Options) -> Pace {
     let poll_millis = BySide::from_fn(|side| {
         let daily = match side {
             Side::HubSpot => crms.hubspot.usage().daily_limit,
             Side::Salesforce => crms.salesforce.usage().daily_limit,
         };
-        let share = i64::try_from(daily.unwrap_or(100_000) / 20)
-            .unwrap_or(i64::MAX)
-            .max(1);
-        let polls = i64::try_from(site.leaders(side).len()).unwrap_or(1).max(1);
-        let auto = (DAY_MILLIS * polls / share).clamp(FASTEST_MILLIS, SLOWEST_MILLIS);
+        let auto = auto_poll_millis(daily, site.leaders(side).len());
         options.poll_millis.unwrap_or(auto)
     });
     Pace {

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    apply, approve, cases, check, conflicts, dead_letters, demo, drift, explain, links, matches,
-    observed, plan, service, sim, sync, undo,
+    apply, approve, cases, check, conflicts, dead_letters, demo, drift, explain, hubspot_app,
+    links, matches, observed, plan, prepare, service, sim, sync, undo,
 };
 
 /// Keeps a HubSpot portal and a Salesforce org in step, both ways, and can explain every value.
@@ -47,6 +47,11 @@ pub enum Command {
     Sync(sync::SyncArgs),
     /// What `sync --observe` would have written on a day, and who wrote it instead.
     Observed(observed::ObservedArgs),
+    /// What both accounts lack before a first run; with --yes makes it where that is permitted.
+    Prepare(prepare::PrepareArgs),
+    /// Write the files of a HubSpot app, its scopes and webhooks, from the mappings.
+    #[command(name = "hubspot-app")]
+    HubspotApp(hubspot_app::HubSpotAppArgs),
     /// Before the first write: who pairs with whom, what is missing, doubled or will be refused.
     Match(matches::MatchArgs),
     /// Show what `sync --once` would write, and write nothing.

@@ -34,7 +34,8 @@ const CALLS_AT_START: u32 = 25;
 const QUEUE_MAX: u32 = 10_000;
 /// What a run that was told to stop may take for its summary and for giving the lane back.
 const CLOSE_WITHIN: Duration = Duration::from_millis(1_500);
-const READY: &str = "do as the lines above say, for each object, and run it again";
+const READY: &str =
+    "do as the lines above say (`tandem prepare --yes` makes key fields), and run it again";
 
 /// Everything a run works with.
 pub struct Ready {
@@ -202,7 +203,7 @@ pub async fn open(
     Ok((engine, store))
 }
 
-async fn connect(credentials: &Credentials) -> anyhow::Result<Crms> {
+pub async fn connect(credentials: &Credentials) -> anyhow::Result<Crms> {
     let clock = Clock::System;
     let transport = Transport::network()?;
     let url = credentials.hubspot.url.as_str().trim_end_matches('/');
@@ -326,7 +327,7 @@ pub fn is_blind_source(work: &Claimed) -> bool {
 }
 
 /// Says what happened at the start and what to do about it, in one line.
-fn explain(error: SetupError) -> anyhow::Error {
+pub fn explain(error: SetupError) -> anyhow::Error {
     let what = error.to_string();
     let todo = match &error {
         SetupError::Store(_) | SetupError::OtherAccount { .. } | SetupError::LaneBusy => {

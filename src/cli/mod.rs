@@ -23,6 +23,7 @@ pub mod engine;
 mod explain;
 mod files;
 mod held;
+mod hubspot_app;
 mod links;
 mod matches;
 mod memory;
@@ -34,6 +35,7 @@ mod plan;
 mod plan_page;
 mod plan_report;
 mod planned;
+mod prepare;
 mod run_report;
 mod schema;
 mod scratch;
@@ -123,6 +125,8 @@ async fn dispatch(
         Command::Apply(args) => Box::pin(apply::run(args, environment, output)).await,
         Command::Undo(args) => Box::pin(undo::run(args, environment, output)).await,
         Command::Drift(args) => Box::pin(drift::run(args, environment, output)).await,
+        Command::Prepare(args) => Box::pin(prepare::run(args, environment, output)).await,
+        Command::HubspotApp(args) => hubspot_app::run(&args, output),
         Command::Check(args) => Box::pin(check::run(args, environment, output)).await,
         Command::Test(args) => Box::pin(cases::run(args, output)).await,
         Command::Schema => schema::run(output),

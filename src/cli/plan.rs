@@ -68,7 +68,7 @@ pub async fn run(
 }
 
 /// Whole or not at all: a file that was there stays until the new one is complete.
-pub fn save(path: &Path, text: &str) -> anyhow::Result<()> {
+pub fn save(path: &Path, content: impl AsRef<[u8]>) -> anyhow::Result<()> {
     let fail = |error: std::io::Error| {
         let what = format!("cannot write {}: {error}", path.display());
         Advice::new(what, "name a file in a folder that can be written")
@@ -79,7 +79,7 @@ pub fn save(path: &Path, text: &str) -> anyhow::Result<()> {
     }
     name.push(".part");
     let part = path.with_file_name(name);
-    std::fs::write(&part, text).map_err(fail)?;
+    std::fs::write(&part, content).map_err(fail)?;
     std::fs::rename(&part, path).map_err(fail)?;
     Ok(())
 }

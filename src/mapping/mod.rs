@@ -12,6 +12,7 @@ mod fault;
 mod keys;
 mod lacks;
 mod load;
+mod needs;
 mod poll;
 mod propose;
 mod read;
@@ -27,6 +28,7 @@ pub use expression::Expression;
 pub use fault::{At, Fault, Severity};
 pub use lacks::{Lack, lacks};
 pub use load::{Loaded, SourceFile, load};
+pub use needs::{Access, Needs, needs};
 pub use poll::Poll;
 pub use propose::{LeftOut, Pair, Proposal, Proposed, propose};
 pub use rule::{

@@ -195,6 +195,21 @@ impl Keeper {
         })
     }
 
+    /// Why a side of the workspace cannot be used any more, if that is so.
+    pub async fn unusable(&self, ws: &WorkspaceId) -> Result<Option<KeeperError>, KeeperError> {
+        for side in Side::BOTH {
+            let row = self.store.sealed_connection(ws, side).await?;
+            if let Some(row) = row.filter(|row| row.state != ConnectionState::Connected) {
+                return Ok(Some(KeeperError::Unusable {
+                    side,
+                    state: row.state,
+                    why: row.detail,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
     /// Finds out which account static credentials open, by using them.
     pub async fn account_of(
         &self,

@@ -258,7 +258,8 @@ pub fn start(variables: &Variables, data: &Path, arguments: &[&str]) -> Child {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    if !arguments.contains(&"--data") && arguments[0] != "check" {
+    let storeless = ["check", "prepare"].contains(&arguments[0]);
+    if !storeless && !arguments.contains(&"--data") {
         command.args(["--data", "store"]);
     }
     command.spawn().expect("the program starts")

@@ -15,6 +15,7 @@ mod planned;
 mod plans;
 #[path = "../support/postgres.rs"]
 mod postgres;
+mod prepare;
 mod runs;
 mod schemas;
 mod staying;

@@ -373,9 +373,6 @@ async fn deleting_a_workspace_revokes_its_grants() {
     house.pass(60_000).await;
     let before = house.hubspot.counters().calls;
     house.operate(Method::DELETE, WS, None).await;
-    assert!(
-        house.hubspot.counters().calls > before,
-        "HubSpot was told"
-    );
+    assert!(house.hubspot.counters().calls > before, "HubSpot was told");
     house.pass(600_000).await;
 }

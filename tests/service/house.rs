@@ -229,7 +229,9 @@ impl House {
     /// Somebody adds a contact to HubSpot.
     pub fn person(&self, email: &str, lastname: &str) -> String {
         let fields = [("email", email), ("lastname", lastname)];
-        self.hubspot.create("contacts", &fields).expect("a sound contact")
+        self.hubspot
+            .create("contacts", &fields)
+            .expect("a sound contact")
     }
 
     /// Lets every workspace work for so long, and stand still in between.
@@ -267,6 +269,8 @@ fn apps(hubspot: &HubSpotOptions, salesforce: &SalesforceOptions) -> BySide<Opti
         "oauth",
         "crm.objects.contacts.read",
         "crm.objects.contacts.write",
+        "crm.schemas.contacts.read",
+        "crm.objects.owners.read",
     ];
     BySide::new(
         Some(app(

@@ -113,7 +113,10 @@ async fn deleting_erases_everything_and_says_what() {
     assert_eq!(shown.status, 404);
     // A worker that still had the workspace must not have brought rows back.
     let ws = WorkspaceId::new("acme/production");
-    assert_eq!(house.store.erase_workspace(&ws).await.unwrap(), Erased::new());
+    assert_eq!(
+        house.store.erase_workspace(&ws).await.unwrap(),
+        Erased::new()
+    );
     let other = house
         .operate(Method::GET, "/v1/workspaces/other/production", None)
         .await;

@@ -7,5 +7,6 @@ mod history;
 mod lifecycle;
 mod outbound;
 mod queries;
+mod rights;
 mod saves;
 mod support;

@@ -352,7 +352,7 @@ async fn describe_tells_what_a_client_must_know() {
         [&json!("Master"), &json!("New_Business"), &json!("Renewal")]
     );
     let global = org.call("GET", "/sobjects", Value::Null).await.body;
-    assert_eq!(global["sobjects"].as_array().map(Vec::len), Some(19));
+    assert_eq!(global["sobjects"].as_array().map(Vec::len), Some(23));
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ pub const FLOORS: &[(&str, &[&str])] = &[
     ("mapping", &["model"]),
     ("merge", &["model"]),
     ("inventory", &["model", "mapping"]),
+    ("prepare", &["model", "mapping"]),
     ("routing", &["model"]),
     ("retry", &["model"]),
     ("store", &["model", "bugs", "clock"]),
@@ -54,7 +55,7 @@ pub const FLOORS: &[(&str, &[&str])] = &[
         "api",
         &[
             "model", "clock", "config", "mapping", "merge", "routing", "retry", "store", "vault",
-            "crm", "pipeline", "sources", "sync", "delivery", "explain", "app",
+            "crm", "pipeline", "sources", "sync", "delivery", "explain", "prepare", "app",
         ],
     ),
     (
@@ -76,6 +77,7 @@ pub const FLOORS: &[(&str, &[&str])] = &[
             "sources",
             "sync",
             "cases",
+            "prepare",
             "delivery",
         ],
     ),
@@ -100,6 +102,7 @@ pub const FLOORS: &[(&str, &[&str])] = &[
             "explain",
             "cases",
             "inventory",
+            "prepare",
             "api",
             "app",
             "sim",

@@ -4,7 +4,15 @@ use super::Fault;
 use super::lexer::Source;
 
 /// Floors that decide and never act.
-const PURE: [&str; 6] = ["model", "mapping", "merge", "inventory", "routing", "retry"];
+const PURE: [&str; 7] = [
+    "model",
+    "mapping",
+    "merge",
+    "inventory",
+    "prepare",
+    "routing",
+    "retry",
+];
 
 const IMPURE: [&str; 9] = [
     "async",

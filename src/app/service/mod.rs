@@ -384,9 +384,12 @@ impl Service {
                 }
             }
         }
-        if let Some(failure) = engine.auth_failure() {
-            let why = failure.message.clone();
-            tracing::warn!(ws = ws.as_str(), why, "a CRM refused the credentials");
+        if engine.auth_failure().is_some()
+            && let Some(lost) = self.keeper.unusable(ws).await?
+        {
+            // Nothing helps but a person, so nothing is tried until then.
+            engine.close().await?;
+            return Err(lost.into());
         }
         self.put_away(ws, engine, next).await
     }

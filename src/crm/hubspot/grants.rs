@@ -76,6 +76,11 @@ impl HubSpot {
 }
 
 impl Grants {
+    /// `None` where HubSpot does not tell.
+    pub fn scopes(&self) -> Option<&[String]> {
+        self.0.as_deref()
+    }
+
     /// A scope counts as missing only when its sister for reading is there: then the object is one
     /// whose scopes go by these names (hubspot.md 1.8).
     pub fn barred(&self, object: &ObjectSchema) -> Barred {

@@ -5,6 +5,7 @@
 //! read or written.
 
 mod association;
+mod define;
 mod error;
 mod grants;
 mod object;
@@ -31,6 +32,7 @@ use crate::clock::Clock;
 use crate::model::Timestamp;
 
 pub use association::{Association, AssociationType};
+pub use define::KeyProperty;
 pub use read::{HistoryEntry, Page};
 pub use schema::Account;
 pub use search::SearchPage;

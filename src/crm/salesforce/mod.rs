@@ -5,6 +5,7 @@
 
 mod auth;
 mod composite;
+mod define;
 mod error;
 mod history;
 mod jwt;
@@ -31,6 +32,7 @@ use crate::clock::Clock;
 use crate::model::Timestamp;
 
 pub use auth::{Login, Session, full_id, log_in};
+pub use define::{FieldGrant, KeyField, PermissionSet};
 pub use query::{Asked, QueryPage};
 pub use questions::{Answers, Ask, Told};
 pub use roles::RoleRow;

@@ -31,6 +31,7 @@ use slot::Plan;
 
 pub(super) use bind::KEYS;
 pub use bind::bind;
+pub(super) use reads::{expression_fields, real, tells};
 pub use survey::Counterpart;
 
 /// A mapping that fits its schemas.

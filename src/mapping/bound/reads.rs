@@ -40,12 +40,14 @@ const STAMPS: [&str; 5] = [
 ];
 
 /// Whether a field can tell that there is something new about a record.
-pub(super) fn tells(name: &str) -> bool {
+pub(in crate::mapping) fn tells(name: &str) -> bool {
     !STAMPS.contains(&name)
 }
 
 /// Fields named by expressions, with the key under which the mapping names them.
-pub(super) fn expression_fields(mapping: &Mapping) -> Vec<(Side, &str, &'static str, String)> {
+pub(in crate::mapping) fn expression_fields(
+    mapping: &Mapping,
+) -> Vec<(Side, &str, &'static str, String)> {
     let mut named = Vec::new();
     for side in Side::BOTH {
         if let Some(expression) = mapping.only.get(side) {
@@ -106,7 +108,7 @@ pub(super) fn reads(
 }
 
 /// The field behind a name that expressions may use.
-pub(super) fn real(name: &str) -> &str {
+pub(in crate::mapping) fn real(name: &str) -> &str {
     match name {
         "RecordType" | RECORD_TYPE => "RecordTypeId",
         _ => name,

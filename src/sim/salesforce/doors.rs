@@ -4,7 +4,6 @@
 //! are one line each.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -207,20 +206,30 @@ pub(super) fn commit(org: &mut Org, late: LateCommit) -> Result<String, String> 
 
 /// Replaces the list of fields of one object that field-level security hides from the API.
 pub(super) fn hide(org: &mut Org, name: &str, fields: &[&str]) -> Result<(), String> {
-    let at = object(org, name)?;
-    let schema = Arc::clone(&org.schema);
-    let own = &schema.objects[at];
-    let hidden: Result<Vec<u16>, String> = fields
-        .iter()
-        .map(|field| {
-            own.field_at(field)
-                .ok_or_else(|| format!("INVALID_FIELD: {name} has no field {field}"))
-        })
-        .collect();
+    let (at, places) = places(org, name, fields)?;
     org.hidden.retain(|(object, _)| *object != at);
-    org.hidden
-        .extend(hidden?.into_iter().map(|field| (at, field)));
+    org.hidden.extend(places);
     Ok(())
+}
+
+pub(super) fn lock(org: &mut Org, name: &str, fields: &[&str]) -> Result<(), String> {
+    let (at, places) = places(org, name, fields)?;
+    org.read_only.retain(|(object, _)| *object != at);
+    org.read_only.extend(places);
+    Ok(())
+}
+
+type Places = (usize, Vec<(usize, u16)>);
+
+fn places(org: &Org, name: &str, fields: &[&str]) -> Result<Places, String> {
+    let at = object(org, name)?;
+    let own = &org.schema.objects[at];
+    let found = fields.iter().map(|field| {
+        own.field_at(field)
+            .map(|place| (at, place))
+            .ok_or_else(|| format!("INVALID_FIELD: {name} has no field {field}"))
+    });
+    Ok((at, found.collect::<Result<_, _>>()?))
 }
 
 /// Replaces the list of fields of one object whose history is kept.

@@ -12,6 +12,7 @@ mod http;
 mod id;
 mod org;
 mod outbound;
+mod rights;
 mod save;
 mod schema;
 mod soql;
@@ -288,6 +289,17 @@ impl SalesforceSim {
     /// Sets which fields of an object field-level security hides from the API.
     pub fn hide_fields(&self, object: &str, fields: &[&str]) -> Result<(), String> {
         self.with(|org| doors::hide(org, object, fields))
+    }
+
+    /// Sets which fields of an object field-level security shows and keeps from being edited.
+    pub fn lock_fields(&self, object: &str, fields: &[&str]) -> Result<(), String> {
+        self.with(|org| doors::lock(org, object, fields))
+    }
+
+    /// Whether the integration user may make fields, permission sets and assignments; it may at
+    /// first.
+    pub fn set_administrator(&self, may: bool) {
+        self.with(|org| org.set_administrator(may));
     }
 
     /// Sets which fields of an object keep a history; none do until this is called.

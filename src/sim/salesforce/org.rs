@@ -61,6 +61,14 @@ pub(super) struct Org {
     pub hooks: Vec<Hooks>,
     /// (object, field) pairs that field-level security hides from the integration user.
     pub hidden: BTreeSet<(usize, u16)>,
+    /// Those that it shows and keeps from being edited.
+    pub read_only: BTreeSet<(usize, u16)>,
+    /// Those that permission sets open all the same, and whether for edits too.
+    pub granted: BTreeMap<(usize, u16), bool>,
+    /// Whether the integration user may set up fields and permission sets.
+    pub administrator: bool,
+    /// Fields made since the org began, by object.
+    pub made_fields: BTreeMap<usize, usize>,
     /// (object, field) pairs whose history is kept.
     pub tracked: BTreeSet<(usize, u16)>,
     /// Rows of `FieldDefinition` that tell of an object's fields.
@@ -104,6 +112,10 @@ impl Org {
             tables,
             hooks,
             hidden: BTreeSet::new(),
+            read_only: BTreeSet::new(),
+            granted: BTreeMap::new(),
+            administrator: true,
+            made_fields: BTreeMap::new(),
             tracked: BTreeSet::new(),
             definitions: BTreeMap::new(),
             sessions: Sessions::default(),
@@ -177,6 +189,9 @@ impl Org {
                 row: before,
             });
         }
+        if self.schema.objects[object].rights {
+            self.regrant();
+        }
     }
 
     pub fn erase(&mut self, object: usize, number: u64) {
@@ -187,6 +202,9 @@ impl Org {
                 number,
                 row: before,
             });
+        }
+        if self.schema.objects[object].rights {
+            self.regrant();
         }
     }
 
@@ -214,6 +232,7 @@ impl Org {
                 }
             }
         }
+        self.regrant();
     }
 
     pub fn id_of(&self, object: usize, number: u64) -> String {
@@ -227,21 +246,6 @@ impl Org {
         Some((object, row))
     }
 
-    pub fn is_visible(&self, object: usize, field: u16) -> bool {
-        !self.hidden.contains(&(object, field)) && !self.lost_field(object, field)
-    }
-
-    fn lost_field(&self, object: usize, field: u16) -> bool {
-        if self.faults.is_calm() {
-            return false;
-        }
-        let own = &self.schema.objects[object];
-        let name = own.field(field).name;
-        [Fault::FieldHidden, Fault::FieldDeleted]
-            .into_iter()
-            .any(|fault| self.faults.stands(fault, own.name, "", name))
-    }
-
     /// Whether sharing hides a record from the integration user.
     pub fn hides(&self, object: usize, number: u64) -> bool {
         if self.faults.is_calm() {
@@ -250,13 +254,6 @@ impl Org {
         let name = self.schema.objects[object].name;
         let id = self.id_of(object, number);
         self.faults.stands(Fault::RecordHidden, name, &id, "")
-    }
-
-    /// The field of that name, unless field-level security hides it.
-    pub fn visible_field(&self, object: usize, name: &str) -> Option<u16> {
-        self.schema.objects[object]
-            .field_at(name)
-            .filter(|at| self.is_visible(object, *at))
     }
 
     /// Puts a row past all rules; only for what an administrator set up beforehand.
@@ -339,6 +336,7 @@ impl Org {
         }
         self.furnish_currencies();
         self.hide_stamps_of_histories();
+        self.set_administrator(true);
     }
 
     fn hide_stamps_of_histories(&mut self) {

@@ -111,20 +111,27 @@ pub(super) struct Table {
 
 impl Table {
     pub fn new(object: &Object, first: u64) -> Self {
-        let index = |kind| Index {
-            exact: kind == Kind::Reference,
-            numbers: BTreeMap::new(),
-        };
-        let keys = (0_u16..)
-            .zip(&object.fields)
-            .filter(|(at, field)| field.indexed && *at >= SYSTEM_FIELDS)
-            .map(|(at, field)| (at, index(field.kind)))
-            .collect();
-        Self {
+        let mut table = Self {
             rows: BTreeMap::new(),
             stamps: BTreeSet::new(),
-            keys,
+            keys: BTreeMap::new(),
             next: first,
+        };
+        for (at, _) in (SYSTEM_FIELDS..).zip(object.fields.iter().skip(SYSTEM_FIELDS.into())) {
+            table.cover(object, at);
+        }
+        table
+    }
+
+    /// Indexes a field that no row has a value in yet, when it is one to be found by.
+    pub fn cover(&mut self, object: &Object, at: u16) {
+        let field = object.field(at);
+        if field.indexed {
+            let index = Index {
+                exact: field.kind == Kind::Reference,
+                numbers: BTreeMap::new(),
+            };
+            self.keys.insert(at, index);
         }
     }
 

@@ -166,6 +166,15 @@ fn door(org: &mut Org, name: &str, body: &Body<'_>) -> Reply {
     }
 }
 
+type Door = fn(&mut Org, &str, &[&str]) -> Result<(), String>;
+
+/// Switches that are lists of fields by object.
+const FIELD_LISTS: [(&str, Door); 3] = [
+    ("hidden_fields", doors::hide),
+    ("locked_fields", doors::lock),
+    ("tracked_fields", doors::track_history),
+];
+
 /// Only the switches named in the body are moved.
 fn options(org: &mut Org, body: &Body<'_>) -> Reply {
     if let Some(normalise) = body.flag("normalise") {
@@ -189,18 +198,15 @@ fn options(org: &mut Org, body: &Body<'_>) -> Reply {
     if body.flag("expire_tokens") == Some(true) {
         org.sessions.expire_all();
     }
-    if let Some(hidden) = body.0.get("hidden_fields").and_then(Value::as_object) {
-        for (object, names) in hidden {
-            let names = names.as_array().into_iter().flatten();
-            let names: Vec<&str> = names.filter_map(Value::as_str).collect();
-            doors::hide(org, object, &names).map_err(from_door)?;
-        }
+    if let Some(may) = body.flag("administrator") {
+        org.set_administrator(may);
     }
-    if let Some(tracked) = body.0.get("tracked_fields").and_then(Value::as_object) {
-        for (object, names) in tracked {
+    for (key, door) in FIELD_LISTS {
+        let lists = body.0.get(key).and_then(Value::as_object);
+        for (object, names) in lists.into_iter().flatten() {
             let names = names.as_array().into_iter().flatten();
             let names: Vec<&str> = names.filter_map(Value::as_str).collect();
-            doors::track_history(org, object, &names).map_err(from_door)?;
+            door(org, object, &names).map_err(from_door)?;
         }
     }
     if let Some(rules) = body.0.get("duplicate_rules").and_then(Value::as_object) {

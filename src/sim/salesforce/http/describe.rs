@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Outgoing, Reply, object_named};
 use crate::sim::salesforce::org::Org;
+use crate::sim::salesforce::rights::compound;
 use crate::sim::salesforce::schema::{Default, Field, Kind, Object, RECORD_TYPES, SYSTEM_FIELDS};
 
 pub(super) fn global(org: &Org, version: &str) -> Value {
@@ -40,7 +41,7 @@ pub(super) fn object(org: &Org, version: &str, name: &str) -> Reply {
     let fields: Vec<Value> = (0_u16..)
         .zip(&own.fields)
         .filter(|(at, _)| org.is_visible(object, *at))
-        .map(|(at, field)| describe_field(own, at, field))
+        .map(|(at, field)| describe_field(own, at, field, org.may_edit(object, at)))
         .collect();
     body["fields"] = Value::Array(fields);
     body["childRelationships"] = children(org, own);
@@ -56,9 +57,10 @@ pub(super) fn object(org: &Org, version: &str, name: &str) -> Reply {
     Ok(Outgoing::json(200, body))
 }
 
-fn describe_field(own: &Object, at: u16, field: &Field) -> Value {
+fn describe_field(own: &Object, at: u16, field: &Field, may_edit: bool) -> Value {
     let is_system = at < SYSTEM_FIELDS;
     let boolean = field.kind == Kind::Boolean;
+    let part_of = compound(own, field);
     let defaulted = is_system || boolean || field.default != Default::None;
     let byte_length = if field.length > 0 {
         field.length * 3
@@ -71,12 +73,12 @@ fn describe_field(own: &Object, at: u16, field: &Field) -> Value {
         "precision": field.precision, "scale": field.scale,
         "digits": if field.kind == Kind::Int { field.precision } else { 0 },
         "nillable": !(field.required || defaulted),
-        "createable": field.createable, "updateable": field.updateable,
+        "createable": field.createable && may_edit, "updateable": field.updateable && may_edit,
         "defaultedOnCreate": defaulted,
         "unique": field.unique, "externalId": field.external_id, "idLookup": field.id_lookup,
         "restrictedPicklist": field.restricted,
         "referenceTo": field.targets, "relationshipName": field.relationship,
-        "compoundFieldName": compound(own, field), "custom": field.custom(),
+        "compoundFieldName": part_of, "custom": field.custom(),
         "defaultValue": if boolean { json!(false) } else { Value::Null },
     });
     body["picklistValues"] = values(field);
@@ -91,7 +93,8 @@ fn describe_field(own: &Object, at: u16, field: &Field) -> Value {
         ("aggregatable", filterable),
         (
             "permissionable",
-            !(is_system || field.required || field.kind.is_compound()),
+            // The parts of an address say so too, although nothing grants them one by one.
+            !(is_system || field.required || part_of == Some("Name") || field.name == "Name"),
         ),
         ("nameField", field.name == "Name"),
     ] {
@@ -149,20 +152,6 @@ fn values(field: &Field) -> Value {
             })
         })
         .collect()
-}
-
-fn compound(own: &Object, field: &Field) -> Option<&'static str> {
-    if matches!(field.name, "FirstName" | "LastName" | "Salutation") {
-        return own.field_at("Name").map(|_| "Name");
-    }
-    let parts = ["Street", "City", "State", "PostalCode", "Country"];
-    let stem = parts
-        .iter()
-        .find_map(|part| field.name.strip_suffix(part))?;
-    own.fields
-        .iter()
-        .find(|other| other.kind == Kind::Address && other.name == format!("{stem}Address"))
-        .map(|other| other.name)
 }
 
 fn children(org: &Org, own: &Object) -> Value {

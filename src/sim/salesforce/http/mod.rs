@@ -14,6 +14,7 @@ mod query;
 mod rows;
 mod services;
 mod session;
+mod tooling;
 
 use ::http::{HeaderMap, HeaderValue, Method, header};
 use axum::body::{Body, Bytes, to_bytes};
@@ -286,6 +287,7 @@ fn family(incoming: &Incoming) -> &'static str {
         ["services", "oauth2", ..] | ["id", ..] | [".well-known", ..] => "oauth",
         ["services", "data", _, "query" | "queryAll", ..] => "query",
         ["services", "data", _, "limits"] => "limits",
+        ["services", "data", _, "tooling", ..] => "tooling",
         ["services", "data", _, "sobjects"]
         | ["services", "data", _, "sobjects", _, "describe"] => "describe",
         ["services", "data", _, "composite", "sobjects", _] => "collections-retrieve",

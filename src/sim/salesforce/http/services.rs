@@ -5,8 +5,10 @@ use ::http::Method;
 use serde_json::{Map, Value, json};
 
 use super::session::touch;
-use super::{Incoming, Outgoing, Reply};
-use super::{authorize, collections, composite, describe, oauth, query, rows};
+use super::{
+    Incoming, Outgoing, Reply, authorize, collections, composite, describe, oauth, query, rows,
+    tooling,
+};
 use crate::sim::salesforce::error::Refusal;
 use crate::sim::salesforce::org::Org;
 
@@ -116,6 +118,7 @@ pub(super) fn data(org: &mut Org, incoming: &Incoming, version: &str, rest: &[&s
         ["query"] => query::run(org, incoming, version, false),
         ["queryAll"] => query::run(org, incoming, version, true),
         ["query" | "queryAll", locator] => query::more(org, version, locator),
+        ["tooling", "sobjects", "CustomField"] => tooling::custom_field(org, incoming),
         ["sobjects"] => Ok(Outgoing::json(200, describe::global(org, version))),
         ["sobjects", object, "describe"] => describe::object(org, version, object),
         ["sobjects", object] => rows::object(org, incoming, version, object),

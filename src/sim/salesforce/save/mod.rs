@@ -11,6 +11,7 @@ mod history;
 mod lifecycle;
 mod mishap;
 mod read;
+mod rights;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -53,6 +54,7 @@ pub(super) fn create(
     if !org.schema.objects[object].writable {
         return Err(vec![not_writable(org, object, "create")]);
     }
+    rights::check(org, object, body, by, true)?;
     mishap::before(org, object, None, body, by)?;
     let given = read::fields(org, object, body, by, true)?;
     let number = org.tables[object].take_number();
@@ -108,6 +110,7 @@ pub(super) fn update_stamped(
         None => return Err(vec![Refusal::not_found()]),
     };
     check::not_converted(org, object, &before)?;
+    rights::check(org, object, body, by, false)?;
     mishap::before(org, object, Some(number), body, by)?;
     // Somebody may just have been faster.
     let before = org.tables[object].get(number).cloned().unwrap_or(before);

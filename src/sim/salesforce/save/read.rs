@@ -40,11 +40,13 @@ pub(super) fn fields(
             continue;
         };
         let field = own.field(at);
-        if !(if creating {
+        let open = !by.api || org.may_edit(object, at);
+        let writable = if creating {
             field.createable
         } else {
             field.updateable
-        }) {
+        };
+        if !(writable && open) {
             forbidden.push(field.name.to_owned());
             continue;
         }

@@ -5,6 +5,7 @@
 mod business;
 pub(super) mod history;
 mod people;
+mod rights;
 mod setup;
 
 use std::collections::BTreeMap;
@@ -189,6 +190,8 @@ pub(super) struct Object {
     /// Records can be written by the API.
     pub writable: bool,
     pub mergeable: bool,
+    /// Its rows grant rights.
+    pub rights: bool,
     pub fields: Vec<Field>,
     by_name: BTreeMap<String, u16>,
 }
@@ -207,6 +210,7 @@ impl Object {
             prefix,
             writable: true,
             mergeable: matches!(name, "Account" | "Contact" | "Lead"),
+            rights: false,
             fields,
             by_name,
         }
@@ -215,6 +219,19 @@ impl Object {
     fn setup(mut self) -> Self {
         self.writable = false;
         self
+    }
+
+    fn rights(mut self) -> Self {
+        self.rights = true;
+        self
+    }
+
+    /// Puts a field behind the others and tells its place.
+    pub fn add(&mut self, field: Field) -> u16 {
+        let at = u16::try_from(self.fields.len()).unwrap_or(u16::MAX);
+        self.by_name.insert(field.name.to_ascii_lowercase(), at);
+        self.fields.push(field);
+        at
     }
 
     /// API names are case-insensitive on the way in.
@@ -240,7 +257,7 @@ impl Object {
 }
 
 /// All objects, in a fixed order; an object is known by its place.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Schema {
     pub objects: Vec<Object>,
 }
@@ -251,6 +268,7 @@ impl Schema {
         objects.extend(people::objects(bare, multi_currency));
         objects.extend(business::objects(bare, multi_currency));
         objects.extend(history::objects());
+        objects.extend(rights::objects());
         if !multi_currency {
             objects.retain(|object| object.name != "CurrencyType");
         }
@@ -398,6 +416,19 @@ fn link_key() -> Field {
         id_lookup: true,
         indexed: true,
         ..text("Tandem_Link_Id__c", 255)
+    }
+}
+
+/// A text field that somebody makes while the org runs; `keys`: an external id, unique.
+pub(super) fn custom_text(name: &str, label: &str, length: u32, keys: (bool, bool)) -> Field {
+    let (external_id, unique) = keys;
+    Field {
+        label: label.to_owned(),
+        external_id,
+        unique,
+        id_lookup: external_id,
+        indexed: external_id || unique,
+        ..text(Box::leak(name.to_owned().into_boxed_str()), length)
     }
 }
 

@@ -1,0 +1,230 @@
+//! The files of a HubSpot project: the app with its scopes, and its webhook subscriptions.
+//!
+//! One set of subscriptions per app, for every account that installs it (hubspot.md 9.1), so that
+//! each stands once however many mappings want it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::scopes::{Scope, scopes, standard};
+use crate::mapping::{Mapping, needs};
+
+/// HubSpot takes no more for one app.
+const SUBSCRIPTIONS_MAX: usize = 1_000;
+/// Calls at once per account, HubSpot's own default.
+const CONCURRENT: u32 = 10;
+/// The platform that the files are written for.
+const PLATFORM: &str = "2026.03";
+/// HubSpot takes no subscription for these.
+const NEVER: [&str; 3] = [
+    "hs_lastmodifieddate",
+    "lastmodifieddate",
+    "num_unique_conversion_events",
+];
+
+/// Where the callbacks of the service are, behind its public address.
+pub const WEBHOOKS: &str = "/webhooks/hubspot";
+pub const CALLBACK: &str = "/connect/callback/hubspot";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distribution {
+    /// Only accounts that the owner of the app names.
+    Private,
+    /// Any account.
+    Marketplace,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct App {
+    pub files: Vec<AppFile>,
+    pub subscriptions: usize,
+    /// Custom objects: each account has its own, so that no app can subscribe to them for all.
+    pub polled: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct AppFile {
+    /// From the root of the project.
+    pub path: &'static str,
+    pub content: Value,
+}
+
+impl AppFile {
+    pub fn text(&self) -> String {
+        format!("{:#}\n", self.content)
+    }
+}
+
+/// More subscriptions than HubSpot takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMany {
+    pub wanted: usize,
+}
+
+impl fmt::Display for TooMany {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wanted = self.wanted;
+        let over = wanted.saturating_sub(SUBSCRIPTIONS_MAX);
+        write!(
+            f,
+            "the mappings need {wanted} webhook subscriptions, {over} more than the \
+             {SUBSCRIPTIONS_MAX} that HubSpot takes for one app"
+        )
+    }
+}
+
+impl std::error::Error for TooMany {}
+
+/// `url` is the public address of the service, without a slash at its end.
+///
+/// # Errors
+/// When the mappings watch more than one app may subscribe to.
+pub fn hubspot_app(
+    mappings: &[Mapping],
+    name: &str,
+    url: &str,
+    distribution: Distribution,
+) -> Result<App, TooMany> {
+    let (subscriptions, polled) = subscriptions(mappings);
+    let count = subscriptions.len();
+    if count > SUBSCRIPTIONS_MAX {
+        return Err(TooMany { wanted: count });
+    }
+    let project = json!({"name": slug(name), "srcDir": "src", "platformVersion": PLATFORM});
+    let webhooks = json!({
+        "uid": "tandem_webhooks",
+        "type": "webhooks",
+        "config": {
+            "settings": {
+                "targetUrl": format!("{url}{WEBHOOKS}"),
+                "maxConcurrentRequests": CONCURRENT,
+            },
+            "subscriptions": {"crmObjects": subscriptions},
+        },
+    });
+    let file = |path, content| AppFile { path, content };
+    Ok(App {
+        files: vec![
+            file("hsproject.json", project),
+            file(
+                "src/app/app-hsmeta.json",
+                app(name, url, distribution, &scopes(mappings)),
+            ),
+            file("src/app/webhooks/webhooks-hsmeta.json", webhooks),
+        ],
+        subscriptions: count,
+        polled,
+    })
+}
+
+fn app(name: &str, url: &str, distribution: Distribution, scopes: &[Scope]) -> Value {
+    // An account without custom objects could not install an app that requires their scopes.
+    let (required, optional): (Vec<&Scope>, Vec<&Scope>) = scopes
+        .iter()
+        .partition(|scope| scope.required && !scope.custom);
+    let oauth = std::iter::once("oauth");
+    let required: Vec<&str> = oauth.chain(required.into_iter().map(named)).collect();
+    let optional: Vec<&str> = optional
+        .into_iter()
+        .map(named)
+        .filter(|name| *name != "crm.schemas.custom.write")
+        .collect();
+    json!({
+        "uid": "tandem_app",
+        "type": "app",
+        "config": {
+            "name": name,
+            "description": "Keeps HubSpot and Salesforce in step, both ways.",
+            "distribution": match distribution {
+                Distribution::Private => "private",
+                Distribution::Marketplace => "marketplace",
+            },
+            "auth": {
+                "type": "oauth",
+                "redirectUrls": [format!("{url}{CALLBACK}")],
+                "requiredScopes": required,
+                "optionalScopes": optional,
+                "conditionallyRequiredScopes": [],
+            },
+            "permittedUrls": {"fetch": [], "iframe": [], "img": []},
+        },
+    })
+}
+
+fn named(scope: &Scope) -> &str {
+    &scope.name
+}
+
+/// What is watched of one object.
+#[derive(Default)]
+struct Watch {
+    mapped: bool,
+    tied: bool,
+    properties: BTreeSet<String>,
+}
+
+/// In the generic form, by object and kind; and the objects that none can be made for.
+fn subscriptions(mappings: &[Mapping]) -> (Vec<Value>, Vec<String>) {
+    let mut objects: BTreeMap<&str, Watch> = BTreeMap::new();
+    let mut polled = BTreeSet::new();
+    for mapping in mappings {
+        let needs = needs(mapping);
+        let Some((singular, _)) = standard(&mapping.objects.hubspot) else {
+            polled.insert(mapping.objects.hubspot.clone());
+            continue;
+        };
+        let watch = objects.entry(singular).or_default();
+        watch.mapped = true;
+        watch.tied |= !needs.ties.is_empty();
+        watch.properties.extend(needs.watched);
+        // A tie is told from both of its ends.
+        for far in needs.ties.keys() {
+            if let Some((far, _)) = standard(far) {
+                objects.entry(far).or_default().tied = true;
+            }
+        }
+    }
+    let mut all = Vec::new();
+    for (object, watch) in objects {
+        let lives: &[&str] = match watch.mapped {
+            true => &["creation", "deletion", "merge", "restore"],
+            false => &[],
+        };
+        let tie = watch.tied.then_some("associationChange");
+        for kind in lives.iter().copied().chain(tie) {
+            all.push(subscription(object, kind));
+        }
+        for name in watch.properties {
+            if NEVER.contains(&name.as_str()) {
+                continue;
+            }
+            let mut one = subscription(object, "propertyChange");
+            one["propertyName"] = json!(name);
+            all.push(one);
+        }
+    }
+    (all, polled.into_iter().collect())
+}
+
+fn subscription(object: &str, kind: &str) -> Value {
+    json!({"subscriptionType": format!("object.{kind}"), "objectType": object, "active": true})
+}
+
+/// The name of the project: small letters, digits and hyphens.
+fn slug(name: &str) -> String {
+    let word = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
+    let text: String = name.chars().map(word).collect();
+    let parts: Vec<&str> = text.split('-').filter(|part| !part.is_empty()).collect();
+    match parts.is_empty() {
+        true => "tandem".to_owned(),
+        false => parts.join("-"),
+    }
+}

@@ -1,0 +1,107 @@
+//! Which scopes of a HubSpot app the mappings need, each with what it is for.
+
+use std::collections::BTreeMap;
+
+use crate::mapping::{Access, Mapping, needs};
+use crate::model::Side;
+
+/// Plural, singular and type id of the objects that every portal has (hubspot.md 8.4).
+const STANDARD: [(&str, &str, &str); 8] = [
+    ("contacts", "contact", "0-1"),
+    ("companies", "company", "0-2"),
+    ("deals", "deal", "0-3"),
+    ("tickets", "ticket", "0-5"),
+    ("products", "product", "0-7"),
+    ("line_items", "line_item", "0-8"),
+    ("quotes", "quote", "0-14"),
+    ("leads", "lead", "0-136"),
+];
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    pub name: String,
+    /// What it is for, in words.
+    pub what: String,
+    /// A run cannot do without it.
+    pub required: bool,
+    /// Of a custom object, which accounts below Enterprise do not have.
+    pub custom: bool,
+    /// Without it the schemas of the account cannot be read.
+    pub looks: bool,
+}
+
+/// Singular and plural of a standard object; `None` for a custom one.
+pub(super) fn standard(object: &str) -> Option<(&'static str, &'static str)> {
+    STANDARD
+        .iter()
+        .find(|(plural, _, id)| object == *plural || object == *id)
+        .map(|(plural, singular, _)| (*singular, *plural))
+}
+
+/// The scope for records or for definitions of an object.
+pub(super) fn name(object: &str, area: &str, action: &str) -> String {
+    match standard(object) {
+        Some((_, "tickets")) => "tickets".to_owned(),
+        Some((_, plural)) => format!("crm.{area}.{plural}.{action}"),
+        None => format!("crm.{area}.custom.{action}"),
+    }
+}
+
+/// Every scope once, in the order of their names.
+pub fn scopes(mappings: &[Mapping]) -> Vec<Scope> {
+    let mut all = BTreeMap::new();
+    let owners = "crm.objects.owners.read".to_owned();
+    add(
+        &mut all,
+        owners,
+        "see who owns a record",
+        (true, false, true),
+    );
+    for mapping in mappings {
+        let needs = needs(mapping);
+        let object = mapping.objects.hubspot.as_str();
+        let mut of = |object: &str, area: &str, action: &str, what: &str, required: bool| {
+            let custom = standard(object).is_none();
+            let looks = area == "schemas" && action == "read";
+            let name = name(object, area, action);
+            let what = format!("{what} {object}");
+            add(&mut all, name, &what, (required, custom, looks));
+        };
+        of(object, "objects", "read", "read", true);
+        of(object, "schemas", "read", "know the properties of", true);
+        if *needs.updates.get(Side::HubSpot) {
+            of(object, "objects", "write", "create and change", true);
+        }
+        if needs.key.hubspot.is_some() {
+            let what = "let `tandem prepare` make the key property of";
+            of(object, "schemas", "write", what, false);
+        }
+        for (far, access) in &needs.ties {
+            of(far, "objects", "read", "read associations to", true);
+            if *access == Access::Write {
+                of(far, "objects", "write", "write associations to", true);
+            }
+        }
+    }
+    all.into_values().collect()
+}
+
+type Flags = (bool, bool, bool);
+
+fn add(all: &mut BTreeMap<String, Scope>, name: String, what: &str, flags: Flags) {
+    let (required, custom, looks) = flags;
+    let scope = all.entry(name.clone()).or_insert_with(|| Scope {
+        name,
+        what: String::new(),
+        required: false,
+        custom,
+        looks: false,
+    });
+    scope.required |= required;
+    scope.looks |= looks;
+    if scope.what.is_empty() {
+        what.clone_into(&mut scope.what);
+    } else if !scope.what.split(", ").any(|part| part == what) {
+        scope.what = format!("{}, {what}", scope.what);
+    }
+}
