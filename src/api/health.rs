@@ -30,69 +30,13 @@ async fn ready(State(api): State<Arc<Api>>) -> Result<&'static str, ApiError> {
     Ok("ready\n")
 }
 
+/// One row: name, kind, what it says, value.
+type Figure = (&'static str, &'static str, &'static str, u64);
+
 /// Figures in Prometheus' text format. None of them names a person or a value.
-async fn figures(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
-    let counts = &api.counts;
-    let count = |place: &AtomicU64| place.load(Ordering::Relaxed);
-    let standing = api.service.figures();
-    let rows = [
-        (
-            "webhook_requests_total",
-            "counter",
-            "Webhook requests.",
-            count(&counts.requests),
-        ),
-        (
-            "webhook_events_total",
-            "counter",
-            "Events in webhooks.",
-            count(&counts.events),
-        ),
-        (
-            "webhook_unknown_total",
-            "counter",
-            "Events of accounts or objects that no workspace has.",
-            count(&counts.unknown),
-        ),
-        (
-            "webhook_refused_total",
-            "counter",
-            "Webhooks that were refused.",
-            count(&counts.refused),
-        ),
-        (
-            "webhook_deferred_total",
-            "counter",
-            "Webhooks that were told to come again.",
-            count(&counts.deferred),
-        ),
-        (
-            "engines_open",
-            "gauge",
-            "Engines that are open in this process.",
-            standing.open,
-        ),
-        (
-            "workspaces_troubled",
-            "gauge",
-            "Workspaces that this process cannot work on.",
-            standing.troubled,
-        ),
-        (
-            "steps_total",
-            "counter",
-            "Attempts of all workspaces.",
-            standing.steps,
-        ),
-        (
-            "writes_total",
-            "counter",
-            "Records written to either CRM.",
-            standing.writes,
-        ),
-    ];
+async fn figures(State(api): State<Arc<Api>>) -> Response {
     let mut text = String::new();
-    for (name, kind, what, value) in rows {
+    for (name, kind, what, value) in arrivals(&api).into_iter().chain(work(&api)) {
         // Writing to a string cannot fail.
         write!(
             text,
@@ -101,5 +45,30 @@ async fn figures(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
         .ok();
     }
     let kind = "text/plain; version=0.0.4; charset=utf-8";
-    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
+}
+
+#[rustfmt::skip]
+fn arrivals(api: &Api) -> [Figure; 5] {
+    let counts = &api.counts;
+    let count = |place: &AtomicU64| place.load(Ordering::Relaxed);
+    let of = |name, what, place| (name, "counter", what, count(place));
+    [
+        of("webhook_requests_total", "Webhook requests.", &counts.requests),
+        of("webhook_events_total", "Events in webhooks.", &counts.events),
+        of("webhook_unknown_total", "Events that no workspace has a place for.", &counts.unknown),
+        of("webhook_refused_total", "Webhooks that were refused.", &counts.refused),
+        of("webhook_deferred_total", "Webhooks told to come again.", &counts.deferred),
+    ]
+}
+
+#[rustfmt::skip]
+fn work(api: &Api) -> [Figure; 4] {
+    let now = api.service.figures();
+    [
+        ("engines_open", "gauge", "Engines open in this process.", now.open),
+        ("workspaces_troubled", "gauge", "Workspaces not worked on.", now.troubled),
+        ("steps_total", "counter", "Attempts of all workspaces.", now.steps),
+        ("writes_total", "counter", "Records written to either CRM.", now.writes),
+    ]
 }

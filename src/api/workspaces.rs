@@ -32,7 +32,7 @@ fn checked(vars: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, A
     };
     if vars.len() > VARS_MAX || !vars.iter().all(good) {
         return Err(ApiError::bad(
-            "vars takes up to 200 names of letters, digits and `_`, with values of up to 4096 bytes",
+            "vars takes up to 200 names of letters, digits and `_`, with values of up to 4 KiB",
         ));
     }
     Ok(vars)

@@ -28,8 +28,8 @@ use crate::sync::{self, Desk, Mode, Planning, Tally};
 
 pub use drift::{DriftFound, drift_found};
 pub use plan_file::{NotAPlan, PlanFile, fields_json, row_json};
-pub use service::{Figures, Service, ServiceParts, Standing, Trouble};
 pub use prepare::{Made, look_over, make_ready};
+pub use service::{Figures, Service, ServiceParts, Standing, Trouble};
 pub use setup::{
     Busy, DAY_MILLIS, JOURNAL_DAYS, Lacking, Options, Parts, SetupError, read_schemas,
 };

@@ -111,8 +111,8 @@ async fn dispatch(
     match command {
         Command::Demo(args) => Box::pin(demo::run(args)).await.map(Outcome::Code),
         Command::Sim(args) => Box::pin(sim::run(args)).await.map(Outcome::Code),
-        Command::Init(args) => Box::pin(service::init(args, output)).await,
-        Command::Serve(args) => Box::pin(service::serve(args, output)).await,
+        Command::Init(args) => Box::pin(service::init(args, environment, output)).await,
+        Command::Serve(args) => Box::pin(service::serve(args, environment, output)).await,
         Command::Workspace(command) => {
             Box::pin(service::workspace(command, environment, output)).await
         }

@@ -75,10 +75,11 @@ pub struct Environment(BTreeMap<String, String>);
 impl Environment {
     /// Values that are not valid Unicode count as absent.
     pub fn of_process() -> Self {
-        let known = VARIABLES.iter().map(|(name, _)| *name);
+        let named = VARIABLES.iter().map(|(name, _)| (*name).to_owned());
+        let known = named.chain(KEYS.iter().map(|key| variable(key.name)));
         Self(
             known
-                .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
+                .filter_map(|name| std::env::var(&name).ok().map(|value| (name, value)))
                 .collect(),
         )
     }

@@ -13,6 +13,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use super::Environment;
+
 /// Larger than any file of settings.
 const FILE_CAP: u64 = 256 * 1024;
 
@@ -206,7 +208,7 @@ pub struct Settings {
 
 impl Settings {
     /// Reads the file, if it is there, and the environment on top of it.
-    pub fn read(file: &Path, environment: impl Fn(&str) -> Option<String>) -> Self {
+    pub fn read(file: &Path, environment: &Environment) -> Self {
         let mut settings = Self {
             folder: file.parent().unwrap_or(Path::new("")).to_owned(),
             ..Self::default()
@@ -219,17 +221,11 @@ impl Settings {
             Err(error) => settings.fault(&file.display().to_string(), &error.to_string()),
         }
         for key in &KEYS {
-            let set = environment(&variable(key.name)).map(|text| text.trim().to_owned());
-            if let Some(text) = set.filter(|text| !text.is_empty()) {
-                settings.values.insert(key.name, text);
+            if let Some(text) = environment.get(&variable(key.name)) {
+                settings.values.insert(key.name, text.to_owned());
             }
         }
         settings
-    }
-
-    /// With the environment of this process.
-    pub fn of_process(file: &Path) -> Self {
-        Self::read(file, |name| std::env::var(name).ok())
     }
 
     fn fault(&mut self, place: &str, what: &str) {
@@ -436,70 +432,5 @@ pub fn sample() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str, environment: &[(&str, &str)]) -> Result<Service, Vec<String>> {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("tandem.toml");
-        std::fs::write(&file, text).unwrap();
-        let found = |name: &str| {
-            let set = environment.iter().find(|(key, _)| *key == name);
-            set.map(|(_, value)| (*value).to_owned())
-        };
-        let place = |fault: SettingFault| format!("{}: {}", fault.place, fault.what);
-        Settings::read(&file, found)
-            .service()
-            .map_err(|faults| faults.0.into_iter().map(place).collect())
-    }
-
-    #[test]
-    fn the_file_that_init_writes_is_accepted_with_every_line_uncommented() {
-        assert!(read(&sample(), &[]).is_ok());
-        let lines = sample();
-        let is_key = |line: &str| {
-            line.strip_prefix("# ")
-                .filter(|rest| rest.contains(" = \""))
-        };
-        let all: Vec<&str> = lines
-            .lines()
-            .map(|line| is_key(line).unwrap_or(line))
-            .collect();
-        assert_eq!(
-            all.iter().filter(|line| line.contains(" = \"")).count(),
-            KEYS.len()
-        );
-        assert!(read(&all.join("\n"), &[]).is_ok());
-    }
-
-    #[test]
-    fn the_environment_wins_over_the_file() {
-        let text = "[server]\nlisten = \"127.0.0.1:1\"\nworkers = 3\n";
-        let found = read(text, &[("TANDEM_SERVER_LISTEN", "127.0.0.1:2")]).unwrap();
-        assert_eq!((found.listen.port(), found.workers), (2, 3));
-    }
-
-    #[test]
-    fn all_faults_are_told_at_once_with_key_value_and_what_is_accepted() {
-        let text = "[server]\nlisten = \"here\"\nworkers = 0\nlissten = \"x\"\n[hubspot]\n\
-                    client_secret = \"sesame\"\nurl = true\n[salesforce]\nlogin_url = \"ftp://x\"\n";
-        let faults = read(text, &[]).unwrap_err().join("\n");
-        for part in [
-            "server.listen: `here` is not an address and port",
-            "server.workers: `0` is not a number from 1 to 256",
-            "server.lissten: there is no such setting; did you mean server.listen?",
-            "hubspot.client_id: is not set, but hubspot.client_secret is",
-            "hubspot.url: takes a text or a number, not a boolean",
-            "salesforce.login_url: `ftp://x` is not an address",
-        ] {
-            assert!(faults.contains(part), "{part} in {faults}");
-        }
-        assert!(!faults.contains("sesame"), "{faults}");
-    }
-
-    #[test]
-    fn a_file_that_is_no_toml_says_where() {
-        let faults = read("[server]\nlisten = \n", &[]).unwrap_err();
-        assert!(faults[0].contains("line 2"), "{faults:?}");
-    }
-}
+#[path = "service_tests.rs"]
+mod tests;

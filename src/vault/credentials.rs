@@ -4,8 +4,10 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::crm::oauth::Tokens;
+use crate::crm::salesforce::Login;
 use crate::model::Timestamp;
 
 /// How a side of a workspace is opened.
@@ -87,6 +89,38 @@ fn shown(secret: &SecretString) -> String {
 }
 
 impl Credentials {
+    /// How static credentials log in. A grant logs in by its renewal, never here.
+    pub(super) fn login(self) -> Login {
+        match self {
+            Self::Token { url, token } => Login::Token { url, token },
+            Self::ClientCredentials {
+                login_url,
+                client_id,
+                client_secret,
+            } => Login::ClientCredentials {
+                url: login_url,
+                id: client_id,
+                secret: client_secret,
+            },
+            Self::Jwt {
+                login_url,
+                client_id,
+                username,
+                private_key,
+            } => Login::Jwt {
+                audience: audience(&login_url).to_owned(),
+                url: login_url,
+                client_id,
+                username,
+                private_key,
+            },
+            Self::OAuth(grant) => Login::Token {
+                url: grant.instance_url,
+                token: grant.access,
+            },
+        }
+    }
+
     pub(super) fn write(&self) -> SecretString {
         let written = match self.clone() {
             Self::OAuth(grant) => Written::OAuth {
@@ -166,5 +200,17 @@ impl Credentials {
                 private_key: SecretString::from(private_key),
             },
         })
+    }
+}
+
+/// The audience is one of the two login hosts, whatever My Domain the request goes to
+/// (salesforce.md 1.5).
+pub fn audience(login_url: &str) -> &'static str {
+    let host = Url::parse(login_url).ok();
+    let host = host.as_ref().and_then(Url::host_str).unwrap_or_default();
+    if host.starts_with("test.") || host.contains(".sandbox.") {
+        "https://test.salesforce.com"
+    } else {
+        "https://login.salesforce.com"
     }
 }

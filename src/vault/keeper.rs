@@ -16,7 +16,7 @@ use crate::crm::{
     Access, CrmError, Crms, ErrorKind, HubSpot, Renewal, Salesforce, Sent, Token, Transport,
 };
 use crate::model::{BySide, ConnectionState, Side, WorkspaceId};
-use crate::store::{SealedConnection, Store};
+use crate::store::{SealedConnection, Store, StoreError};
 
 use super::credentials::{Credentials, Grant};
 use super::{Vault, VaultError};
@@ -55,8 +55,8 @@ pub enum KeeperError {
     Crm { side: Side, error: CrmError },
 }
 
-impl From<crate::store::StoreError> for KeeperError {
-    fn from(error: crate::store::StoreError) -> Self {
+impl From<StoreError> for KeeperError {
+    fn from(error: StoreError) -> Self {
         Self::Vault(VaultError::Store(error))
     }
 }
@@ -178,7 +178,7 @@ impl Keeper {
         let salesforce = self.credentials(ws, Side::Salesforce).await?.1;
         let login = match salesforce {
             Credentials::OAuth(_) => Login::Renewed(self.renewal(ws, Side::Salesforce)),
-            other => static_login(other),
+            other => other.login(),
         };
         let at = |error| KeeperError::Crm {
             side: Side::Salesforce,
@@ -225,7 +225,7 @@ impl Keeper {
                 "HubSpot is connected by a link or by the token of a private app",
             ))),
             (Side::Salesforce, other) => {
-                let login = static_login(other.clone());
+                let login = other.clone().login();
                 let session = log_in(&self.transport, &login, &self.clock).await;
                 session.map(|session| session.organization_id).map_err(at)
             }
@@ -426,50 +426,6 @@ fn token(row: &SealedConnection, grant: &Grant) -> Token {
     }
 }
 
-/// How static credentials log in. A grant logs in by its renewal, never here.
-fn static_login(credentials: Credentials) -> Login {
-    match credentials {
-        Credentials::Token { url, token } => Login::Token { url, token },
-        Credentials::ClientCredentials {
-            login_url,
-            client_id,
-            client_secret,
-        } => Login::ClientCredentials {
-            url: login_url,
-            id: client_id,
-            secret: client_secret,
-        },
-        Credentials::Jwt {
-            login_url,
-            client_id,
-            username,
-            private_key,
-        } => Login::Jwt {
-            audience: audience(&login_url).to_owned(),
-            url: login_url,
-            client_id,
-            username,
-            private_key,
-        },
-        Credentials::OAuth(grant) => Login::Token {
-            url: grant.instance_url,
-            token: grant.access,
-        },
-    }
-}
-
-/// The audience is one of the two login hosts, whatever My Domain the request goes to
-/// (salesforce.md 1.5).
-pub fn audience(login_url: &str) -> &'static str {
-    let host = Url::parse(login_url).ok();
-    let host = host.as_ref().and_then(Url::host_str).unwrap_or_default();
-    if host.starts_with("test.") || host.contains(".sandbox.") {
-        "https://test.salesforce.com"
-    } else {
-        "https://login.salesforce.com"
-    }
-}
-
 /// Whether a refusal of the token endpoint is about the grant: nothing but a person helps.
 fn is_final(error: &CrmError) -> bool {
     let about_grant = matches!(
@@ -483,7 +439,7 @@ fn refused(code: &str, why: &str) -> CrmError {
     CrmError::new(ErrorKind::LoginRefused, code, why, Sent::No)
 }
 
-fn store_failed(error: crate::store::StoreError) -> CrmError {
+fn store_failed(error: StoreError) -> CrmError {
     let why = format!("the store failed while a token was renewed: {error}");
     CrmError::new(ErrorKind::Unavailable, "store", &why, Sent::No)
 }

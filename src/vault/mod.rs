@@ -22,9 +22,9 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::model::WorkspaceId;
 use crate::store::{Store, StoreError};
 
-pub use credentials::{Credentials, Grant};
+pub use credentials::{Credentials, Grant, audience};
 use envelope::DataKey;
-pub use keeper::{Granted, Keeper, KeeperError, OnLoss, audience};
+pub use keeper::{Granted, Keeper, KeeperError, OnLoss};
 pub use keyring::{Keyring, KeyringFault};
 
 /// The service's own data key is that of the workspace without a name.

@@ -1,4 +1,4 @@
-//! Keys from outside: a wrong one is found out, a new one takes over, a row elsewhere opens nothing.
+//! Keys from outside: a wrong one is found out, a new one takes over, a sealed row has one place.
 
 use std::sync::{Arc, Mutex};
 

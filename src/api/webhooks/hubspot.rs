@@ -229,7 +229,8 @@ mod tests {
             r#"[{}, {"portalId":1,"subscriptionType":"contact.creation"},
                 {"portalId":-1,"subscriptionType":"contact.creation","objectId":1},
                 {"portalId":1,"subscriptionType":"conversation.creation","objectId":1},
-                {"portalId":1,"subscriptionType":"object.creation","objectTypeId":"2-4","objectId":1},
+                {"portalId":1,"subscriptionType":"object.creation","objectTypeId":"2-4",
+                 "objectId":1},
                 {"portalId":"x","subscriptionType":"contact.creation","objectId":"../1"}]"#,
         );
         assert_eq!((found, unknown), (Vec::new(), 6));

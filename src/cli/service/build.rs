@@ -9,7 +9,7 @@ use url::Url;
 use crate::api::{Api, Counts, Intake};
 use crate::app::{Service, ServiceParts};
 use crate::clock::{Chance, Clock, Ids};
-use crate::config::{self, AppKeys, KeySource, Settings};
+use crate::config::{self, AppKeys, Environment, KeySource, Settings};
 use crate::crm::Transport;
 use crate::crm::oauth::App;
 use crate::mapping::SourceFile;
@@ -28,17 +28,19 @@ pub struct Built {
 }
 
 /// Reads the settings; all faults at once.
-pub fn settings(file: &Path) -> anyhow::Result<config::Service> {
-    Settings::of_process(file).service().map_err(|faults| {
-        let todo = format!("correct {} or the variables", file.display());
-        let missing = faults
-            .0
-            .iter()
-            .map(|one| format!("{}: {}", one.place, one.what));
-        Advice::new("the settings have faults", todo)
-            .missing(missing.collect())
-            .into()
-    })
+pub fn settings(file: &Path, environment: &Environment) -> anyhow::Result<config::Service> {
+    Settings::read(file, environment)
+        .service()
+        .map_err(|faults| {
+            let todo = format!("correct {} or the variables", file.display());
+            let missing = faults
+                .0
+                .iter()
+                .map(|one| format!("{}: {}", one.place, one.what));
+            Advice::new("the settings have faults", todo)
+                .missing(missing.collect())
+                .into()
+        })
 }
 
 /// Opens the vault and the store, and takes stock of the workspaces.
@@ -52,15 +54,7 @@ pub async fn build(settings: config::Service, poll_millis: Option<i64>) -> anyho
     read().map_err(no_key)?;
     let files = mapping_files(&settings)?;
     let clock = Clock::System;
-    if let Some(folder) = Path::new(&settings.store).parent()
-        && !settings.store.contains("://")
-    {
-        std::fs::create_dir_all(folder).map_err(|error| {
-            let what = format!("cannot make {}: {error}", folder.display());
-            Advice::new(what, "set store.url to a place that can be written")
-        })?;
-    }
-    let store = Arc::new(Store::open(&settings.store, clock.clone()).await?);
+    let store = open_store(&settings.store, &clock).await?;
     let vault = Vault::open(Arc::clone(&store), read)
         .await
         .map_err(|error| {
@@ -120,6 +114,19 @@ pub async fn build(settings: config::Service, poll_millis: Option<i64>) -> anyho
         store,
         settings,
     })
+}
+
+/// Makes the folder of a file that is not there yet.
+async fn open_store(url: &str, clock: &Clock) -> anyhow::Result<Arc<Store>> {
+    if let Some(folder) = Path::new(url).parent()
+        && !url.contains("://")
+    {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            let what = format!("cannot make {}: {error}", folder.display());
+            Advice::new(what, "set store.url to a place that can be written")
+        })?;
+    }
+    Ok(Arc::new(Store::open(url, clock.clone()).await?))
 }
 
 /// The files of the folder in the settings, or the shipped ones; refused with any fault.

@@ -13,7 +13,9 @@ use url::Url;
 
 use crate::api::{self, Caller};
 use crate::cli::output::Advice;
+use crate::config::Environment;
 use crate::crm::{BODY_CAP, Request as CrmRequest, Transport};
+use crate::store::StoreError;
 
 use super::build;
 
@@ -42,8 +44,12 @@ pub enum Door {
 }
 
 impl Door {
-    /// The key of a service elsewhere comes from `TANDEM_KEY`, so that no list of processes shows it.
-    pub async fn open(args: &DoorArgs, key: Option<SecretString>) -> anyhow::Result<Self> {
+    /// The key of a service elsewhere comes from `TANDEM_KEY`: no list of processes shows it there.
+    pub async fn open(
+        args: &DoorArgs,
+        environment: &Environment,
+        key: Option<SecretString>,
+    ) -> anyhow::Result<Self> {
         if let Some(url) = &args.server {
             let missing =
                 || Advice::new("there is no key", "set TANDEM_KEY to a key of the service");
@@ -53,7 +59,16 @@ impl Door {
                 key: key.ok_or_else(missing)?,
             });
         }
-        let built = build::build(build::settings(&args.config)?, None).await?;
+        let settings = build::settings(&args.config, environment)?;
+        let built = build::build(settings, None).await.map_err(|error| {
+            match error.downcast_ref::<StoreError>() {
+                Some(StoreError::Locked { .. }) => {
+                    let todo = "name the service with --server, and set TANDEM_KEY to a key of it";
+                    Advice::new("a running service has the store", todo).into()
+                }
+                _ => error,
+            }
+        })?;
         Ok(Self::Here(Box::new(api::router(built.api))))
     }
 

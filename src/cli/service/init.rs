@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::cli::output::{Advice, Outcome, Output};
-use crate::config;
+use crate::config::{self, Environment};
 use crate::model::{KeyKind, Role};
 use crate::vault::Keyring;
 
@@ -22,7 +22,11 @@ pub struct InitArgs {
     dir: PathBuf,
 }
 
-pub async fn run(args: InitArgs, output: &Output) -> anyhow::Result<Outcome> {
+pub async fn run(
+    args: InitArgs,
+    environment: &Environment,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
     std::fs::create_dir_all(&args.dir).map_err(|error| {
         let what = format!("cannot make {}: {error}", args.dir.display());
         Advice::new(what, "name another folder with --dir")
@@ -43,7 +47,7 @@ pub async fn run(args: InitArgs, output: &Output) -> anyhow::Result<Outcome> {
                 # without it every customer has to connect again. The first key seals.\n";
     write(&key, &format!("{note}{}\n", line.expose_secret()), true)?;
     write(&settings, &config::sample(), false)?;
-    let built = build::build(build::settings(&settings)?, None).await?;
+    let built = build::build(build::settings(&settings, environment)?, None).await?;
     let made = built
         .api
         .make_key(None, KeyKind::Management, Role::Admin, "first key")

@@ -4,11 +4,16 @@
 //! straight into its router when the store is at hand. There is one way to do each thing.
 
 mod build;
-mod commands;
+mod connect;
 mod door;
 mod init;
+mod keys;
+mod rows;
 mod serve;
+mod workspace;
 
-pub use commands::{ConnectCommand, KeysCommand, WorkspaceCommand, connect, keys, workspace};
+pub use connect::{ConnectCommand, connect};
 pub use init::{InitArgs, run as init};
+pub use keys::{KeysCommand, keys};
 pub use serve::{ServeArgs, run as serve};
+pub use workspace::{WorkspaceCommand, workspace};

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api;
 use crate::cli::output::{Advice, Outcome, Output};
 use crate::cli::sim::told_to_stop;
+use crate::config::Environment;
 
 use super::build::{self, Built, mapping_files};
 
@@ -24,8 +25,12 @@ pub struct ServeArgs {
     pub config: PathBuf,
 }
 
-pub async fn run(args: ServeArgs, output: &Output) -> anyhow::Result<Outcome> {
-    let built = build::build(build::settings(&args.config)?, None).await?;
+pub async fn run(
+    args: ServeArgs,
+    environment: &Environment,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
+    let built = build::build(build::settings(&args.config, environment)?, None).await?;
     let listener = TcpListener::bind(built.settings.listen)
         .await
         .map_err(|error| {

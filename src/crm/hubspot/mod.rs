@@ -1,8 +1,8 @@
 //! The HubSpot client. Nothing outside this folder knows HubSpot's JSON or paths.
 //!
-//! Paths are the date-versioned ones. A token comes from outside: a static one that is refused is an
-//! error, one that is renewed is asked for anew, once per request. Decides nothing about what is
-//! read or written.
+//! Paths are the date-versioned ones. A token comes from outside: a static one that is refused is
+//! an error, one that is renewed is asked for anew, once per request. Decides nothing about what
+//! is read or written.
 
 mod association;
 mod define;
