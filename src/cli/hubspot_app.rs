@@ -95,7 +95,7 @@ fn write(app: &App, out: &Path, force: bool) -> anyhow::Result<()> {
                 Advice::new(what, "name a folder that can be written with --out")
             })?;
         }
-        save(&path, file.text())?;
+        save(&path, &file.text())?;
     }
     Ok(())
 }

@@ -68,7 +68,12 @@ pub async fn run(
 }
 
 /// Whole or not at all: a file that was there stays until the new one is complete.
-pub fn save(path: &Path, content: impl AsRef<[u8]>) -> anyhow::Result<()> {
+pub fn save(path: &Path, text: &str) -> anyhow::Result<()> {
+    save_bytes(path, text.as_bytes())
+}
+
+/// As [`save`], for what is no text.
+pub fn save_bytes(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let fail = |error: std::io::Error| {
         let what = format!("cannot write {}: {error}", path.display());
         Advice::new(what, "name a file in a folder that can be written")

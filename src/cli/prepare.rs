@@ -14,7 +14,7 @@ use crate::prepare::{Finding, Package, State, Step, findings, grants, note_failu
 
 use super::arguments::MappingsArgs;
 use super::output::{Advice, Outcome, Output, table};
-use super::plan::save;
+use super::plan::save_bytes;
 use super::{engine, files};
 
 #[derive(Debug, Args)]
@@ -67,7 +67,7 @@ pub async fn run(
             return Err(Advice::new(what, "grant the scopes that `tandem prepare` lists").into());
         }
         let files = package(&mappings, &seen, VERSION.trim_start_matches('v'));
-        save(path, files.to_zip()?)?;
+        save_bytes(path, &files.to_zip()?)?;
         report.zip = Some(path.display().to_string());
     }
     output.answer(&report.json(), || report.text());
