@@ -40,6 +40,15 @@ CREATE TABLE api_keys (
     PRIMARY KEY (key_id)
 );
 
+-- What both CRMs said of their objects when they were last asked, and for which mappings.
+CREATE TABLE schemas (
+    workspace_id TEXT NOT NULL,
+    doc TEXT NOT NULL,
+    asked_for TEXT NOT NULL,
+    read_at BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id)
+);
+
 CREATE TABLE connect_links (
     workspace_id TEXT NOT NULL,
     link_id TEXT NOT NULL,

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::model::ErrorClass;
 use crate::store::StoreError;
 use crate::vault::{KeeperError, VaultError};
 
@@ -201,7 +202,16 @@ impl From<KeeperError> for ApiError {
                 Self::new(Code::NotConnected, detail)
             }
             KeeperError::OtherAccount { .. } => Self::new(Code::OtherAccount, detail),
-            KeeperError::Crm { .. } => Self::new(Code::CredentialsRefused, detail),
+            KeeperError::Crm { error, .. } => match error.class() {
+                ErrorClass::Transient | ErrorClass::Rate | ErrorClass::UnknownOutcome => {
+                    Self::new(Code::Unavailable, format!("{detail}; try again soon"))
+                }
+                ErrorClass::Auth
+                | ErrorClass::Permanent
+                | ErrorClass::NeedsPerson
+                | ErrorClass::Blocked
+                | ErrorClass::Ours => Self::new(Code::CredentialsRefused, detail),
+            },
         }
     }
 }

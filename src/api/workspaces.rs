@@ -119,10 +119,9 @@ pub(super) async fn change(
     // Faults of the mappings with these variables are told now, not when the engine starts.
     let was = std::mem::replace(&mut workspace.vars, vars);
     if let Err(faults) = api.service.mappings(&workspace) {
-        let first = faults.first().map(ToString::to_string).unwrap_or_default();
-        return Err(ApiError::bad(format!(
-            "the mappings do not load with these: {first}"
-        )));
+        let told: Vec<String> = faults.iter().take(3).map(ToString::to_string).collect();
+        let why = format!("the mappings do not load with these: {}", told.join("; "));
+        return Err(ApiError::bad(why));
     }
     api.store.set_vars(&workspace.id, &workspace.vars).await?;
     let names: Vec<&str> = was

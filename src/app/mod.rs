@@ -29,7 +29,7 @@ use crate::sync::{self, Desk, Mode, Planning, Tally};
 pub use drift::{DriftFound, drift_found};
 pub use plan_file::{NotAPlan, PlanFile, fields_json, row_json};
 pub use prepare::{Made, look_over, make_ready};
-pub use service::{Figures, Service, ServiceParts, Standing, Trouble};
+pub use service::{Figures, MappingFiles, Service, ServiceParts, Standing, Trouble};
 pub use setup::{
     Busy, DAY_MILLIS, JOURNAL_DAYS, Lacking, Options, Parts, SetupError, read_schemas,
 };
@@ -96,7 +96,7 @@ impl Engine {
             mappings,
             clock,
             chance,
-            options,
+            mut options,
         } = parts;
         let crms = Crms {
             hubspot,
@@ -105,7 +105,10 @@ impl Engine {
         if !options.mode.writes() {
             crms.refuse_writes();
         }
-        let schemas = read_schemas(&crms, &mappings).await?;
+        let schemas = match options.schemas.take() {
+            Some(known) => *known,
+            None => read_schemas(&crms, &mappings).await?,
+        };
         check_accounts(&store, &workspace, &schemas.accounts).await?;
         check_plan(&options.mode, &schemas.accounts)?;
         check_lacks(&mappings, &schemas, options.lacking)?;
@@ -446,6 +449,11 @@ impl Engine {
     /// Calls of polls that found nothing new.
     pub fn idle_calls(&self) -> u64 {
         self.idle_calls
+    }
+
+    /// The schemas turned out to be others than the engine began with.
+    pub fn schemas_moved(&self) -> bool {
+        self.refreshed_at.is_some()
     }
 
     /// The first refusal of credentials since the start; no work is possible without a person.

@@ -40,6 +40,8 @@ pub struct Options {
     /// Whether an engine starts although a CRM lacks what some of the records will need.
     pub lacking: Lacking,
     pub busy: Busy,
+    /// What both CRMs said of their objects a while ago; `None`: they are asked.
+    pub schemas: Option<Box<Schemas>>,
 }
 
 /// What an engine does that finds the lane in other hands when it starts.
@@ -74,6 +76,7 @@ impl Default for Options {
             journal_millis: JOURNAL_DAYS * DAY_MILLIS,
             lacking: Lacking::Letters,
             busy: Busy::Refused,
+            schemas: None,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::mapping::{Fault, Loaded, Severity, SourceFile, load};
+use crate::model::WorkspaceId;
 
 use super::output::Advice;
 
@@ -136,14 +137,49 @@ fn beside(paths: &[PathBuf], files: &[SourceFile]) -> Vec<SourceFile> {
         .collect()
 }
 
-/// The name in the `mapping:` line, without reading the file as a mapping.
 fn mapping_name(file: &SourceFile) -> Option<String> {
-    let line = file
-        .text
-        .lines()
-        .find_map(|line| line.strip_prefix("mapping:"))?;
-    let name = line.split('#').next().unwrap_or_default().trim();
-    Some(name.trim_matches(['"', '\'']).to_owned())
+    file.mapping_name().map(str::to_owned)
+}
+
+/// The files that only one workspace has: those in `<folder>/<customer>/<environment>`.
+pub fn of_workspaces(folder: &Path) -> Result<BTreeMap<WorkspaceId, Vec<SourceFile>>, Vec<Fault>> {
+    let mut own = BTreeMap::new();
+    let mut faults = Vec::new();
+    for customer in folders_in(folder) {
+        for path in folders_in(&customer) {
+            let name = |path: &Path| path.file_name()?.to_str().map(str::to_owned);
+            let id = name(&customer)
+                .zip(name(&path))
+                .and_then(|(customer, environment)| {
+                    WorkspaceId::parse(&format!("{customer}/{environment}"))
+                });
+            match id {
+                Some(id) => {
+                    let (files, unread) = texts(std::slice::from_ref(&path), FILE_BYTES_MAX);
+                    own.insert(id, files);
+                    faults.extend(unread);
+                }
+                None => faults.push(unreadable(&path, "its folders name no workspace")),
+            }
+        }
+    }
+    if faults.is_empty() {
+        Ok(own)
+    } else {
+        Err(faults)
+    }
+}
+
+/// The folders in a folder, apart from the one with test cases.
+fn folders_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_case = |path: &PathBuf| path.file_name().is_some_and(|name| name == "tests");
+    let mut found: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir() && !is_case(path))
+        .collect();
+    found.sort();
+    found
 }
 
 /// Loads the mappings a run works with.

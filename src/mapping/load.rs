@@ -21,6 +21,16 @@ pub struct SourceFile {
     pub text: String,
 }
 
+impl SourceFile {
+    /// The name in the `mapping:` line, without reading the file as a mapping.
+    pub fn mapping_name(&self) -> Option<&str> {
+        let lines = &mut self.text.lines();
+        let line = lines.find_map(|line| line.strip_prefix("mapping:"))?;
+        let name = line.split('#').next().unwrap_or_default().trim();
+        Some(name.trim_matches(['"', '\'']))
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// By name.

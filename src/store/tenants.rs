@@ -7,7 +7,7 @@ use crate::model::{Timestamp, Workspace, WorkspaceId, WorkspaceMode};
 use super::Store;
 use super::db::{Dialected, again, args};
 use super::error::Result;
-use super::rows::{AgendaDb, TenantDb};
+use super::rows::{AgendaDb, DocDb, TenantDb};
 use super::sql::service as sql;
 
 /// When each workspace next has something to do; one that never worked is not in it.
@@ -17,7 +17,7 @@ pub type Agenda = BTreeMap<WorkspaceId, Timestamp>;
 pub type Erased = BTreeMap<&'static str, u64>;
 
 /// Everything that belongs to a workspace. The workspace itself goes last.
-const BELONGINGS: [(&str, Dialected); 24] = [
+const BELONGINGS: [(&str, Dialected); 25] = [
     ("lanes", sql::ERASE_LANES),
     ("marks", sql::ERASE_MARKS),
     ("links", sql::ERASE_LINKS),
@@ -36,6 +36,7 @@ const BELONGINGS: [(&str, Dialected); 24] = [
     ("shadow_writes", sql::ERASE_SHADOW_WRITES),
     ("revisions", sql::ERASE_REVISIONS),
     ("active_revisions", sql::ERASE_ACTIVE_REVISIONS),
+    ("schemas", sql::ERASE_SCHEMAS),
     ("connections", sql::ERASE_CONNECTIONS),
     ("connect_links", sql::ERASE_CONNECT_LINKS),
     ("authorizations", sql::ERASE_AUTHORIZATIONS),
@@ -97,6 +98,25 @@ impl Store {
             Some((WorkspaceId::new(row.workspace_id), at))
         };
         Ok(found.into_iter().filter_map(dated).collect())
+    }
+
+    /// Keeps what both CRMs say of their objects, as text, with what it was asked for.
+    pub async fn keep_schemas(&self, ws: &WorkspaceId, asked_for: &str, doc: &str) -> Result<()> {
+        let args = args![ws.as_str(), doc, asked_for, self.clock.now()];
+        self.db.run(&sql::SCHEMAS_PUT, &args).await?;
+        Ok(())
+    }
+
+    /// What was kept for the same question, if that was not before `since`.
+    pub async fn kept_schemas(
+        &self,
+        ws: &WorkspaceId,
+        asked_for: &str,
+        since: Timestamp,
+    ) -> Result<Option<String>> {
+        let args = args![ws.as_str(), asked_for, since];
+        let found = self.db.fetch_one::<DocDb>(&sql::SCHEMAS, &args).await?;
+        Ok(found.map(|row| row.doc))
     }
 
     /// Erases the workspace and everything that belongs to it, in one transaction. The access log

@@ -87,6 +87,30 @@ impl Sim {
         })
     }
 
+    /// Has HubSpot send its webhooks there, as the app that customers connect.
+    pub fn send_webhooks(&self, target: &str) {
+        self.call("hubspot", "webhooks", Some(&json!({"target_url": target})));
+    }
+
+    /// Has Salesforce send outbound messages of contacts there.
+    pub fn send_messages(&self, endpoint: &str) {
+        let body = json!({"endpoint": endpoint, "retry_gap_ms": 200});
+        self.call("salesforce", "outbound", Some(&body));
+    }
+
+    /// A request of anybody to anywhere: status and text.
+    pub fn ask(
+        &self,
+        request: impl FnOnce(&reqwest::Client) -> reqwest::RequestBuilder,
+    ) -> (u16, String) {
+        let request = request(&self.client);
+        self.runtime.block_on(async {
+            let answer = request.send().await.expect("an answer");
+            let status = answer.status().as_u16();
+            (status, answer.text().await.expect("a text"))
+        })
+    }
+
     /// Switches of the HubSpot simulator.
     pub fn options(&self, options: Value) {
         self.call("hubspot", "options", Some(&options));
@@ -258,7 +282,16 @@ pub fn start(variables: &Variables, data: &Path, arguments: &[&str]) -> Child {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let storeless = ["check", "prepare"].contains(&arguments[0]);
+    let storeless = [
+        "check",
+        "prepare",
+        "init",
+        "workspace",
+        "connect",
+        "keys",
+        "serve",
+    ]
+    .contains(&arguments[0]);
     if !storeless && !arguments.contains(&"--data") {
         command.args(["--data", "store"]);
     }

@@ -18,4 +18,5 @@ mod postgres;
 mod prepare;
 mod runs;
 mod schemas;
+mod serving;
 mod staying;

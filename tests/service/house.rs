@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tandem::api::{self, Api, Caller, Counts, Intake};
-use tandem::app::{Service, ServiceParts};
+use tandem::app::{MappingFiles, Service, ServiceParts};
 use tandem::clock::{Chance, Clock, Ids};
 use tandem::crm::Transport;
 use tandem::crm::oauth::App;
@@ -105,10 +105,7 @@ impl House {
             keeper: Arc::clone(&keeper),
             clock: clock.clone(),
             chance: chance.clone(),
-            mappings: vec![SourceFile {
-                path: "contacts.yaml".to_owned(),
-                text: CONTACTS.to_owned(),
-            }],
+            mappings: MappingFiles::shared(vec![file(CONTACTS)]),
             workers: 4,
             journal_days: 30,
             poll_millis: Some(60_000),
@@ -309,4 +306,12 @@ fn by_host(hubspot: &HubSpotSim, salesforce: &SalesforceSim) -> Router {
             }
         }
     })
+}
+
+/// A mapping file of this text.
+pub fn file(text: &str) -> SourceFile {
+    SourceFile {
+        path: "contacts.yaml".to_owned(),
+        text: text.to_owned(),
+    }
 }

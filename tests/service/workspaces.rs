@@ -152,3 +152,36 @@ async fn who_changed_what_is_on_record() {
         "{actor}"
     );
 }
+
+#[tokio::test]
+async fn an_engine_that_was_closed_opens_again_without_asking_for_schemas() {
+    let house = House::new().await;
+    house.live("acme/production").await;
+    house.person("ada@example.com", "Ada");
+    house.pass(180_000).await;
+    let asked = |house: &House| {
+        let counters = house.hubspot.counters();
+        let families = ["properties.list", "account", "owners.list"];
+        let of = |name: &&str| counters.calls_by_family.get(*name).copied().unwrap_or(0);
+        (families.iter().map(of).sum::<u64>(), counters.calls)
+    };
+    let (before, _) = asked(&house);
+    // Paused and resumed: the engine is closed and opened.
+    house
+        .operate(Method::POST, &format!("{WS}/pause"), None)
+        .await;
+    house.pass(5_000).await;
+    house
+        .operate(Method::POST, &format!("{WS}/resume"), None)
+        .await;
+    house.person("grace@example.com", "Grace");
+    house.pass(180_000).await;
+    assert_eq!(house.salesforce.records("Contact").len(), 2);
+    let (after, calls) = asked(&house);
+    assert_eq!(
+        after,
+        before,
+        "{:?} in {calls}",
+        house.hubspot.counters().calls_by_family
+    );
+}

@@ -4,6 +4,8 @@
 //! not paused, lets it step while there is work, and knows nothing of what a step does.
 
 mod agenda;
+mod files;
+mod kept;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::{Chance, Clock};
 use crate::crm::ErrorKind;
-use crate::mapping::{self, Fault, Loaded, SourceFile};
+use crate::mapping::{self, Fault, Loaded, Mapping};
 use crate::model::{Timestamp, Workspace, WorkspaceId, WorkspaceMode};
 use crate::pipeline::LANE;
 use crate::store::{Store, StoreError};
@@ -26,11 +28,15 @@ use crate::vault::{Keeper, KeeperError};
 
 use super::{Busy, DAY_MILLIS, Engine, Options, Parts, SetupError, Step};
 use agenda::{Agenda, Next};
+pub use files::MappingFiles;
 
 /// Attempts that one workspace may make before others get their turn.
 const STEPS: usize = 20;
-/// Engines that are kept open while they wait. One more is closed and opened again when it is due.
-const ENGINES: usize = 200;
+/// Engines that are kept open while they wait: each holds its CRMs' schemas, two megabytes or so.
+/// One more is closed, and opened again when it is due.
+const ENGINES: usize = 64;
+/// An engine that is due so soon is not closed for another.
+const SOON_MILLIS: i64 = 3_000;
 /// The longest an engine waits before it looks again.
 const LONGEST_MILLIS: i64 = 60_000;
 /// Until a workspace that could not be opened is tried again, doubling up to the longest.
@@ -65,8 +71,7 @@ pub struct ServiceParts {
     pub keeper: Arc<Keeper>,
     pub clock: Clock,
     pub chance: Chance,
-    /// The mapping files of every workspace.
-    pub mappings: Vec<SourceFile>,
+    pub mappings: MappingFiles,
     pub workers: usize,
     pub journal_days: i64,
     /// `None`: by each account's allowance.
@@ -101,7 +106,7 @@ struct State {
     /// To be closed and opened anew before they go on.
     stale: BTreeSet<WorkspaceId>,
     trouble: BTreeMap<WorkspaceId, Trouble>,
-    mappings: Arc<Vec<SourceFile>>,
+    mappings: Arc<MappingFiles>,
 }
 
 /// Why the engine of a workspace could not be opened.
@@ -190,8 +195,8 @@ impl Service {
         self.wake(ws);
     }
 
-    /// Other mapping files for every workspace.
-    pub fn set_mappings(&self, files: Vec<SourceFile>) {
+    /// Other mapping files from now on.
+    pub fn set_mappings(&self, files: MappingFiles) {
         let woken: Vec<WorkspaceId> = {
             let mut state = self.state();
             state.mappings = Arc::new(files);
@@ -208,7 +213,7 @@ impl Service {
     /// The mappings of a workspace, by its files and variables.
     pub fn mappings(&self, workspace: &Workspace) -> Result<Loaded, Vec<Fault>> {
         let files = Arc::clone(&self.state().mappings);
-        mapping::load(&files, &workspace.vars)
+        files.load(workspace)
     }
 
     pub fn standing(&self, ws: &WorkspaceId) -> Standing {
@@ -272,7 +277,7 @@ impl Service {
         tracker.wait().await;
         let engines = std::mem::take(&mut self.state().engines);
         for (ws, engine) in engines {
-            if let Err(error) = engine.close().await {
+            if let Err(error) = self.close(&ws, engine).await {
                 tracing::warn!(ws = ws.as_str(), %error, "the lane was not given back");
             }
         }
@@ -351,11 +356,15 @@ impl Service {
         stale: bool,
         stop: &CancellationToken,
     ) -> Result<Option<Timestamp>, OpenError> {
+        let fits = match &engine {
+            Some(engine) if stale => self.fits(ws, engine).await?,
+            Some(_) | None => true,
+        };
         let mut engine = match engine {
-            Some(engine) if !stale => engine,
+            Some(engine) if !stale || !fits => engine,
             other => {
                 if let Some(old) = other {
-                    old.close().await?;
+                    self.close(ws, old).await?;
                 }
                 match self.open(ws).await? {
                     Some(engine) => engine,
@@ -388,7 +397,7 @@ impl Service {
             && let Some(lost) = self.keeper.unusable(ws).await?
         {
             // Nothing helps but a person, so nothing is tried until then.
-            engine.close().await?;
+            self.close(ws, engine).await?;
             return Err(lost.into());
         }
         self.put_away(ws, engine, next).await
@@ -401,8 +410,7 @@ impl Service {
         engine: Engine,
         next: Option<Timestamp>,
     ) -> Result<Option<Timestamp>, OpenError> {
-        let latest = self.clock.now().plus_millis(LONGEST_MILLIS);
-        let soon = next.is_some_and(|at| at < latest);
+        let now = self.clock.now();
         let (full, gone) = {
             let state = self.state();
             (state.engines.len() >= ENGINES, !state.agenda.is_at_work(ws))
@@ -410,12 +418,58 @@ impl Service {
         if gone {
             return Ok(None);
         }
-        if full && !soon {
-            engine.close().await?;
+        let soon = now.plus_millis(SOON_MILLIS);
+        if full && next.is_none_or(|at| at > soon) {
+            self.close(ws, engine).await?;
             return Ok(next);
         }
         self.state().engines.insert(ws.clone(), engine);
+        let latest = now.plus_millis(LONGEST_MILLIS);
         Ok(Some(next.map_or(latest, |at| at.min(latest))))
+    }
+
+    /// Gives the lane back, and keeps the schemas where they turned out to be others.
+    async fn close(&self, ws: &WorkspaceId, engine: Engine) -> Result<(), StoreError> {
+        if engine.schemas_moved() {
+            let site = engine.site();
+            let mappings = site.mappings.values().map(|bound| bound.mapping().clone());
+            let asked_for = kept::asked_for(&mappings.collect::<Vec<_>>());
+            kept::keep(&self.store, ws, &asked_for, &site.schemas).await?;
+        }
+        engine.close().await
+    }
+
+    /// Whether an engine could be opened with what the workspace has now. Mappings that changed and
+    /// do not load, or do not fit the CRMs, leave the ones that are at work where they are.
+    async fn fits(&self, ws: &WorkspaceId, engine: &Engine) -> Result<bool, StoreError> {
+        let Some(workspace) = self.store.workspace(ws).await? else {
+            return Ok(true);
+        };
+        let schemas = &engine.site().schemas;
+        let faults = match self.mappings(&workspace) {
+            Ok(loaded) => {
+                let known = |mapping: &&Mapping| {
+                    schemas
+                        .objects
+                        .hubspot
+                        .contains_key(&mapping.objects.hubspot)
+                        && schemas
+                            .objects
+                            .salesforce
+                            .contains_key(&mapping.objects.salesforce)
+                };
+                let old = loaded.mappings.iter().filter(known);
+                old.filter_map(|mapping| mapping::bind(mapping, schemas).err())
+                    .flatten()
+                    .collect()
+            }
+            Err(faults) => faults,
+        };
+        if let Some(fault) = faults.first() {
+            let why = fault.to_string();
+            tracing::error!(ws = ws.as_str(), why, "the changed mappings are not used");
+        }
+        Ok(faults.is_empty())
     }
 
     /// `None` when the workspace is gone or paused.
@@ -431,6 +485,10 @@ impl Service {
             OpenError::Mappings(first.unwrap_or_default())
         })?;
         let crms = self.keeper.crms(ws).await?;
+        let asked_for = kept::asked_for(&loaded.mappings);
+        let now = self.clock.now();
+        let known = kept::known(&self.store, ws, &asked_for, &crms, now).await?;
+        let is_new = known.is_none();
         let engine = Box::pin(Engine::open(Parts {
             store: Arc::clone(&self.store),
             workspace: ws.clone(),
@@ -444,10 +502,14 @@ impl Service {
                     WorkspaceMode::Observing => Mode::Shadow,
                     WorkspaceMode::Live => Mode::Write,
                 },
+                schemas: known,
                 ..self.options.clone()
             },
         }))
         .await?;
+        if is_new {
+            kept::keep(&self.store, ws, &asked_for, &engine.site().schemas).await?;
+        }
         tracing::info!(
             ws = ws.as_str(),
             mode = workspace.mode.as_str(),
@@ -472,7 +534,13 @@ impl State {
         let why = error.to_string();
         let known = self.trouble.get(ws);
         if known.is_none_or(|known| known.why != why) {
-            tracing::warn!(ws = ws.as_str(), why, "the workspace is not worked on");
+            match error {
+                // It was made a moment ago, most likely.
+                OpenError::Keeper(KeeperError::NotConnected(_)) => {
+                    tracing::info!(ws = ws.as_str(), why, "the workspace is not worked on yet");
+                }
+                _ => tracing::warn!(ws = ws.as_str(), why, "the workspace is not worked on"),
+            }
         }
         let tries = known.map_or(0, |known| known.tries) + 1;
         let since = known.map_or(now, |known| known.since);

@@ -1,5 +1,6 @@
 //! Puts the service together from its settings; opens no port.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,12 +8,12 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::api::{Api, Counts, Intake};
-use crate::app::{Service, ServiceParts};
+use crate::app::{MappingFiles, Service, ServiceParts};
 use crate::clock::{Chance, Clock, Ids};
 use crate::config::{self, AppKeys, Environment, KeySource, Settings};
 use crate::crm::Transport;
 use crate::crm::oauth::App;
-use crate::mapping::SourceFile;
+use crate::mapping::Fault;
 use crate::model::{BySide, Side};
 use crate::store::Store;
 use crate::vault::{Keeper, Keyring, KeyringFault, ReadKeys, Vault};
@@ -130,10 +131,17 @@ async fn open_store(url: &str, clock: &Clock) -> anyhow::Result<Arc<Store>> {
 }
 
 /// The files of the folder in the settings, or the shipped ones; refused with any fault.
-pub fn mapping_files(settings: &config::Service) -> anyhow::Result<Vec<SourceFile>> {
+pub fn mapping_files(settings: &config::Service) -> anyhow::Result<MappingFiles> {
     let paths: Vec<_> = settings.mappings.iter().cloned().collect();
     let todo = "`tandem check` lists them all";
-    files::read(&paths).map_err(|faults| files::faults_error(&faults, todo))
+    let refused = |faults: Vec<Fault>| files::faults_error(&faults, todo);
+    Ok(MappingFiles {
+        shared: files::read(&paths).map_err(refused)?,
+        own: match &settings.mappings {
+            Some(folder) => files::of_workspaces(folder).map_err(refused)?,
+            None => BTreeMap::new(),
+        },
+    })
 }
 
 fn keys(source: KeySource) -> Box<ReadKeys> {

@@ -91,7 +91,8 @@ pub async fn serve(
     Ok(())
 }
 
-/// Applies mapping files that changed; files with faults are told of, and the old ones go on.
+/// Hands mapping files that changed to the service; a workspace whose own do not fit keeps the ones
+/// it has.
 async fn watch(
     settings: &crate::config::Service,
     service: &crate::app::Service,
@@ -101,7 +102,7 @@ async fn watch(
         return;
     }
     let mut known = mapping_files(settings).ok();
-    let mut faulty = None;
+    let mut told = None;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -109,27 +110,16 @@ async fn watch(
         }
         match mapping_files(settings) {
             Ok(files) if known.as_ref() != Some(&files) => {
-                if let Err(faults) =
-                    crate::mapping::load(&files, &std::collections::BTreeMap::new())
-                    && let Some(fault) = faults.first()
-                {
-                    let text = fault.to_string();
-                    if faulty.as_ref() != Some(&text) {
-                        tracing::error!("the changed mapping files have faults: {text}");
-                        faulty = Some(text);
-                    }
-                    continue;
-                }
-                tracing::info!("the mapping files changed; every workspace goes on with them");
+                tracing::info!("the mapping files changed");
                 service.set_mappings(files.clone());
-                (known, faulty) = (Some(files), None);
+                (known, told) = (Some(files), None);
             }
             Ok(_) => {}
             Err(error) => {
                 let text = format!("{error:#}");
-                if faulty.as_ref() != Some(&text) {
+                if told.as_ref() != Some(&text) {
                     tracing::error!("the mapping files cannot be read: {text}");
-                    faulty = Some(text);
+                    told = Some(text);
                 }
             }
         }

@@ -49,6 +49,11 @@ pub(in crate::store) struct AgendaDb {
 }
 
 #[derive(FromRow)]
+pub(in crate::store) struct DocDb {
+    pub doc: String,
+}
+
+#[derive(FromRow)]
 pub(in crate::store) struct TextIdDb {
     pub id: String,
 }

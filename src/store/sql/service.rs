@@ -88,6 +88,13 @@ statements! {
         WHERE workspace_id = $1 AND (CAST($2 AS TEXT) IS NULL OR entry_id < $2) \
         ORDER BY entry_id DESC LIMIT $3"];
 
+    SCHEMAS_PUT = ["INSERT INTO schemas (workspace_id, doc, asked_for, read_at) \
+        VALUES ($1, $2, $3, $4) ON CONFLICT (workspace_id) DO UPDATE SET doc = excluded.doc, \
+        asked_for = excluded.asked_for, read_at = excluded.read_at"];
+    SCHEMAS = ["SELECT doc FROM schemas WHERE workspace_id = $1 AND asked_for = $2 \
+        AND read_at >= $3"];
+
+    ERASE_SCHEMAS = ["DELETE FROM schemas WHERE workspace_id = $1"];
     ERASE_LANES = ["DELETE FROM lanes WHERE workspace_id = $1"];
     ERASE_MARKS = ["DELETE FROM marks WHERE workspace_id = $1"];
     ERASE_LINKS = ["DELETE FROM links WHERE workspace_id = $1"];
