@@ -24,6 +24,8 @@ mod postgres;
 mod random;
 #[path = "store/records.rs"]
 mod records;
+#[path = "store/service.rs"]
+mod service;
 #[path = "store/setup.rs"]
 mod setup;
 #[path = "store/shadow.rs"]

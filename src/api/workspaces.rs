@@ -156,8 +156,14 @@ pub(super) async fn delete(
         .await?;
     caller.manages(Role::Admin)?;
     let ws = &workspace.id;
-    // Paused first, so that no process opens it again while it goes.
+    // Paused first, so that no process opens it again while it goes; what is under way may end.
     api.store.set_paused(ws, true).await?;
+    if !api.service.at_rest(ws).await {
+        return Err(ApiError::new(
+            Code::Busy,
+            "an attempt is under way; it is paused now, try again",
+        ));
+    }
     api.service.forget(ws);
     for side in Side::BOTH {
         api.keeper

@@ -4,6 +4,7 @@
 //! spawns or decides; whoever drives the engine owns the loop and the clock.
 
 mod drift;
+mod facts;
 mod order;
 mod plan_file;
 mod planned;
@@ -23,8 +24,8 @@ use crate::crm::{Crms, Shut};
 use crate::model::{BySide, Class, Failure, MappingName, RunId, Side, Task, Timestamp};
 use crate::pipeline::{LANE, Lane, Site};
 use crate::sources::{self, Pace};
-use crate::store::{Changes, Claimed, Mark, RunRow, Store, StoreError};
-use crate::sync::{self, Desk, Mode, Planning, Tally};
+use crate::store::{Changes, Claimed, Mark, RunRow, StoreError};
+use crate::sync::{self, Desk, Planning, Tally};
 
 pub use drift::{DriftFound, drift_found};
 pub use plan_file::{NotAPlan, PlanFile, fields_json, row_json};
@@ -428,76 +429,5 @@ impl Engine {
             lane.release().await?;
         }
         Ok(())
-    }
-
-    pub fn store(&self) -> &Store {
-        &self.site.store
-    }
-
-    pub fn site(&self) -> &Site {
-        &self.site
-    }
-
-    pub fn crms(&self) -> &Crms {
-        &self.crms
-    }
-
-    pub fn tally(&self) -> &Tally {
-        &self.tally
-    }
-
-    /// Calls of polls that found nothing new.
-    pub fn idle_calls(&self) -> u64 {
-        self.idle_calls
-    }
-
-    /// The schemas turned out to be others than the engine began with.
-    pub fn schemas_moved(&self) -> bool {
-        self.refreshed_at.is_some()
-    }
-
-    /// The first refusal of credentials since the start; no work is possible without a person.
-    pub fn auth_failure(&self) -> Option<&Failure> {
-        self.auth_failure.as_ref()
-    }
-
-    /// Calls made so far to look for changes that nobody has planned.
-    pub fn looking_calls(&self) -> BySide<u64> {
-        self.looking
-    }
-
-    pub fn calls_of_sides(&self) -> BySide<u64> {
-        let (hubspot, salesforce) = (self.crms.hubspot.calls(), self.crms.salesforce.calls());
-        BySide::new(hubspot.total, salesforce.total)
-    }
-
-    fn calls(&self) -> u64 {
-        self.crms.calls()
-    }
-
-    /// Whether this run writes, and the plan it keeps to with what became of its rows so far.
-    pub fn mode(&self) -> &Mode {
-        &self.options.mode
-    }
-
-    /// When the next piece of work other than looking for changes is due: records, and backfills
-    /// that are not done. `None` when the engine is at rest.
-    pub async fn next_work(&self) -> Result<Option<Timestamp>, StoreError> {
-        let (store, ws) = (&self.site.store, &self.site.workspace);
-        let records = store.next_due_of(ws, LANE, "record").await?;
-        let backfill = store.next_due_of(ws, LANE, "backfill").await?;
-        Ok(records.into_iter().chain(backfill).min())
-    }
-
-    /// Whether a look for changes is due by now.
-    pub async fn poll_is_due(&self) -> Result<bool, StoreError> {
-        let (store, ws) = (&self.site.store, &self.site.workspace);
-        let due = store.next_due_of(ws, LANE, "poll").await?;
-        Ok(due.is_some_and(|at| at <= self.site.clock.now()))
-    }
-
-    /// Makes every look for changes due now.
-    pub async fn poll_now(&self) -> Result<(), StoreError> {
-        sources::arrange(&self.site).await
     }
 }

@@ -10,7 +10,8 @@ use super::error::Result;
 use super::rows::{AgendaDb, DocDb, TenantDb};
 use super::sql::service as sql;
 
-/// When each workspace next has something to do; one that never worked is not in it.
+/// When each workspace next has something to do; one that never worked is not in it, nor one that
+/// somebody works on.
 pub type Agenda = BTreeMap<WorkspaceId, Timestamp>;
 
 /// How many rows of each kind went with a workspace; kinds without any are left out.
@@ -91,7 +92,7 @@ impl Store {
     }
 
     pub async fn agenda(&self, lane: &str) -> Result<Agenda> {
-        let args = args![lane];
+        let args = args![lane, self.lease_time().await?];
         let found = self.db.fetch::<AgendaDb>(&sql::AGENDA, &args).await?;
         let dated = |row: AgendaDb| {
             let at = row.at.map(Timestamp::from_micros)?;

@@ -225,7 +225,7 @@ async fn keep(mut arrivals: mpsc::Receiver<Arrival>, store: Arc<Store>, service:
             arrival.stored.send(stored).ok();
         }
         if stored {
-            marks.keys().for_each(|ws| service.wake(ws));
+            marks.keys().for_each(|ws| service.hint(ws));
         }
     }
 }

@@ -6,8 +6,10 @@
 mod agenda;
 mod files;
 mod kept;
+mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,31 +20,24 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Chance, Clock};
-use crate::crm::ErrorKind;
-use crate::mapping::{self, Fault, Loaded, Mapping};
-use crate::model::{Timestamp, Workspace, WorkspaceId, WorkspaceMode};
+use crate::mapping::{Fault, Loaded};
+use crate::model::{Timestamp, Workspace, WorkspaceId};
 use crate::pipeline::LANE;
 use crate::store::{Store, StoreError};
-use crate::sync::Mode;
-use crate::vault::{Keeper, KeeperError};
+use crate::vault::Keeper;
 
-use super::{Busy, DAY_MILLIS, Engine, Options, Parts, SetupError, Step};
+use super::{Busy, DAY_MILLIS, Engine, Options};
 use agenda::{Agenda, Next};
 pub use files::MappingFiles;
 
-/// Attempts that one workspace may make before others get their turn.
-const STEPS: usize = 20;
-/// Engines that are kept open while they wait: each holds its CRMs' schemas, two megabytes or so.
-/// One more is closed, and opened again when it is due.
-const ENGINES: usize = 64;
-/// An engine that is due so soon is not closed for another.
-const SOON_MILLIS: i64 = 3_000;
 /// The longest an engine waits before it looks again.
 const LONGEST_MILLIS: i64 = 60_000;
-/// Until a workspace that could not be opened is tried again, doubling up to the longest.
-const TROUBLE_MILLIS: i64 = 2_000;
-const TROUBLE_MILLIS_MAX: i64 = 5 * 60_000;
+/// Until a workspace is looked at again whose lane another process holds.
+const LANE_MILLIS: i64 = 30_000;
 const PAGE: u32 = 500;
+/// How often it is looked whether a worker is done, and from one look to the next.
+const REST_LOOKS: u32 = 250;
+const REST_LOOK: Duration = Duration::from_millis(100);
 /// From one look for work that other processes left to the next.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -109,32 +104,6 @@ struct State {
     mappings: Arc<MappingFiles>,
 }
 
-/// Why the engine of a workspace could not be opened.
-#[derive(Debug, thiserror::Error)]
-enum OpenError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Keeper(#[from] KeeperError),
-    #[error(transparent)]
-    Setup(#[from] SetupError),
-    #[error("the mappings have faults: {0}")]
-    Mappings(String),
-}
-
-impl OpenError {
-    /// Nothing changes by itself: whoever mends it wakes the workspace.
-    fn waits_for_a_person(&self) -> bool {
-        match self {
-            Self::Keeper(KeeperError::NotConnected(_) | KeeperError::Unusable { .. }) => true,
-            Self::Keeper(KeeperError::Crm { error, .. })
-            | Self::Setup(SetupError::Crm { error, .. }) => error.kind == ErrorKind::LoginRefused,
-            Self::Mappings(_) => true,
-            Self::Store(_) | Self::Keeper(_) | Self::Setup(_) => false,
-        }
-    }
-}
-
 impl Service {
     /// Takes stock of all workspaces; none is opened yet.
     pub async fn new(parts: ServiceParts) -> Result<Arc<Self>, StoreError> {
@@ -183,6 +152,26 @@ impl Service {
         let now = self.clock.now();
         self.state().agenda.due(ws, now);
         self.changed.notify_one();
+    }
+
+    /// As [`Service::wake`], told from outside: what cannot be worked on waits all the same, or
+    /// whoever tells would have it tried again and again.
+    pub fn hint(&self, ws: &WorkspaceId) {
+        if !self.state().trouble.contains_key(ws) {
+            self.wake(ws);
+        }
+    }
+
+    /// Waits until no worker is at the workspace, for as long as an attempt may take. False when
+    /// one still is.
+    pub async fn at_rest(&self, ws: &WorkspaceId) -> bool {
+        for _ in 0..REST_LOOKS {
+            if !self.state().agenda.is_at_work(ws) {
+                return true;
+            }
+            tokio::time::sleep(REST_LOOK).await;
+        }
+        false
     }
 
     /// What the workspace's engine was opened with has changed: connections, mode or variables.
@@ -264,7 +253,10 @@ impl Service {
                     // A thread of its own: an attempt computes much, and requests come in between.
                     let handle = Handle::current();
                     tracker.spawn_blocking(move || {
-                        handle.block_on(Box::pin(service.turn(&ws, &stop)));
+                        let turn = || handle.block_on(Box::pin(service.turn(&ws, &stop)));
+                        if catch_unwind(AssertUnwindSafe(turn)).is_err() {
+                            service.stumbled(&ws);
+                        }
                         service.changed.notify_one();
                         drop(permit);
                     });
@@ -330,226 +322,7 @@ impl Service {
         }
     }
 
-    /// One workspace's turn: some steps, and when it is due again.
-    async fn turn(&self, ws: &WorkspaceId, stop: &CancellationToken) {
-        let (engine, stale) = {
-            let mut state = self.state();
-            (state.engines.remove(ws), state.stale.remove(ws))
-        };
-        let outcome = self.work(ws, engine, stale, stop).await;
-        let now = self.clock.now();
-        let mut state = self.state();
-        let next = match outcome {
-            Ok(next) => {
-                state.trouble.remove(ws);
-                next
-            }
-            Err(error) => state.troubled(ws, &error, now),
-        };
-        state.agenda.done(ws, next, now);
-    }
-
-    async fn work(
-        &self,
-        ws: &WorkspaceId,
-        engine: Option<Engine>,
-        stale: bool,
-        stop: &CancellationToken,
-    ) -> Result<Option<Timestamp>, OpenError> {
-        let fits = match &engine {
-            Some(engine) if stale => self.fits(ws, engine).await?,
-            Some(_) | None => true,
-        };
-        let mut engine = match engine {
-            Some(engine) if !stale || !fits => engine,
-            other => {
-                if let Some(old) = other {
-                    self.close(ws, old).await?;
-                }
-                match self.open(ws).await? {
-                    Some(engine) => engine,
-                    None => return Ok(None),
-                }
-            }
-        };
-        let mut next = Some(self.clock.now());
-        for _ in 0..STEPS {
-            if stop.is_cancelled() {
-                break;
-            }
-            match engine.step().await {
-                Ok(Step::Worked(work)) => {
-                    self.steps.fetch_add(1, Ordering::Relaxed);
-                    self.writes.fetch_add(work.writes, Ordering::Relaxed);
-                }
-                Ok(Step::Wait(at)) => {
-                    next = at;
-                    break;
-                }
-                Err(error) => {
-                    // Nothing of the step was lost; the engine is opened anew.
-                    drop(engine);
-                    return Err(error.into());
-                }
-            }
-        }
-        if engine.auth_failure().is_some()
-            && let Some(lost) = self.keeper.unusable(ws).await?
-        {
-            // Nothing helps but a person, so nothing is tried until then.
-            self.close(ws, engine).await?;
-            return Err(lost.into());
-        }
-        self.put_away(ws, engine, next).await
-    }
-
-    /// Keeps the engine for its next turn, or closes it where too many are open.
-    async fn put_away(
-        &self,
-        ws: &WorkspaceId,
-        engine: Engine,
-        next: Option<Timestamp>,
-    ) -> Result<Option<Timestamp>, OpenError> {
-        let now = self.clock.now();
-        let (full, gone) = {
-            let state = self.state();
-            (state.engines.len() >= ENGINES, !state.agenda.is_at_work(ws))
-        };
-        if gone {
-            return Ok(None);
-        }
-        let soon = now.plus_millis(SOON_MILLIS);
-        if full && next.is_none_or(|at| at > soon) {
-            self.close(ws, engine).await?;
-            return Ok(next);
-        }
-        self.state().engines.insert(ws.clone(), engine);
-        let latest = now.plus_millis(LONGEST_MILLIS);
-        Ok(Some(next.map_or(latest, |at| at.min(latest))))
-    }
-
-    /// Gives the lane back, and keeps the schemas where they turned out to be others.
-    async fn close(&self, ws: &WorkspaceId, engine: Engine) -> Result<(), StoreError> {
-        if engine.schemas_moved() {
-            let site = engine.site();
-            let mappings = site.mappings.values().map(|bound| bound.mapping().clone());
-            let asked_for = kept::asked_for(&mappings.collect::<Vec<_>>());
-            kept::keep(&self.store, ws, &asked_for, &site.schemas).await?;
-        }
-        engine.close().await
-    }
-
-    /// Whether an engine could be opened with what the workspace has now. Mappings that changed and
-    /// do not load, or do not fit the CRMs, leave the ones that are at work where they are.
-    async fn fits(&self, ws: &WorkspaceId, engine: &Engine) -> Result<bool, StoreError> {
-        let Some(workspace) = self.store.workspace(ws).await? else {
-            return Ok(true);
-        };
-        let schemas = &engine.site().schemas;
-        let faults = match self.mappings(&workspace) {
-            Ok(loaded) => {
-                let known = |mapping: &&Mapping| {
-                    schemas
-                        .objects
-                        .hubspot
-                        .contains_key(&mapping.objects.hubspot)
-                        && schemas
-                            .objects
-                            .salesforce
-                            .contains_key(&mapping.objects.salesforce)
-                };
-                let old = loaded.mappings.iter().filter(known);
-                old.filter_map(|mapping| mapping::bind(mapping, schemas).err())
-                    .flatten()
-                    .collect()
-            }
-            Err(faults) => faults,
-        };
-        if let Some(fault) = faults.first() {
-            let why = fault.to_string();
-            tracing::error!(ws = ws.as_str(), why, "the changed mappings are not used");
-        }
-        Ok(faults.is_empty())
-    }
-
-    /// `None` when the workspace is gone or paused.
-    async fn open(&self, ws: &WorkspaceId) -> Result<Option<Engine>, OpenError> {
-        let Some(workspace) = self.store.workspace(ws).await? else {
-            return Ok(None);
-        };
-        if workspace.paused {
-            return Ok(None);
-        }
-        let loaded = self.mappings(&workspace).map_err(|faults| {
-            let first = faults.first().map(ToString::to_string);
-            OpenError::Mappings(first.unwrap_or_default())
-        })?;
-        let crms = self.keeper.crms(ws).await?;
-        let asked_for = kept::asked_for(&loaded.mappings);
-        let now = self.clock.now();
-        let known = kept::known(&self.store, ws, &asked_for, &crms, now).await?;
-        let is_new = known.is_none();
-        let engine = Box::pin(Engine::open(Parts {
-            store: Arc::clone(&self.store),
-            workspace: ws.clone(),
-            hubspot: crms.hubspot,
-            salesforce: crms.salesforce,
-            mappings: loaded.mappings,
-            clock: self.clock.clone(),
-            chance: self.chance.clone(),
-            options: Options {
-                mode: match workspace.mode {
-                    WorkspaceMode::Observing => Mode::Shadow,
-                    WorkspaceMode::Live => Mode::Write,
-                },
-                schemas: known,
-                ..self.options.clone()
-            },
-        }))
-        .await?;
-        if is_new {
-            kept::keep(&self.store, ws, &asked_for, &engine.site().schemas).await?;
-        }
-        tracing::info!(
-            ws = ws.as_str(),
-            mode = workspace.mode.as_str(),
-            "the engine is open"
-        );
-        Ok(Some(engine))
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Notes what keeps the workspace from being worked on, and when it is tried again.
-    fn troubled(
-        &mut self,
-        ws: &WorkspaceId,
-        error: &OpenError,
-        now: Timestamp,
-    ) -> Option<Timestamp> {
-        let why = error.to_string();
-        let known = self.trouble.get(ws);
-        if known.is_none_or(|known| known.why != why) {
-            match error {
-                // It was made a moment ago, most likely.
-                OpenError::Keeper(KeeperError::NotConnected(_)) => {
-                    tracing::info!(ws = ws.as_str(), why, "the workspace is not worked on yet");
-                }
-                _ => tracing::warn!(ws = ws.as_str(), why, "the workspace is not worked on"),
-            }
-        }
-        let tries = known.map_or(0, |known| known.tries) + 1;
-        let since = known.map_or(now, |known| known.since);
-        self.trouble
-            .insert(ws.clone(), Trouble { since, why, tries });
-        if error.waits_for_a_person() {
-            return None;
-        }
-        let wait = TROUBLE_MILLIS << (tries - 1).min(8);
-        Some(now.plus_millis(wait.min(TROUBLE_MILLIS_MAX)))
     }
 }

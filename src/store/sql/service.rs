@@ -18,9 +18,11 @@ statements! {
         WHERE workspace_id = $1 AND mode IS NOT NULL"];
     TENANT_VARS = ["UPDATE workspaces SET vars = $2 \
         WHERE workspace_id = $1 AND mode IS NOT NULL"];
-    /// When each workspace next has something to do.
-    AGENDA = ["SELECT workspace_id, MIN(not_before) AS at FROM marks \
-        WHERE lane = $1 AND blocked = 0 GROUP BY workspace_id"];
+    /// When each workspace next has something to do whose lane nobody holds.
+    AGENDA = ["SELECT m.workspace_id, MIN(m.not_before) AS at FROM marks AS m \
+        LEFT JOIN lanes AS l ON l.workspace_id = m.workspace_id AND l.lane = m.lane \
+        WHERE m.lane = $1 AND m.blocked = 0 AND (l.owner IS NULL OR l.until_at <= $2) \
+        GROUP BY m.workspace_id"];
 
     CONNECTION_STATUS = ["SELECT side, account_id, state, detail, scopes, sealed, version, \
         renewing_until, connected_at FROM connections \

@@ -1,0 +1,289 @@
+//! One workspace's turn: its engine opened or taken up again, some steps, and put away.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{LANE_MILLIS, LONGEST_MILLIS, Service, State, Trouble, kept};
+use crate::app::{Engine, Options, Parts, SetupError, Step};
+use crate::crm::ErrorKind;
+use crate::mapping::{self, Mapping};
+use crate::model::{Timestamp, WorkspaceId, WorkspaceMode};
+use crate::store::StoreError;
+use crate::sync::Mode;
+use crate::vault::KeeperError;
+
+/// Attempts that one workspace may make before others get their turn.
+const STEPS: usize = 20;
+/// Engines that are kept open while they wait: each holds its CRMs' schemas, two megabytes or so.
+/// One more is closed, and opened again when it is due.
+const ENGINES: usize = 64;
+/// An engine that is due so soon is not closed for another.
+const SOON_MILLIS: i64 = 3_000;
+/// Until a workspace that could not be opened is tried again, doubling up to the longest.
+const TROUBLE_MILLIS: i64 = 2_000;
+const TROUBLE_MILLIS_MAX: i64 = 5 * 60_000;
+
+/// Why the engine of a workspace could not be opened.
+#[derive(Debug, thiserror::Error)]
+enum OpenError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error("the mappings have faults: {0}")]
+    Mappings(String),
+}
+
+impl OpenError {
+    /// Nothing changes by itself: whoever mends it wakes the workspace.
+    fn waits_for_a_person(&self) -> bool {
+        match self {
+            Self::Keeper(KeeperError::NotConnected(_) | KeeperError::Unusable { .. }) => true,
+            Self::Keeper(KeeperError::Crm { error, .. })
+            | Self::Setup(SetupError::Crm { error, .. }) => error.kind == ErrorKind::LoginRefused,
+            Self::Mappings(_) => true,
+            Self::Store(_) | Self::Keeper(_) | Self::Setup(_) => false,
+        }
+    }
+}
+
+impl Service {
+    /// One workspace's turn: some steps, and when it is due again.
+    pub(super) async fn turn(&self, ws: &WorkspaceId, stop: &CancellationToken) {
+        let (engine, stale) = {
+            let mut state = self.state();
+            (state.engines.remove(ws), state.stale.remove(ws))
+        };
+        let outcome = self.work(ws, engine, stale, stop).await;
+        let now = self.clock.now();
+        let mut state = self.state();
+        let next = match outcome {
+            Ok(next) => {
+                state.trouble.remove(ws);
+                next
+            }
+            Err(error) => state.troubled(ws, &error, now),
+        };
+        state.agenda.done(ws, next, now);
+    }
+
+    async fn work(
+        &self,
+        ws: &WorkspaceId,
+        engine: Option<Engine>,
+        stale: bool,
+        stop: &CancellationToken,
+    ) -> Result<Option<Timestamp>, OpenError> {
+        let fits = match &engine {
+            Some(engine) if stale => self.fits(ws, engine).await?,
+            Some(_) | None => true,
+        };
+        let mut engine = match engine {
+            Some(engine) if !stale || !fits => engine,
+            other => {
+                if let Some(old) = other {
+                    self.close(ws, old).await?;
+                }
+                match self.open(ws).await? {
+                    Some(engine) => engine,
+                    None => return Ok(None),
+                }
+            }
+        };
+        let mut next = Some(self.clock.now());
+        for _ in 0..STEPS {
+            if stop.is_cancelled() {
+                break;
+            }
+            match engine.step().await {
+                Ok(Step::Worked(work)) => {
+                    self.steps.fetch_add(1, Ordering::Relaxed);
+                    self.writes.fetch_add(work.writes, Ordering::Relaxed);
+                }
+                Ok(Step::Wait(at)) => {
+                    next = at;
+                    break;
+                }
+                Err(error) => {
+                    // Nothing of the step was lost; the engine is opened anew.
+                    drop(engine);
+                    return Err(error.into());
+                }
+            }
+        }
+        if engine.stands_by() {
+            // Another process works on it, and would be asked every second.
+            return Ok(Some(self.clock.now().plus_millis(LANE_MILLIS)));
+        }
+        if engine.auth_failure().is_some()
+            && let Some(lost) = self.keeper.unusable(ws).await?
+        {
+            // Nothing helps but a person, so nothing is tried until then.
+            self.close(ws, engine).await?;
+            return Err(lost.into());
+        }
+        self.put_away(ws, engine, next).await
+    }
+
+    /// Keeps the engine for its next turn, or closes it where too many are open.
+    async fn put_away(
+        &self,
+        ws: &WorkspaceId,
+        engine: Engine,
+        next: Option<Timestamp>,
+    ) -> Result<Option<Timestamp>, OpenError> {
+        let now = self.clock.now();
+        let (full, gone) = {
+            let state = self.state();
+            (state.engines.len() >= ENGINES, !state.agenda.is_at_work(ws))
+        };
+        if gone {
+            return Ok(None);
+        }
+        let soon = now.plus_millis(SOON_MILLIS);
+        if full && next.is_none_or(|at| at > soon) {
+            self.close(ws, engine).await?;
+            return Ok(next);
+        }
+        self.state().engines.insert(ws.clone(), engine);
+        let latest = now.plus_millis(LONGEST_MILLIS);
+        Ok(Some(next.map_or(latest, |at| at.min(latest))))
+    }
+
+    /// Gives the lane back, and keeps the schemas where they turned out to be others.
+    pub(super) async fn close(&self, ws: &WorkspaceId, engine: Engine) -> Result<(), StoreError> {
+        if engine.schemas_moved() {
+            let site = engine.site();
+            let mappings = site.mappings.values().map(|bound| bound.mapping().clone());
+            let asked_for = kept::asked_for(&mappings.collect::<Vec<_>>());
+            kept::keep(&self.store, ws, &asked_for, &site.schemas).await?;
+        }
+        engine.close().await
+    }
+
+    /// Whether an engine could be opened with what the workspace has now. Mappings that changed and
+    /// do not load, or do not fit the CRMs, leave the ones that are at work where they are.
+    async fn fits(&self, ws: &WorkspaceId, engine: &Engine) -> Result<bool, StoreError> {
+        let Some(workspace) = self.store.workspace(ws).await? else {
+            return Ok(true);
+        };
+        let schemas = &engine.site().schemas;
+        let faults = match self.mappings(&workspace) {
+            Ok(loaded) => {
+                let known = |mapping: &&Mapping| {
+                    schemas
+                        .objects
+                        .hubspot
+                        .contains_key(&mapping.objects.hubspot)
+                        && schemas
+                            .objects
+                            .salesforce
+                            .contains_key(&mapping.objects.salesforce)
+                };
+                let old = loaded.mappings.iter().filter(known);
+                old.filter_map(|mapping| mapping::bind(mapping, schemas).err())
+                    .flatten()
+                    .collect()
+            }
+            Err(faults) => faults,
+        };
+        if let Some(fault) = faults.first() {
+            let why = fault.to_string();
+            tracing::error!(ws = ws.as_str(), why, "the changed mappings are not used");
+        }
+        Ok(faults.is_empty())
+    }
+
+    /// A panic costs one turn of one workspace. Its engine is gone, and its lane free in half a
+    /// minute.
+    pub(super) fn stumbled(&self, ws: &WorkspaceId) {
+        tracing::error!(
+            ws = ws.as_str(),
+            "a turn panicked; the workspace is tried again"
+        );
+        let now = self.clock.now();
+        let next = now.plus_millis(LANE_MILLIS);
+        self.state().agenda.done(ws, Some(next), now);
+    }
+
+    /// `None` when the workspace is gone or paused.
+    async fn open(&self, ws: &WorkspaceId) -> Result<Option<Engine>, OpenError> {
+        let Some(workspace) = self.store.workspace(ws).await? else {
+            return Ok(None);
+        };
+        if workspace.paused {
+            return Ok(None);
+        }
+        let loaded = self.mappings(&workspace).map_err(|faults| {
+            let first = faults.first().map(ToString::to_string);
+            OpenError::Mappings(first.unwrap_or_default())
+        })?;
+        let crms = self.keeper.crms(ws).await?;
+        let asked_for = kept::asked_for(&loaded.mappings);
+        let now = self.clock.now();
+        let known = kept::known(&self.store, ws, &asked_for, &crms, now).await?;
+        let is_new = known.is_none();
+        let engine = Box::pin(Engine::open(Parts {
+            store: Arc::clone(&self.store),
+            workspace: ws.clone(),
+            hubspot: crms.hubspot,
+            salesforce: crms.salesforce,
+            mappings: loaded.mappings,
+            clock: self.clock.clone(),
+            chance: self.chance.clone(),
+            options: Options {
+                mode: match workspace.mode {
+                    WorkspaceMode::Observing => Mode::Shadow,
+                    WorkspaceMode::Live => Mode::Write,
+                },
+                schemas: known,
+                ..self.options.clone()
+            },
+        }))
+        .await?;
+        if is_new {
+            kept::keep(&self.store, ws, &asked_for, &engine.site().schemas).await?;
+        }
+        tracing::info!(
+            ws = ws.as_str(),
+            mode = workspace.mode.as_str(),
+            "the engine is open"
+        );
+        Ok(Some(engine))
+    }
+}
+
+impl State {
+    /// Notes what keeps the workspace from being worked on, and when it is tried again.
+    fn troubled(
+        &mut self,
+        ws: &WorkspaceId,
+        error: &OpenError,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let why = error.to_string();
+        let known = self.trouble.get(ws);
+        if known.is_none_or(|known| known.why != why) {
+            match error {
+                // It was made a moment ago, most likely.
+                OpenError::Keeper(KeeperError::NotConnected(_)) => {
+                    tracing::info!(ws = ws.as_str(), why, "the workspace is not worked on yet");
+                }
+                _ => tracing::warn!(ws = ws.as_str(), why, "the workspace is not worked on"),
+            }
+        }
+        let tries = known.map_or(0, |known| known.tries) + 1;
+        let since = known.map_or(now, |known| known.since);
+        self.trouble
+            .insert(ws.clone(), Trouble { since, why, tries });
+        if error.waits_for_a_person() {
+            return None;
+        }
+        let wait = TROUBLE_MILLIS << (tries - 1).min(8);
+        Some(now.plus_millis(wait.min(TROUBLE_MILLIS_MAX)))
+    }
+}
