@@ -9,6 +9,8 @@ mod connect;
 mod house;
 #[path = "service/keys.rs"]
 mod keys;
+#[path = "service/review.rs"]
+mod review;
 #[path = "service/vault.rs"]
 mod vault;
 #[path = "service/webhooks.rs"]
