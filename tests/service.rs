@@ -11,6 +11,8 @@ mod house;
 mod keys;
 #[path = "service/mappings.rs"]
 mod mappings;
+#[path = "service/review.rs"]
+mod review;
 #[path = "service/vault.rs"]
 mod vault;
 #[path = "service/webhooks.rs"]

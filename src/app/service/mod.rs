@@ -4,11 +4,13 @@
 //! not paused, lets it step while there is work, and knows nothing of what a step does.
 
 mod agenda;
+mod change;
 mod files;
 mod kept;
+mod trouble;
 mod turn;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,14 +23,18 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::{Chance, Clock};
 use crate::mapping::{Fault, Loaded};
-use crate::model::{Timestamp, Workspace, WorkspaceId};
+use crate::model::{Workspace, WorkspaceId};
 use crate::pipeline::LANE;
 use crate::store::{Store, StoreError};
 use crate::vault::Keeper;
 
 use super::{Busy, DAY_MILLIS, Engine, Options};
 use agenda::{Agenda, Next};
+use change::Wanted;
+
+pub use change::ChangeError;
 pub use files::MappingFiles;
+pub use trouble::Trouble;
 
 /// The longest an engine waits before it looks again.
 const LONGEST_MILLIS: i64 = 60_000;
@@ -40,15 +46,6 @@ const REST_LOOKS: u32 = 250;
 const REST_LOOK: Duration = Duration::from_millis(100);
 /// From one look for work that other processes left to the next.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-
-/// Why a workspace is not worked on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
-    pub since: Timestamp,
-    pub why: String,
-    /// Tries so far.
-    pub tries: u32,
-}
 
 /// How a workspace fares in this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +98,8 @@ struct State {
     /// To be closed and opened anew before they go on.
     stale: BTreeSet<WorkspaceId>,
     trouble: BTreeMap<WorkspaceId, Trouble>,
+    /// Changes that wait for the engine of a workspace.
+    wanted: BTreeMap<WorkspaceId, VecDeque<Wanted>>,
     mappings: Arc<MappingFiles>,
 }
 
@@ -139,6 +138,7 @@ impl Service {
                 engines: BTreeMap::new(),
                 stale: BTreeSet::new(),
                 trouble: BTreeMap::new(),
+                wanted: BTreeMap::new(),
                 mappings: Arc::new(parts.mappings),
             }),
             changed: Notify::new(),
@@ -233,6 +233,7 @@ impl Service {
         state.engines.remove(ws);
         state.trouble.remove(ws);
         state.stale.remove(ws);
+        state.wanted.remove(ws);
     }
 
     /// Works until it is told to stop; then lets attempts under way end and gives every lane back.
@@ -267,6 +268,7 @@ impl Service {
         }
         tracker.close();
         tracker.wait().await;
+        self.state().wanted.clear();
         let engines = std::mem::take(&mut self.state().engines);
         for (ws, engine) in engines {
             if let Err(error) = self.close(&ws, engine).await {

@@ -5,14 +5,13 @@ use std::sync::atomic::Ordering;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{LANE_MILLIS, LONGEST_MILLIS, Service, State, Trouble, kept};
-use crate::app::{Engine, Options, Parts, SetupError, Step};
-use crate::crm::ErrorKind;
+use super::trouble::OpenError;
+use super::{LANE_MILLIS, LONGEST_MILLIS, Service, kept};
+use crate::app::{Engine, Options, Parts, Step};
 use crate::mapping::{self, Mapping};
 use crate::model::{Timestamp, WorkspaceId, WorkspaceMode};
 use crate::store::StoreError;
 use crate::sync::Mode;
-use crate::vault::KeeperError;
 
 /// Attempts that one workspace may make before others get their turn.
 const STEPS: usize = 20;
@@ -21,35 +20,6 @@ const STEPS: usize = 20;
 const ENGINES: usize = 64;
 /// An engine that is due so soon is not closed for another.
 const SOON_MILLIS: i64 = 3_000;
-/// Until a workspace that could not be opened is tried again, doubling up to the longest.
-const TROUBLE_MILLIS: i64 = 2_000;
-const TROUBLE_MILLIS_MAX: i64 = 5 * 60_000;
-
-/// Why the engine of a workspace could not be opened.
-#[derive(Debug, thiserror::Error)]
-enum OpenError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Keeper(#[from] KeeperError),
-    #[error(transparent)]
-    Setup(#[from] SetupError),
-    #[error("the mappings have faults: {0}")]
-    Mappings(String),
-}
-
-impl OpenError {
-    /// Nothing changes by itself: whoever mends it wakes the workspace.
-    fn waits_for_a_person(&self) -> bool {
-        match self {
-            Self::Keeper(KeeperError::NotConnected(_) | KeeperError::Unusable { .. }) => true,
-            Self::Keeper(KeeperError::Crm { error, .. })
-            | Self::Setup(SetupError::Crm { error, .. }) => error.kind == ErrorKind::LoginRefused,
-            Self::Mappings(_) => true,
-            Self::Store(_) | Self::Keeper(_) | Self::Setup(_) => false,
-        }
-    }
-}
 
 impl Service {
     /// One workspace's turn: some steps, and when it is due again.
@@ -59,6 +29,10 @@ impl Service {
             (state.engines.remove(ws), state.stale.remove(ws))
         };
         let outcome = self.work(ws, engine, stale, stop).await;
+        let closed = !self.state().engines.contains_key(ws);
+        if closed {
+            self.carry_out_alone(ws).await;
+        }
         let now = self.clock.now();
         let mut state = self.state();
         let next = match outcome {
@@ -99,6 +73,7 @@ impl Service {
             if stop.is_cancelled() {
                 break;
             }
+            self.carry_out(ws, &mut engine).await;
             match engine.step().await {
                 Ok(Step::Worked(work)) => {
                     self.steps.fetch_add(1, Ordering::Relaxed);
@@ -254,36 +229,5 @@ impl Service {
             "the engine is open"
         );
         Ok(Some(engine))
-    }
-}
-
-impl State {
-    /// Notes what keeps the workspace from being worked on, and when it is tried again.
-    fn troubled(
-        &mut self,
-        ws: &WorkspaceId,
-        error: &OpenError,
-        now: Timestamp,
-    ) -> Option<Timestamp> {
-        let why = error.to_string();
-        let known = self.trouble.get(ws);
-        if known.is_none_or(|known| known.why != why) {
-            match error {
-                // It was made a moment ago, most likely.
-                OpenError::Keeper(KeeperError::NotConnected(_)) => {
-                    tracing::info!(ws = ws.as_str(), why, "the workspace is not worked on yet");
-                }
-                _ => tracing::warn!(ws = ws.as_str(), why, "the workspace is not worked on"),
-            }
-        }
-        let tries = known.map_or(0, |known| known.tries) + 1;
-        let since = known.map_or(now, |known| known.since);
-        self.trouble
-            .insert(ws.clone(), Trouble { since, why, tries });
-        if error.waits_for_a_person() {
-            return None;
-        }
-        let wait = TROUBLE_MILLIS << (tries - 1).min(8);
-        Some(now.plus_millis(wait.min(TROUBLE_MILLIS_MAX)))
     }
 }
