@@ -20,6 +20,7 @@ pub mod model;
 pub mod pipeline;
 pub mod prepare;
 pub mod retry;
+pub mod review;
 pub mod sim;
 pub mod sources;
 pub mod store;

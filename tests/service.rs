@@ -9,6 +9,10 @@ mod connect;
 mod house;
 #[path = "service/keys.rs"]
 mod keys;
+#[path = "service/lists.rs"]
+mod lists;
+#[path = "service/review.rs"]
+mod review;
 #[path = "service/vault.rs"]
 mod vault;
 #[path = "service/webhooks.rs"]

@@ -105,6 +105,9 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// The workspace that a path names, as two segments.
 pub type WorkspacePath = Path<(String, String)>;
 
+/// A workspace and something in it.
+pub type ItemPath = Path<(String, String, String)>;
+
 impl Api {
     /// The workspace of a path, for a caller who may do this there.
     pub async fn enter(

@@ -19,6 +19,8 @@ use crate::store::{AccessEntry, ApiKey, SealedConnection};
 /// Rows of a page unless asked otherwise, and at most.
 const ROWS: u32 = 50;
 const ROWS_MAX: u32 = 200;
+/// Longer than any cursor that was handed out.
+const CURSOR_BYTES: usize = 1_000;
 
 /// A JSON body; whatever is wrong with it is a problem like any other.
 pub struct Body<T>(pub T);
@@ -59,28 +61,44 @@ pub struct Page {
     pub limit: u32,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Page {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let query = axum::extract::Query::<PageQuery>::from_request_parts(parts, state).await;
-        let query = query
-            .map_err(|error: QueryRejection| ApiError::bad(error.body_text()))?
-            .0;
-        let limit = query.limit.unwrap_or(ROWS);
+impl Page {
+    pub fn of(cursor: Option<String>, limit: Option<u32>) -> Result<Self, ApiError> {
+        let limit = limit.unwrap_or(ROWS);
         if !(1..=ROWS_MAX).contains(&limit) {
             return Err(ApiError::bad(format!(
                 "limit is a number from 1 to {ROWS_MAX}"
             )));
         }
-        let cursor = query.cursor.filter(|text| !text.is_empty());
+        let cursor = cursor.filter(|text| !text.is_empty());
         if cursor
             .as_ref()
-            .is_some_and(|text| text.len() > 200 || text.contains('\0'))
+            .is_some_and(|text| text.len() > CURSOR_BYTES || text.contains('\0'))
         {
             return Err(ApiError::bad("cursor is no cursor of this API"));
         }
         Ok(Self { cursor, limit })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Page {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Asked(query) = Asked::<PageQuery>::from_request_parts(parts, state).await?;
+        Self::of(query.cursor, query.limit)
+    }
+}
+
+/// The query of a request; whatever is wrong with it is a problem like any other.
+pub struct Asked<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let query = axum::extract::Query::<T>::from_request_parts(parts, state).await;
+        let query = query.map_err(|error: QueryRejection| ApiError::bad(error.body_text()))?;
+        Ok(Self(query.0))
     }
 }
 

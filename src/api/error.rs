@@ -9,6 +9,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::app::ChangeError;
+use crate::explain::Refusal;
+use crate::review::TakeRefusal;
 use crate::store::StoreError;
 use crate::vault::{KeeperError, VaultError};
 
@@ -20,6 +23,7 @@ pub enum Code {
     Forbidden,
     NotFound,
     Exists,
+    Settled,
     NotConnected,
     OtherAccount,
     CredentialsRefused,
@@ -30,12 +34,13 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::BadRequest,
         Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
         Self::Exists,
+        Self::Settled,
         Self::NotConnected,
         Self::OtherAccount,
         Self::CredentialsRefused,
@@ -52,6 +57,7 @@ impl Code {
             Self::Forbidden => "forbidden",
             Self::NotFound => "not-found",
             Self::Exists => "exists",
+            Self::Settled => "settled",
             Self::NotConnected => "not-connected",
             Self::OtherAccount => "other-account",
             Self::CredentialsRefused => "credentials-refused",
@@ -69,6 +75,7 @@ impl Code {
             Self::Forbidden => "The key does not allow this",
             Self::NotFound => "There is nothing here",
             Self::Exists => "It exists already",
+            Self::Settled => "It was decided already",
             Self::NotConnected => "A side is not connected",
             Self::OtherAccount => "It is another account",
             Self::CredentialsRefused => "The CRM refused the credentials",
@@ -85,7 +92,7 @@ impl Code {
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Exists | Self::NotConnected | Self::OtherAccount | Self::Busy => {
+            Self::Exists | Self::Settled | Self::NotConnected | Self::OtherAccount | Self::Busy => {
                 StatusCode::CONFLICT
             }
             Self::CredentialsRefused => StatusCode::UNPROCESSABLE_ENTITY,
@@ -178,6 +185,47 @@ impl From<StoreError> for ApiError {
                 )
             }
             _ => Self::inside(&error),
+        }
+    }
+}
+
+impl From<ChangeError> for ApiError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Busy => Self::new(Code::Busy, error.to_string()),
+            ChangeError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<TakeRefusal> for ApiError {
+    fn from(refusal: TakeRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            TakeRefusal::HoldsAlready(_) | TakeRefusal::NoLongerLinked(_) => {
+                Self::new(Code::Settled, detail)
+            }
+            TakeRefusal::DifferentRules | TakeRefusal::SeveralFields(_) => {
+                Self::bad(format!("{detail}; take hubspot or salesforce"))
+            }
+        }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let what = refusal.to_string();
+        match refusal {
+            Refusal::Store(error) => error.into(),
+            Refusal::BadId(_) | Refusal::BadTime(_) | Refusal::Future { .. } => {
+                let todo = refusal.todo().unwrap_or_default();
+                Self::bad(format!("{what}: {todo}"))
+            }
+            Refusal::UnknownObject { known, .. } => {
+                let known = known.join(", ");
+                Self::new(Code::NotFound, format!("{what}; known are: {known}"))
+            }
+            Refusal::Empty | Refusal::UnknownRecord { .. } => Self::new(Code::NotFound, what),
         }
     }
 }

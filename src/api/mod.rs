@@ -3,15 +3,20 @@
 //! Reads requests, asks the floors below, and shapes replies. Decides nothing about records. All
 //! errors become status codes in [`error`], all JSON of the API is in [`dto`].
 
+mod approvals;
 mod caller;
+mod conflicts;
 mod connect;
 mod connections;
+mod dead_letters;
 mod dto;
 mod error;
 mod health;
 mod keys;
+mod looking;
 mod openapi;
 mod page;
+mod review;
 mod webhooks;
 mod workspaces;
 
@@ -88,6 +93,20 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(keys::list_management, keys::create_management))
         .routes(routes!(keys::revoke_management))
         .routes(routes!(keys::rotate))
+        .routes(routes!(conflicts::list))
+        .routes(routes!(conflicts::show))
+        .routes(routes!(conflicts::take))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::show))
+        .routes(routes!(dead_letters::replay_one))
+        .routes(routes!(dead_letters::discard_one))
+        .routes(routes!(approvals::list))
+        .routes(routes!(approvals::approve))
+        .routes(routes!(looking::holds))
+        .routes(routes!(looking::links))
+        .routes(routes!(looking::runs))
+        .routes(routes!(looking::status))
+        .routes(routes!(looking::explain))
 }
 
 /// All routes, in front of the given service.

@@ -3,6 +3,7 @@
 //! One step is one attempt at one piece of work of the lane, and returns. Nothing here waits,
 //! spawns or decides; whoever drives the engine owns the loop and the clock.
 
+mod decided;
 mod drift;
 mod order;
 mod plan_file;
@@ -29,7 +30,7 @@ use crate::sync::{self, Desk, Mode, Planning, Tally};
 pub use drift::{DriftFound, drift_found};
 pub use plan_file::{NotAPlan, PlanFile, fields_json, row_json};
 pub use prepare::{Made, look_over, make_ready};
-pub use service::{Figures, Service, ServiceParts, Standing, Trouble};
+pub use service::{ChangeError, Figures, Service, ServiceParts, Standing, Trouble};
 pub use setup::{
     Busy, DAY_MILLIS, JOURNAL_DAYS, Lacking, Options, Parts, SetupError, read_schemas,
 };

@@ -6,23 +6,16 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::model::{
-    ApprovalId, Cause, Choice, HoldReason, LinkId, LinkState, MappingName, RecordKey, Side, Task,
-    Timestamp,
-};
-use crate::pipeline::LANE;
-use crate::store::{Approval, ApprovalState, LinkFilter, Mark};
+use crate::model::{ApprovalId, Choice, Side};
+use crate::review::{ApprovalJson, grant};
+use crate::store::{Approval, ApprovalState};
 
 use super::arguments::DataArgs;
-use super::choose::{self, ChosenArgs, marks_of, unknown};
+use super::choose::{self, ChosenArgs, unknown};
 use super::data::Data;
 use super::output::{Outcome, Output, table};
-
-/// How long a grant counts: a working day, so that a nightly run can use it.
-const GRANT_MILLIS: i64 = 24 * 60 * 60 * 1_000;
-const PAGE: u32 = 1_000;
 
 #[derive(Debug, Args)]
 pub struct ApproveArgs {
@@ -73,7 +66,14 @@ pub async fn run(args: ApproveArgs, output: &Output) -> anyhow::Result<Outcome> 
         return Ok(Outcome::Done);
     }
     let granted = chosen(&args, asked)?;
-    grant(&data, &granted).await?;
+    let gone = grant(&data.store, &data.workspace, &granted, data.now()).await?;
+    if let Some(id) = gone {
+        return Err(unknown(
+            "question that waits",
+            id.as_str(),
+            "tandem approve",
+        ));
+    }
     data.close().await;
     let ids: Vec<&str> = granted
         .iter()
@@ -108,85 +108,8 @@ fn chosen(args: &ApproveArgs, asked: Vec<Approval>) -> anyhow::Result<Vec<Approv
         .collect())
 }
 
-async fn grant(data: &Data, approvals: &[Approval]) -> anyhow::Result<()> {
-    let expires = data.now().plus_millis(GRANT_MILLIS);
-    for approval in approvals {
-        let granted = data
-            .store
-            .grant_approval(&data.workspace, &approval.id, expires)
-            .await?;
-        if !granted {
-            return Err(unknown(
-                "question that waits",
-                approval.id.as_str(),
-                "tandem approve",
-            ));
-        }
-    }
-    let named: Vec<Mark> = approvals
-        .iter()
-        .flat_map(|approval| released(approval, data.now()))
-        .collect();
-    data.store.mark(&data.workspace, LANE, &named).await?;
-    let mappings: BTreeSet<&MappingName> = approvals.iter().map(|found| &found.mapping).collect();
-    for mapping in mappings {
-        wake(data, mapping).await?;
-    }
-    Ok(())
-}
-
-/// The records that a grant releases, as work for the next run.
-fn released(approval: &Approval, now: Timestamp) -> impl Iterator<Item = Mark> {
-    approval.records.iter().map(move |id| {
-        let key = RecordKey {
-            mapping: approval.mapping.clone(),
-            side: approval.side,
-            id: id.clone(),
-        };
-        Mark {
-            task: Task::Record(key),
-            cause: Cause::Person,
-            not_before: now,
-        }
-    })
-}
-
-/// Marks what a guard may have stopped under this mapping: links with a rule held by a guard, and
-/// links suspended as a whole. Looking at one too many costs a read and changes nothing.
-async fn wake(data: &Data, mapping: &MappingName) -> anyhow::Result<()> {
-    let mut marks = Vec::new();
-    let mut after: Option<LinkId> = None;
-    let filter = LinkFilter {
-        mapping: Some(mapping.clone()),
-        state: None,
-    };
-    loop {
-        let links = data
-            .store
-            .links_page(&data.workspace, &filter, after.as_ref(), PAGE)
-            .await?;
-        let ids: Vec<LinkId> = links.iter().map(|link| link.id.clone()).collect();
-        let holds = data.store.holds(&data.workspace, &ids).await?;
-        let guarded: BTreeSet<&LinkId> = holds
-            .iter()
-            .filter(|hold| hold.reason == HoldReason::Guard)
-            .map(|hold| &hold.link)
-            .collect();
-        let waiting = links
-            .iter()
-            .filter(|link| link.state == LinkState::Suspended || guarded.contains(&link.id));
-        marks.extend(waiting.flat_map(|link| marks_of(link, data.now())));
-        if links.len() < PAGE as usize {
-            break;
-        }
-        after = links.last().map(|link| link.id.clone());
-    }
-    data.store.mark(&data.workspace, LANE, &marks).await?;
-    Ok(())
-}
-
 fn list(asked: &[Approval], output: &Output) {
-    let rows: Vec<Value> = asked.iter().map(object).collect();
+    let rows: Vec<ApprovalJson> = asked.iter().map(ApprovalJson::of).collect();
     output.answer(&json!({"approvals": rows}), || {
         if asked.is_empty() {
             return "nothing waits for approval\n".to_owned();
@@ -204,16 +127,4 @@ fn list(asked: &[Approval], output: &Output) {
         let headers = ["id", "asked", "mapping", "what", "records", "detail"];
         table(&headers, asked.iter().map(row).collect())
     });
-}
-
-fn object(approval: &Approval) -> Value {
-    json!({
-        "id": approval.id.as_str(),
-        "asked_at": approval.asked_at.to_string(),
-        "mapping": approval.mapping.as_str(),
-        "side": approval.side.as_str(),
-        "kind": approval.kind,
-        "records": approval.items,
-        "detail": approval.detail,
-    })
 }

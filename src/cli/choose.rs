@@ -4,8 +4,7 @@
 
 use clap::Args;
 
-use crate::model::{Cause, ErrorClass, Fields, Link, LinkState, RecordKey, Side, Task, Timestamp};
-use crate::store::Mark;
+use crate::model::{ErrorClass, Fields, LinkState, Side};
 
 use super::output::Advice;
 
@@ -70,28 +69,4 @@ pub fn fields_text(fields: &Fields) -> String {
         format!("{name}={value}")
     });
     shown.collect::<Vec<_>>().join(", ")
-}
-
-/// Fields as an object; a blank is null.
-pub fn fields_json(fields: &Fields) -> serde_json::Value {
-    let pairs = fields
-        .iter()
-        .map(|(name, raw)| (name.clone(), raw.as_text().into()));
-    serde_json::Value::Object(pairs.collect())
-}
-
-/// The records of a link as work for the next run, asked for by a person.
-pub fn marks_of(link: &Link, now: Timestamp) -> Vec<Mark> {
-    let known = Side::BOTH.into_iter().filter_map(|side| {
-        let id = link.records.get(side).clone()?;
-        let mapping = link.mapping.clone();
-        Some(RecordKey { mapping, side, id })
-    });
-    known
-        .map(|key| Mark {
-            task: Task::Record(key),
-            cause: Cause::Person,
-            not_before: now,
-        })
-        .collect()
 }

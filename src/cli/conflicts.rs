@@ -3,13 +3,14 @@
 //! A choice is stored and the records are marked; the next run carries it out and journals it.
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::model::{ApprovalId, BySide, Choice, ConflictId, Link, LinkId, MappingName, Side};
-use crate::store::{Approval, ApprovalState, Changes, ConflictFilter, ConflictRow, ConflictState};
+use crate::model::{Choice, ConflictId, Link, LinkId, MappingName, Side};
+use crate::review::{ConflictJson, Take, TakeRefusal};
+use crate::store::{ConflictFilter, ConflictRow, ConflictState};
 
 use super::arguments::DataArgs;
-use super::choose::{ChosenArgs, LIST_ROWS, fields_json, fields_text, marks_of, unknown};
+use super::choose::{ChosenArgs, LIST_ROWS, fields_text, unknown};
 use super::data::Data;
 use super::output::{Advice, Outcome, Output, printable, table};
 
@@ -86,7 +87,7 @@ pub async fn run(command: ConflictsCommand, output: &Output) -> anyhow::Result<O
             let data = Data::open(&data).await?;
             let conflict = by_id(&data, &id).await?;
             data.close().await;
-            output.answer(&object(&conflict), || details(&conflict));
+            output.answer(&json!(ConflictJson::of(&conflict)), || details(&conflict));
         }
         ConflictsCommand::Take {
             data,
@@ -157,79 +158,37 @@ async fn by_id(data: &Data, id: &str) -> anyhow::Result<ConflictRow> {
     found.ok_or_else(|| unknown("conflict", id, "tandem conflicts list"))
 }
 
-/// Stores the choice for each conflict in one commit. In bulk, conflicts that the choice would not
-/// change are passed over; named one by one, they are an error.
+/// Stores the choice for each conflict in one commit, and tells how many those are.
 async fn take(
     data: &Data,
     conflicts: &[ConflictRow],
     choice: &Choice,
     by_id: bool,
 ) -> anyhow::Result<usize> {
-    if let Choice::Value(_) = choice {
-        one_field_of_one_rule(conflicts)?;
-    }
     let links = links_of(data, conflicts).await?;
-    let approvals = data.store.approvals(&data.workspace).await?;
-    let mut changes = Changes::default();
-    let mut count = 0;
-    for conflict in conflicts {
-        if won_already(conflict, choice) {
-            if by_id {
-                let what = format!("{} holds on both sides already", conflict.id);
-                return Err(Advice::new(what, "take the other side, or a value").into());
-            }
-            continue;
-        }
-        let link = links.iter().find(|link| link.id == conflict.link);
-        let Some(link) = link.filter(|link| link.state.is_open()) else {
-            let what = format!("the records of {} are no longer linked", conflict.id);
-            return Err(Advice::new(what, "pair them first with `tandem links pair`").into());
-        };
-        let earlier = approvals.iter().filter(|approval| {
-            approval.kind == Choice::APPROVAL
-                && approval.state == ApprovalState::Granted
-                && Choice::conflict(&approval.set_hash) == conflict.id
-        });
-        changes
-            .approvals_used
-            .extend(earlier.map(|approval| approval.id.clone()));
-        changes.approvals.push(approval(data, conflict, choice));
-        changes.marks.extend(marks_of(link, data.now()));
-        count += 1;
-    }
+    let waiting = data.store.choices_waiting(&data.workspace).await?;
+    let take = Take {
+        choice,
+        links: &links,
+        waiting: &waiting,
+        now: data.now(),
+        ids: &data.ids,
+    };
+    let (changes, count) = take.changes(conflicts, !by_id).map_err(refused)?;
     if count > 0 {
         data.commit(changes).await?;
     }
     Ok(count)
 }
 
-/// A typed value fits one rule, and only a rule of one field per side.
-fn one_field_of_one_rule(conflicts: &[ConflictRow]) -> anyhow::Result<()> {
-    let Some(first) = conflicts.first() else {
-        return Ok(());
+fn refused(refusal: TakeRefusal) -> anyhow::Error {
+    let todo = match refusal {
+        TakeRefusal::HoldsAlready(_) => "take the other side, or a value",
+        TakeRefusal::NoLongerLinked(_) => "pair them first with `tandem links pair`",
+        TakeRefusal::DifferentRules => "add --mapping and --rule, or name ids",
+        TakeRefusal::SeveralFields(_) => "take hubspot or salesforce",
     };
-    let same = |other: &ConflictRow| other.mapping == first.mapping && other.rule == first.rule;
-    if !conflicts.iter().all(same) {
-        let what = "these conflicts are about different rules; one value does not fit them all";
-        return Err(Advice::new(what, "add --mapping and --rule, or name ids").into());
-    }
-    if first.inputs.hubspot.len() > 1 || first.inputs.salesforce.len() > 1 {
-        let what = format!(
-            "the rule `{}` moves several fields as one value",
-            first.rule
-        );
-        return Err(Advice::new(what, "take hubspot or salesforce").into());
-    }
-    Ok(())
-}
-
-fn won_already(conflict: &ConflictRow, choice: &Choice) -> bool {
-    match choice {
-        Choice::Of(side) => {
-            conflict.state == ConflictState::Decided && conflict.winner == Some(*side)
-        }
-        Choice::Value(_) => false,
-    }
+    Advice::new(refusal.to_string(), todo).into()
 }
 
 async fn links_of(data: &Data, conflicts: &[ConflictRow]) -> anyhow::Result<Vec<Link>> {
@@ -239,31 +198,9 @@ async fn links_of(data: &Data, conflicts: &[ConflictRow]) -> anyhow::Result<Vec<
     Ok(data.store.links_by_id(&data.workspace, &ids).await?)
 }
 
-/// The stored form of a choice, see [`Choice`].
-fn approval(data: &Data, conflict: &ConflictRow, choice: &Choice) -> Approval {
-    let nonce = data.ids.next();
-    let written = match choice {
-        Choice::Of(side) => side.other(),
-        Choice::Value(_) => Side::HubSpot,
-    };
-    Approval {
-        id: ApprovalId::from_uuid(&nonce),
-        mapping: conflict.mapping.clone(),
-        side: written,
-        kind: Choice::APPROVAL.to_owned(),
-        set_hash: Choice::set_hash(&conflict.id, &nonce),
-        records: Vec::new(),
-        items: 1,
-        detail: choice.as_text(),
-        state: ApprovalState::Granted,
-        asked_at: data.now(),
-        expires_at: None,
-    }
-}
-
 fn list(conflicts: &[ConflictRow], limit: usize, output: &Output) {
     let shown = &conflicts[..conflicts.len().min(limit)];
-    let rows: Vec<Value> = shown.iter().map(object).collect();
+    let rows: Vec<ConflictJson> = shown.iter().map(ConflictJson::of).collect();
     output.answer(
         &json!({"conflicts": rows, "total": conflicts.len()}),
         || {
@@ -335,27 +272,4 @@ fn details(conflict: &ConflictRow) -> String {
         conflict.id
     ));
     format!("{}\n", printable(&lines.join("\n")))
-}
-
-fn object(conflict: &ConflictRow) -> Value {
-    let sides = |values: &BySide<_>| {
-        json!({
-            "hubspot": fields_json(&values.hubspot),
-            "salesforce": fields_json(&values.salesforce),
-        })
-    };
-    json!({
-        "id": conflict.id.as_str(),
-        "state": conflict.state.as_str(),
-        "at": conflict.at.to_string(),
-        "run": conflict.run.as_str(),
-        "mapping": conflict.mapping.as_str(),
-        "link": conflict.link.as_str(),
-        "rule": conflict.rule,
-        "base": conflict.base.as_ref().map(sides),
-        "inputs": sides(&conflict.inputs),
-        "winner": conflict.winner.map(Side::as_str),
-        "loser": fields_json(&conflict.loser),
-        "reason": conflict.reason,
-    })
 }

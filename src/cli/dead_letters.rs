@@ -4,16 +4,14 @@
 //! is sent again. The letter stays open until a run has succeeded.
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::model::{Cause, DeadLetterId, ErrorClass, MappingName, Side};
-use crate::store::{
-    Changes, DeadLetter, DeadLetterClose, DeadLetterFilter, DeadLetterOf, DeadLetterState, Mark,
-    RuleScope,
-};
+use crate::model::{DeadLetterId, ErrorClass, MappingName, Side};
+use crate::review::{DeadLetterJson, discard, replay};
+use crate::store::{DeadLetter, DeadLetterFilter, DeadLetterState};
 
 use super::arguments::DataArgs;
-use super::choose::{self, ChosenArgs, LIST_ROWS, fields_json, fields_text, unknown};
+use super::choose::{self, ChosenArgs, LIST_ROWS, fields_text, unknown};
 use super::data::Data;
 use super::output::{Outcome, Output, printable, table};
 
@@ -111,7 +109,7 @@ pub async fn run(command: DeadLettersCommand, output: &Output) -> anyhow::Result
             let data = Data::open(&data).await?;
             let letter = by_id(&data, &id).await?;
             data.close().await;
-            output.answer(&object(&letter), || details(&letter));
+            output.answer(&json!(DeadLetterJson::of(&letter)), || details(&letter));
         }
         DeadLettersCommand::Replay {
             data,
@@ -121,7 +119,7 @@ pub async fn run(command: DeadLettersCommand, output: &Output) -> anyhow::Result
             chosen.settled(filter.is_set())?;
             let data = Data::open(&data).await?;
             let letters = open_letters(&data, &chosen, &filter).await?;
-            data.commit(replay(&data, &letters)).await?;
+            data.commit(replay(&letters, data.now())).await?;
             data.close().await;
             done("replayed", &letters, output);
         }
@@ -202,36 +200,6 @@ async fn by_id(data: &Data, id: &str) -> anyhow::Result<DeadLetter> {
     found.ok_or_else(|| unknown("dead letter", id, "tandem dead-letters list"))
 }
 
-fn replay(data: &Data, letters: &[DeadLetter]) -> Changes {
-    let now = data.now();
-    let mut changes = Changes::default();
-    for letter in letters {
-        changes.marks.push(Mark {
-            task: letter.task.clone(),
-            cause: Cause::Person,
-            not_before: now,
-        });
-        // A held rule would be skipped again for as long as its values stay as they are.
-        if let (Some(link), Some(rule)) = (&letter.link, &letter.rule) {
-            changes.holds_closed.push((link.clone(), rule.clone()));
-        }
-    }
-    changes
-}
-
-fn discard(letters: &[DeadLetter], reason: &str) -> Changes {
-    let close = |letter: &DeadLetter| DeadLetterClose {
-        of: DeadLetterOf::Id(letter.id.clone()),
-        rules: RuleScope::All,
-        state: DeadLetterState::Discarded,
-        why: reason.to_owned(),
-    };
-    Changes {
-        dead_letters_closed: letters.iter().map(close).collect(),
-        ..Changes::default()
-    }
-}
-
 fn done(verb: &str, letters: &[DeadLetter], output: &Output) {
     let ids: Vec<&str> = letters.iter().map(|letter| letter.id.as_str()).collect();
     let object = json!({verb: ids});
@@ -242,7 +210,7 @@ fn done(verb: &str, letters: &[DeadLetter], output: &Output) {
 }
 
 fn list(letters: &[DeadLetter], output: &Output) {
-    let rows: Vec<Value> = letters.iter().map(object).collect();
+    let rows: Vec<DeadLetterJson> = letters.iter().map(DeadLetterJson::of).collect();
     output.answer(&json!({"dead_letters": rows}), || {
         if letters.is_empty() {
             return "no dead letters\n".to_owned();
@@ -319,35 +287,4 @@ fn details(letter: &DeadLetter) -> String {
         id = letter.id
     ));
     format!("{}\n", printable(&lines.join("\n")))
-}
-
-fn object(letter: &DeadLetter) -> Value {
-    json!({
-        "id": letter.id.as_str(),
-        "state": letter.state.as_str(),
-        "mapping": letter.mapping.as_str(),
-        "side": letter.task.side().as_str(),
-        "kind": letter.task.kind(),
-        "record": letter.task.record_id(),
-        "link": letter.link.as_ref().map(ToString::to_string),
-        "rule": letter.rule,
-        "class": letter.class.as_str(),
-        "code": letter.code,
-        "message": letter.message,
-        "fields": letter.fields,
-        "base": letter.base.as_ref().map(|base| json!({
-            "hubspot": fields_json(&base.hubspot), "salesforce": fields_json(&base.salesforce),
-        })),
-        "now": {
-            "hubspot": fields_json(&letter.inputs.hubspot),
-            "salesforce": fields_json(&letter.inputs.salesforce),
-        },
-        "planned": letter.planned.as_ref().map(|(side, fields)| json!({
-            "side": side.as_str(), "fields": fields_json(fields),
-        })),
-        "attempts": letter.attempts,
-        "first_at": letter.first_at.to_string(),
-        "last_at": letter.at.to_string(),
-        "note": letter.note,
-    })
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::model::{Hold, Link, LinkId, Side};
+use crate::review::HoldJson;
 use crate::store::HoldPlace;
 
-use super::choose::{fields_json, fields_text};
+use super::choose::fields_text;
 use super::data::Data;
 use super::links::shown;
 use super::output::{Output, table};
@@ -48,7 +49,10 @@ pub async fn find(data: &Data, mapping: Option<&str>, limit: usize) -> anyhow::R
 }
 
 pub fn list(found: &[Held], output: &Output) {
-    let rows: Vec<Value> = found.iter().map(object).collect();
+    let rows: Vec<HoldJson> = found
+        .iter()
+        .map(|held| HoldJson::of(&held.link, &held.hold))
+        .collect();
     output.answer(&json!({"holds": rows}), || {
         if found.is_empty() {
             return "nothing is held\n".to_owned();
@@ -71,20 +75,4 @@ fn row(held: &Held) -> Vec<String> {
         side(Side::Salesforce),
         format!("{}: {}", held.hold.reason.as_str(), held.hold.detail),
     ]
-}
-
-fn object(held: &Held) -> Value {
-    let Held { link, hold } = held;
-    json!({
-        "link": link.id.as_str(),
-        "mapping": link.mapping.as_str(),
-        "hubspot_id": link.records.hubspot.as_ref().map(|id| id.as_str()),
-        "salesforce_id": link.records.salesforce.as_ref().map(|id| id.as_str()),
-        "rule": hold.rule,
-        "reason": hold.reason.as_str(),
-        "detail": hold.detail,
-        "hubspot": fields_json(&hold.sides.hubspot),
-        "salesforce": fields_json(&hold.sides.salesforce),
-        "since": hold.since.to_string(),
-    })
 }

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::mapping::{Mapping, SourceFile, load};
 use crate::model::{BySide, Link, LinkId, LinkState, MappingName, RecordId, RecordKey, Side};
+use crate::review::{LinkJson, marks_of};
 use crate::store::{
     Changes, ConflictClose, DeadLetterClose, DeadLetterOf, DeadLetterState, LinkFilter, RuleScope,
 };
 
 use super::arguments::DataArgs;
-use super::choose::{ChosenArgs, LIST_ROWS, link_state, marks_of, unknown};
+use super::choose::{ChosenArgs, LIST_ROWS, link_state, unknown};
 use super::data::Data;
 use super::held;
 use super::output::{Advice, Outcome, Output, table};
@@ -96,7 +97,7 @@ pub async fn run(command: LinksCommand, output: &Output) -> anyhow::Result<Outco
             let data = Data::open(&data).await?;
             let link = pair(&data, &MappingName::new(mapping), records).await?;
             data.close().await;
-            output.answer(&object(&link), || {
+            output.answer(&json!(LinkJson::of(&link)), || {
                 format!("linked as {}; the next run compares the two\n", link.id)
             });
         }
@@ -324,7 +325,7 @@ pub fn shown(link: &Link, side: Side) -> &str {
 }
 
 fn list(links: &[Link], output: &Output) {
-    let rows: Vec<Value> = links.iter().map(object).collect();
+    let rows: Vec<LinkJson> = links.iter().map(LinkJson::of).collect();
     output.answer(&json!({"links": rows}), || {
         if links.is_empty() {
             return "no links\n".to_owned();
@@ -342,16 +343,4 @@ fn list(links: &[Link], output: &Output) {
         let headers = ["id", "mapping", "HubSpot", "Salesforce", "state", "note"];
         table(&headers, links.iter().map(row).collect())
     });
-}
-
-fn object(link: &Link) -> Value {
-    json!({
-        "id": link.id.as_str(),
-        "mapping": link.mapping.as_str(),
-        "group": link.group,
-        "hubspot_id": link.records.hubspot.as_ref().map(RecordId::as_str),
-        "salesforce_id": link.records.salesforce.as_ref().map(RecordId::as_str),
-        "state": link.state.as_str(),
-        "note": link.note,
-    })
 }

@@ -223,6 +223,11 @@ impl GateState {
         self.day.add(now_ms, HOUR_MS, DAY_MS, 1);
     }
 
+    /// Calls that this connection itself made during the last day.
+    pub fn made_in_a_day(&self, now: Timestamp) -> u64 {
+        self.day.sum(now.millis(), HOUR_MS, DAY_MS)
+    }
+
     /// Takes over what the headers say, calls of others included.
     pub fn observe(&mut self, bounds: &Bounds, now: Timestamp, seen: &Seen) {
         let now_ms = now.millis();

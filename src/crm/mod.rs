@@ -28,6 +28,6 @@ pub use http::{BODY_CAP, Reply, Request, Transport};
 pub use hubspot::HubSpot;
 pub use meter::{Calls, Usage};
 pub use renewal::{Access, Renewal, Token};
-pub use room::{Need, Shut};
+pub use room::{Need, Shut, kept_gates};
 pub use rows::{Edit, History, RowResult, WriteRow, Written};
 pub use salesforce::Salesforce;

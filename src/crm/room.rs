@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use super::breaker::Operation;
-use super::gate::{Urgency, Why};
+use super::gate::{GateState, Urgency, Why};
 use super::meter::{Asked, Line};
 use super::{CrmError, Crms};
-use crate::model::{ErrorClass, Side, Timestamp};
+use crate::model::{BySide, ErrorClass, Side, Timestamp};
 
 /// What an attempt asks of one side or, without one, of both.
 #[derive(Clone, Copy, Debug)]
@@ -148,4 +148,10 @@ impl Crms {
             self.salesforce.restore_gate(state);
         }
     }
+}
+
+/// What both connections knew when [`Crms::gates`] wrote; nothing where it cannot be read.
+pub fn kept_gates(text: &str) -> BySide<GateState> {
+    let mut both: BTreeMap<String, GateState> = serde_json::from_str(text).unwrap_or_default();
+    BySide::from_fn(|side| both.remove(side.as_str()).unwrap_or_default())
 }

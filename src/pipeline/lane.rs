@@ -286,6 +286,12 @@ fn kept(lease: &Lease) -> Kept {
     serde_json::from_str(lease.state()).unwrap_or_default()
 }
 
+/// What the connections knew of their limits, in the state that a lane's owner left.
+pub fn gates_of(state: &str) -> String {
+    let kept: Kept = serde_json::from_str(state).unwrap_or_default();
+    kept.gates
+}
+
 pub fn judged(claimed: &Claimed, verdict: Verdict) -> Judged {
     Judged {
         task: claimed.task.clone(),

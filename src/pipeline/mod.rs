@@ -13,7 +13,7 @@ mod stock;
 mod turns;
 
 pub use ingest::{Taken, keys_of, take};
-pub use lane::{CLAIM_LIMIT, LANE, Lane, Setback};
+pub use lane::{CLAIM_LIMIT, LANE, Lane, Setback, gates_of};
 pub use poison::caught;
 pub use rest::{at_rest, rule_fields};
 pub use rivals::AMBIGUOUS;

@@ -5,6 +5,7 @@
 //! [`Store::commit`], one transaction for everything a step decided, fenced by its [`Lease`].
 
 mod access;
+mod attention;
 mod changes;
 mod commit;
 mod connecting;
@@ -29,6 +30,7 @@ mod sql;
 mod tenants;
 
 pub use access::AccessEntry;
+pub use attention::Attention;
 pub use changes::{
     Changes, Claim, Claimed, CursorPut, Judged, Mark, MatchKeys, QueueCounts, Standing, Tombstone,
     Turn,

@@ -5,9 +5,29 @@ use serde_json::{Value, json};
 use tandem::model::{KeyKind, Role};
 
 use crate::house::House;
+use crate::review::something_waits;
+
+/// What stands in a path for something of a workspace.
+struct Ids<'a> {
+    key: &'a str,
+    conflict: &'a str,
+    letter: &'a str,
+    approval: &'a str,
+}
+
+impl<'a> Ids<'a> {
+    fn all(text: &'a str) -> Self {
+        Self {
+            key: text,
+            conflict: text,
+            letter: text,
+            approval: text,
+        }
+    }
+}
 
 /// Every operation of the API, with names filled in.
-fn operations(ws: &str, ids: &str) -> Vec<(Method, String)> {
+fn operations(ws: &str, ids: &Ids<'_>) -> Vec<(Method, String)> {
     let spec: Value =
         serde_json::from_str(&tandem::api::specification().to_json().unwrap()).unwrap();
     let (customer, environment) = ws.split_once('/').unwrap();
@@ -17,7 +37,12 @@ fn operations(ws: &str, ids: &str) -> Vec<(Method, String)> {
             .replace("{customer}", customer)
             .replace("{environment}", environment)
             .replace("{side}", "hubspot")
-            .replace("{key}", ids);
+            .replace("{key}", ids.key)
+            .replace("conflicts/{id}", &format!("conflicts/{}", ids.conflict))
+            .replace("letters/{id}", &format!("letters/{}", ids.letter))
+            .replace("approvals/{id}", &format!("approvals/{}", ids.approval))
+            .replace("/explain", "/explain?object=contacts&id=1");
+        assert!(!path.contains('{'), "{path} has a name to be filled in");
         for method in item.as_object().unwrap().keys() {
             let method = Method::from_bytes(method.to_uppercase().as_bytes());
             if let Ok(method) = method {
@@ -25,7 +50,7 @@ fn operations(ws: &str, ids: &str) -> Vec<(Method, String)> {
             }
         }
     }
-    assert!(found.len() > 15, "{found:?}");
+    assert!(found.len() > 30, "{found:?}");
     found
 }
 
@@ -36,10 +61,39 @@ fn body(method: &Method, path: &str) -> Option<Value> {
         ("POST", "workspaces") => Some(json!({"id": "new/one"})),
         ("POST", "keys") => Some(json!({"name": "x", "role": "admin"})),
         ("POST", "connect-links") => Some(json!({"side": "hubspot"})),
+        ("POST", "take") => Some(json!({"choice": "hubspot"})),
+        ("POST", "discard") => Some(json!({"reason": "stolen"})),
         ("PUT", _) => Some(json!({"kind": "token", "token": "stolen"})),
         ("PATCH", _) => Some(json!({"vars": {"stolen": "yes"}})),
         _ => None,
     }
+}
+
+/// What waits for a person in a workspace, as text.
+async fn waiting(house: &House, ws: &str) -> [String; 3] {
+    let mut found = [(); 3].map(|()| String::new());
+    for (list, found) in ["conflicts", "dead-letters", "approvals"]
+        .iter()
+        .zip(&mut found)
+    {
+        let path = format!("/v1/workspaces/{ws}/{list}");
+        let listed = house.operate(Method::GET, &path, None).await;
+        assert_eq!(
+            listed["items"].as_array().map(Vec::len),
+            Some(1),
+            "{listed}"
+        );
+        *found = listed["items"][0].to_string();
+    }
+    found
+}
+
+/// The ids of such rows.
+fn ids_of(rows: &[String; 3]) -> [String; 3] {
+    rows.each_ref().map(|row| {
+        let row: Value = serde_json::from_str(row).unwrap();
+        row["id"].as_str().unwrap().to_owned()
+    })
 }
 
 #[tokio::test]
@@ -54,7 +108,7 @@ async fn a_key_of_one_workspace_reaches_nothing_of_another() {
         .key(Some("acme/production"), KeyKind::Workspace, Role::Admin)
         .await;
     let theirs_id = theirs.split('_').nth(1).unwrap();
-    for (method, path) in operations("acme/production", theirs_id) {
+    for (method, path) in operations("acme/production", &Ids::all(theirs_id)) {
         let sent = body(&method, &path);
         let answer = house.call(method.clone(), &path, Some(&mine), sent).await;
         let list = method == Method::GET && path == "/v1/workspaces";
@@ -83,6 +137,42 @@ async fn a_key_of_one_workspace_reaches_nothing_of_another() {
     assert_eq!(answer.status, 404);
 }
 
+/// Something of another workspace is named in a path of one's own.
+#[tokio::test]
+async fn what_waits_in_another_workspace_is_not_found_in_ones_own() {
+    let house = House::new().await;
+    something_waits(&house, "acme/production").await;
+    house.connected("other/production").await;
+    let mine = house
+        .key(Some("other/production"), KeyKind::Workspace, Role::Admin)
+        .await;
+    let before = waiting(&house, "acme/production").await;
+    let [conflict, letter, approval] = ids_of(&before);
+    let ids = Ids {
+        key: "x",
+        conflict: &conflict,
+        letter: &letter,
+        approval: &approval,
+    };
+    let mut tried = 0;
+    for ws in ["other/production", "acme/production"] {
+        for (method, path) in operations(ws, &ids) {
+            if [&conflict, &letter, &approval]
+                .iter()
+                .all(|id| !path.contains(*id))
+            {
+                continue;
+            }
+            tried += 1;
+            let sent = body(&method, &path);
+            let answer = house.call(method.clone(), &path, Some(&mine), sent).await;
+            assert_eq!(answer.status, 404, "{method} {path}: {}", answer.text);
+        }
+    }
+    assert_eq!(tried, 12, "six operations name such a thing");
+    assert_eq!(waiting(&house, "acme/production").await, before);
+}
+
 #[tokio::test]
 async fn without_a_good_key_every_operation_is_shut() {
     let house = House::new().await;
@@ -108,7 +198,7 @@ async fn without_a_good_key_every_operation_is_shut() {
         "Bearer",
         "tdm_é_é",
     ];
-    for (method, path) in operations("acme/production", "x") {
+    for (method, path) in operations("acme/production", &Ids::all("x")) {
         for key in [None].into_iter().chain(bad.map(Some)) {
             let Ok(_) = axum::http::HeaderValue::from_str(key.unwrap_or_default()) else {
                 continue;

@@ -44,6 +44,10 @@ pub const FLOORS: &[(&str, &[&str])] = &[
         "explain",
         &["model", "mapping", "merge", "store", "pipeline"],
     ),
+    (
+        "review",
+        &["model", "clock", "store", "pipeline", "explain"],
+    ),
     ("cases", &["model", "mapping", "merge", "pipeline", "sync"]),
     (
         "delivery",
@@ -55,7 +59,8 @@ pub const FLOORS: &[(&str, &[&str])] = &[
         "api",
         &[
             "model", "clock", "config", "mapping", "merge", "routing", "retry", "store", "vault",
-            "crm", "pipeline", "sources", "sync", "delivery", "explain", "prepare", "app",
+            "crm", "pipeline", "sources", "sync", "delivery", "explain", "prepare", "review",
+            "app",
         ],
     ),
     (
@@ -100,6 +105,7 @@ pub const FLOORS: &[(&str, &[&str])] = &[
             "sync",
             "delivery",
             "explain",
+            "review",
             "cases",
             "inventory",
             "prepare",

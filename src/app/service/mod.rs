@@ -4,8 +4,10 @@
 //! not paused, lets it step while there is work, and knows nothing of what a step does.
 
 mod agenda;
+mod change;
+mod trouble;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,16 +18,20 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Chance, Clock};
-use crate::crm::ErrorKind;
 use crate::mapping::{self, Fault, Loaded, SourceFile};
 use crate::model::{Timestamp, Workspace, WorkspaceId, WorkspaceMode};
 use crate::pipeline::LANE;
 use crate::store::{Store, StoreError};
 use crate::sync::Mode;
-use crate::vault::{Keeper, KeeperError};
+use crate::vault::Keeper;
 
-use super::{Busy, DAY_MILLIS, Engine, Options, Parts, SetupError, Step};
+use super::{Busy, DAY_MILLIS, Engine, Options, Parts, Step};
 use agenda::{Agenda, Next};
+use change::Wanted;
+use trouble::OpenError;
+
+pub use change::ChangeError;
+pub use trouble::Trouble;
 
 /// Attempts that one workspace may make before others get their turn.
 const STEPS: usize = 20;
@@ -33,21 +39,9 @@ const STEPS: usize = 20;
 const ENGINES: usize = 200;
 /// The longest an engine waits before it looks again.
 const LONGEST_MILLIS: i64 = 60_000;
-/// Until a workspace that could not be opened is tried again, doubling up to the longest.
-const TROUBLE_MILLIS: i64 = 2_000;
-const TROUBLE_MILLIS_MAX: i64 = 5 * 60_000;
 const PAGE: u32 = 500;
 /// From one look for work that other processes left to the next.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-
-/// Why a workspace is not worked on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
-    pub since: Timestamp,
-    pub why: String,
-    /// Tries so far.
-    pub tries: u32,
-}
 
 /// How a workspace fares in this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,33 +95,9 @@ struct State {
     /// To be closed and opened anew before they go on.
     stale: BTreeSet<WorkspaceId>,
     trouble: BTreeMap<WorkspaceId, Trouble>,
+    /// Changes that wait for the engine of a workspace.
+    wanted: BTreeMap<WorkspaceId, VecDeque<Wanted>>,
     mappings: Arc<Vec<SourceFile>>,
-}
-
-/// Why the engine of a workspace could not be opened.
-#[derive(Debug, thiserror::Error)]
-enum OpenError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Keeper(#[from] KeeperError),
-    #[error(transparent)]
-    Setup(#[from] SetupError),
-    #[error("the mappings have faults: {0}")]
-    Mappings(String),
-}
-
-impl OpenError {
-    /// Nothing changes by itself: whoever mends it wakes the workspace.
-    fn waits_for_a_person(&self) -> bool {
-        match self {
-            Self::Keeper(KeeperError::NotConnected(_) | KeeperError::Unusable { .. }) => true,
-            Self::Keeper(KeeperError::Crm { error, .. })
-            | Self::Setup(SetupError::Crm { error, .. }) => error.kind == ErrorKind::LoginRefused,
-            Self::Mappings(_) => true,
-            Self::Store(_) | Self::Keeper(_) | Self::Setup(_) => false,
-        }
-    }
 }
 
 impl Service {
@@ -165,6 +135,7 @@ impl Service {
                 engines: BTreeMap::new(),
                 stale: BTreeSet::new(),
                 trouble: BTreeMap::new(),
+                wanted: BTreeMap::new(),
                 mappings: Arc::new(parts.mappings),
             }),
             changed: Notify::new(),
@@ -239,6 +210,7 @@ impl Service {
         state.engines.remove(ws);
         state.trouble.remove(ws);
         state.stale.remove(ws);
+        state.wanted.remove(ws);
     }
 
     /// Works until it is told to stop; then lets attempts under way end and gives every lane back.
@@ -270,6 +242,7 @@ impl Service {
         }
         tracker.close();
         tracker.wait().await;
+        self.state().wanted.clear();
         let engines = std::mem::take(&mut self.state().engines);
         for (ws, engine) in engines {
             if let Err(error) = engine.close().await {
@@ -332,6 +305,10 @@ impl Service {
             (state.engines.remove(ws), state.stale.remove(ws))
         };
         let outcome = self.work(ws, engine, stale, stop).await;
+        let closed = !self.state().engines.contains_key(ws);
+        if closed {
+            self.carry_out_alone(ws).await;
+        }
         let now = self.clock.now();
         let mut state = self.state();
         let next = match outcome {
@@ -368,6 +345,7 @@ impl Service {
             if stop.is_cancelled() {
                 break;
             }
+            self.carry_out(ws, &mut engine).await;
             match engine.step().await {
                 Ok(Step::Worked(work)) => {
                     self.steps.fetch_add(1, Ordering::Relaxed);
@@ -458,30 +436,5 @@ impl Service {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Notes what keeps the workspace from being worked on, and when it is tried again.
-    fn troubled(
-        &mut self,
-        ws: &WorkspaceId,
-        error: &OpenError,
-        now: Timestamp,
-    ) -> Option<Timestamp> {
-        let why = error.to_string();
-        let known = self.trouble.get(ws);
-        if known.is_none_or(|known| known.why != why) {
-            tracing::warn!(ws = ws.as_str(), why, "the workspace is not worked on");
-        }
-        let tries = known.map_or(0, |known| known.tries) + 1;
-        let since = known.map_or(now, |known| known.since);
-        self.trouble
-            .insert(ws.clone(), Trouble { since, why, tries });
-        if error.waits_for_a_person() {
-            return None;
-        }
-        let wait = TROUBLE_MILLIS << (tries - 1).min(8);
-        Some(now.plus_millis(wait.min(TROUBLE_MILLIS_MAX)))
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! Answers from the store; the deciding is in `crate::explain`.
 
-mod json;
 mod live;
 mod text;
 
@@ -10,6 +9,7 @@ use clap::Args;
 
 use crate::config::Environment;
 use crate::explain::{Explanation, Question, Refusal, explain};
+use crate::review::explained;
 
 use super::arguments::DataArgs;
 use super::data::Data;
@@ -47,7 +47,7 @@ pub async fn run(
         true => Box::pin(live::answer(&args.data, environment, read)).await?,
         false => stored(&args.data, read).await?,
     };
-    output.answer(&json::object(&question, &found), || {
+    output.answer(&explained(&question, &found), || {
         text::page(&question, &found)
     });
     Ok(Outcome::Done)

@@ -30,8 +30,8 @@ pub(super) use review::{
     ApprovalDb, ConflictCloseRow, ConflictDb, DeadCloseRow, DeadLetterDb, JournalDb, RunDb, SizeDb,
 };
 pub(super) use service::{
-    AccessDb, AgendaDb, ApiKeyDb, AuthorizationDb, ConnectLinkDb, DataKeyDb, SealedDb, TenantDb,
-    TextIdDb,
+    AccessDb, AgendaDb, ApiKeyDb, AttentionDb, AuthorizationDb, ConnectLinkDb, DataKeyDb, SealedDb,
+    TenantDb, TextIdDb,
 };
 pub(super) use setup::{ActiveDb, AtDb, ConnectionDb, GateDb, RevisionDb, StoredRevisionDb};
 pub(super) use shadow::ShadowDb;

@@ -8,6 +8,7 @@ use crate::model::{
     ConnectionState, KeyKind, Role, Side, Timestamp, Workspace, WorkspaceId, WorkspaceMode,
 };
 use crate::store::access::AccessEntry;
+use crate::store::attention::Attention;
 use crate::store::connecting::{Authorization, ConnectLink};
 use crate::store::connections::SealedConnection;
 use crate::store::keys::ApiKey;
@@ -46,6 +47,30 @@ impl TryFrom<TenantDb> for Workspace {
 pub(in crate::store) struct AgendaDb {
     pub workspace_id: String,
     pub at: Option<i64>,
+}
+
+#[derive(FromRow)]
+pub(in crate::store) struct AttentionDb {
+    workspace_id: String,
+    due: Option<i64>,
+    dead_letters: i64,
+    holds: i64,
+    conflicts: i64,
+}
+
+impl TryFrom<AttentionDb> for Attention {
+    type Error = Fault;
+
+    fn try_from(row: AttentionDb) -> Result<Self, Fault> {
+        let count = |n: i64| u64::try_from(n).map_err(|_| format!("{n} is no count"));
+        Ok(Self {
+            workspace: WorkspaceId::new(row.workspace_id),
+            due: row.due.map(Timestamp::from_micros),
+            dead_letters: count(row.dead_letters)?,
+            holds: count(row.holds)?,
+            conflicts: count(row.conflicts)?,
+        })
+    }
 }
 
 #[derive(FromRow)]

@@ -114,6 +114,7 @@ mod tests {
         for schema in [
             include_str!("../../../migrations/0001_core.sql"),
             include_str!("../../../migrations/0002_explain.sql"),
+            include_str!("../../../migrations/0005_review.sql"),
         ] {
             let words: Vec<&str> = schema.split_whitespace().collect();
             let named = words.windows(2).filter(|pair| pair[0] == "INDEX");

@@ -77,6 +77,17 @@ statements! {
         AND (CAST($4 AS TEXT) IS NULL OR link_id = $4) \
         AND (CAST($5 AS TEXT) IS NULL OR rule = $5) \
         AND (CAST($6 AS TEXT) IS NULL OR run_id = $6) ORDER BY conflict_id LIMIT $7"];
+    CONFLICTS_PAGE = ["SELECT conflict_id, made_at, run_id, mapping, link_id, rule, input_hash, \
+        winner, state, reason, vals FROM conflicts WHERE workspace_id = $1 \
+        AND (CAST($2 AS TEXT) IS NULL OR mapping = $2) \
+        AND (CAST($3 AS TEXT) IS NULL OR rule = $3) \
+        AND conflict_id > $4 AND state = $6 ORDER BY conflict_id LIMIT $5"];
+    /// The same for open ones, by an index of theirs.
+    CONFLICTS_OPEN = ["SELECT conflict_id, made_at, run_id, mapping, link_id, rule, input_hash, \
+        winner, state, reason, vals FROM conflicts WHERE workspace_id = $1 \
+        AND (CAST($2 AS TEXT) IS NULL OR mapping = $2) \
+        AND (CAST($3 AS TEXT) IS NULL OR rule = $3) \
+        AND conflict_id > $4 AND state = 'open' ORDER BY conflict_id LIMIT $5"];
     CONFLICT = ["SELECT conflict_id, made_at, run_id, mapping, link_id, rule, input_hash, \
         winner, state, reason, vals FROM conflicts \
         WHERE workspace_id = $1 AND conflict_id = $2"];
@@ -131,6 +142,14 @@ statements! {
         AND (CAST($7 AS TEXT) IS NULL OR link_id = $7) \
         AND (CAST($8 AS TEXT) IS NULL OR fingerprint = $8) \
         AND dead_letter_id > $9 ORDER BY dead_letter_id LIMIT $10"];
+    /// Open ones, by an index of theirs.
+    DEAD_LETTERS_OPEN = ["SELECT dead_letter_id, made_at, first_at, run_id, mapping, link_id, \
+        task_key, kind, side, record_id, rule, class, code, message, fields, vals, attempts, \
+        fingerprint, state, note FROM dead_letters WHERE workspace_id = $1 \
+        AND (CAST($2 AS TEXT) IS NULL OR mapping = $2) \
+        AND (CAST($3 AS TEXT) IS NULL OR class = $3) \
+        AND (CAST($4 AS TEXT) IS NULL OR code = $4) \
+        AND dead_letter_id > $5 AND state = 'open' ORDER BY dead_letter_id LIMIT $6"];
     DEAD_LETTER = ["SELECT dead_letter_id, made_at, first_at, run_id, mapping, link_id, \
         task_key, kind, side, record_id, rule, class, code, message, fields, vals, attempts, \
         fingerprint, state, note FROM dead_letters \
@@ -172,6 +191,16 @@ statements! {
     ];
     APPROVALS = ["SELECT approval_id, mapping, side, kind, set_hash, records, items, detail, \
         state, asked_at, expires_at FROM approvals WHERE workspace_id = $1 ORDER BY approval_id"];
+    /// Questions of guards that wait; choices for conflicts are kept in the same table.
+    APPROVALS_ASKED = ["SELECT approval_id, mapping, side, kind, set_hash, records, items, detail, \
+        state, asked_at, expires_at FROM approvals WHERE workspace_id = $1 AND state = 'asked' \
+        AND kind <> $2 AND approval_id > $3 ORDER BY approval_id LIMIT $4"];
+    /// Granted ones of one kind: choices that wait to be carried out, say.
+    APPROVALS_GRANTED = ["SELECT approval_id, mapping, side, kind, set_hash, records, items, \
+        detail, state, asked_at, expires_at FROM approvals WHERE workspace_id = $1 \
+        AND state = 'granted' AND kind = $2 ORDER BY approval_id"];
+    APPROVAL = ["SELECT approval_id, mapping, side, kind, set_hash, records, items, detail, \
+        state, asked_at, expires_at FROM approvals WHERE workspace_id = $1 AND approval_id = $2"];
 
     RUN_PUT = ["INSERT INTO runs (workspace_id, run_id, kind, started_at, ended_at, summary) \
         VALUES ($1, $2, $3, $4, $5, $6) \
@@ -181,4 +210,7 @@ statements! {
         WHERE workspace_id = $1 AND run_id = $2"];
     RUNS = ["SELECT run_id, kind, started_at, ended_at, summary FROM runs \
         WHERE workspace_id = $1 ORDER BY run_id DESC LIMIT $2"];
+    RUNS_PAGE = ["SELECT run_id, kind, started_at, ended_at, summary FROM runs \
+        WHERE workspace_id = $1 AND (CAST($2 AS TEXT) IS NULL OR run_id < $2) \
+        ORDER BY run_id DESC LIMIT $3"];
 }

@@ -22,6 +22,29 @@ statements! {
     AGENDA = ["SELECT workspace_id, MIN(not_before) AS at FROM marks \
         WHERE lane = $1 AND blocked = 0 GROUP BY workspace_id"];
 
+    /// What waits in the first workspaces by name: one look into an index for each count, and one
+    /// for each class of work.
+    ATTENTION = ["SELECT w.workspace_id AS workspace_id, \
+        (SELECT MIN(c.at) FROM (SELECT MIN(m.not_before) AS at FROM marks AS m \
+            WHERE m.workspace_id = w.workspace_id AND m.lane = $1 AND m.blocked = 0 \
+            AND m.priority = 0 \
+         UNION ALL SELECT MIN(m.not_before) AS at FROM marks AS m \
+            WHERE m.workspace_id = w.workspace_id AND m.lane = $1 AND m.blocked = 0 \
+            AND m.priority = 1 \
+         UNION ALL SELECT MIN(m.not_before) AS at FROM marks AS m \
+            WHERE m.workspace_id = w.workspace_id AND m.lane = $1 AND m.blocked = 0 \
+            AND m.priority = 2 \
+         UNION ALL SELECT MIN(m.not_before) AS at FROM marks AS m \
+            WHERE m.workspace_id = w.workspace_id AND m.lane = $1 AND m.blocked = 0 \
+            AND m.priority = 3) AS c) AS due, \
+        (SELECT COUNT(*) FROM dead_letters AS d \
+            WHERE d.workspace_id = w.workspace_id AND d.state = 'open') AS dead_letters, \
+        (SELECT COUNT(*) FROM holds AS h WHERE h.workspace_id = w.workspace_id) AS holds, \
+        (SELECT COUNT(*) FROM conflicts AS f \
+            WHERE f.workspace_id = w.workspace_id AND f.state = 'open') AS conflicts \
+        FROM (SELECT workspace_id FROM workspaces WHERE mode IS NOT NULL \
+            ORDER BY workspace_id LIMIT $2) AS w ORDER BY w.workspace_id"];
+
     CONNECTION_STATUS = ["SELECT side, account_id, state, detail, scopes, sealed, version, \
         renewing_until, connected_at FROM connections \
         WHERE workspace_id = $1 AND side = $2 AND state IS NOT NULL"];

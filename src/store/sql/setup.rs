@@ -99,10 +99,12 @@ statements! {
             ('shadow_writes', 'shadow_writes_first', '100000 100000 2 1'), \
             ('conflicts', 'sqlite_autoindex_conflicts_1', '100000 100000 1'), \
             ('conflicts', 'conflicts_once', '100000 100000 2 1 1'), \
+            ('conflicts', 'conflicts_open', '10000 10000 1'), \
             ('dead_letters', 'sqlite_autoindex_dead_letters_1', '100000 100000 1'), \
             ('dead_letters', 'dead_letters_once', '10000 10000 2 1'), \
             ('dead_letters', 'dead_letters_link', '10000 10000 2'), \
             ('dead_letters', 'dead_letters_task', '100000 100000 2 1'), \
+            ('dead_letters', 'dead_letters_open', '10000 10000 1'), \
             ('revisions', 'sqlite_autoindex_revisions_1', '1000 1000 1'), \
             ('revisions', 'revisions_mapping', '1000 1000 100 1 1'), \
             ('approvals', 'sqlite_autoindex_approvals_1', '1000 1000 1'), \

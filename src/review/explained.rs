@@ -1,13 +1,13 @@
-//! The answer of `tandem explain` for machines: complete, with the words of the store.
+//! The answer to `explain` for machines: complete, with the words of the store.
 
 use serde_json::{Value, json};
 
 use crate::explain::{Event, Explained, Explanation, Field, Loose, Obstacle, Question, Then};
 use crate::model::{BySide, Fields, Link, RecordId, Side, Timestamp};
 
-use super::super::choose::fields_json;
+use super::fields_json;
 
-pub fn object(question: &Question, found: &Explanation) -> Value {
+pub fn explained(question: &Question, found: &Explanation) -> Value {
     json!({
         "object": question.object,
         "id": question.id,

@@ -1,0 +1,251 @@
+//! Rows as JSON: what the commands print with `--json` and the API answers. Shapes only.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::model::{BySide, Fields, Hold, Link, RecordId, Side};
+use crate::store::{Approval, ConflictRow, DeadLetter, RunRow};
+
+/// Fields as an object; a blank is null.
+pub fn fields_json(fields: &Fields) -> BTreeMap<String, Option<String>> {
+    let pairs = fields
+        .iter()
+        .map(|(name, raw)| (name.clone(), raw.as_text().map(str::to_owned)));
+    pairs.collect()
+}
+
+/// What each side holds.
+#[derive(Serialize, ToSchema)]
+pub struct SidesJson {
+    pub hubspot: BTreeMap<String, Option<String>>,
+    pub salesforce: BTreeMap<String, Option<String>>,
+}
+
+impl SidesJson {
+    pub fn of(values: &BySide<Fields>) -> Self {
+        Self {
+            hubspot: fields_json(&values.hubspot),
+            salesforce: fields_json(&values.salesforce),
+        }
+    }
+}
+
+/// Edits of both sides that met.
+#[derive(Serialize, ToSchema)]
+pub struct ConflictJson {
+    pub id: String,
+    /// open (waits for a person), decided (a rule decided) or closed.
+    pub state: &'static str,
+    pub at: String,
+    pub run: String,
+    pub mapping: String,
+    pub link: String,
+    pub rule: String,
+    /// What was agreed before; null where nothing was.
+    pub base: Option<SidesJson>,
+    pub inputs: SidesJson,
+    /// hubspot or salesforce; null where a person is asked.
+    pub winner: Option<&'static str>,
+    pub loser: BTreeMap<String, Option<String>>,
+    pub reason: String,
+}
+
+impl ConflictJson {
+    pub fn of(conflict: &ConflictRow) -> Self {
+        Self {
+            id: conflict.id.to_string(),
+            state: conflict.state.as_str(),
+            at: conflict.at.to_string(),
+            run: conflict.run.to_string(),
+            mapping: conflict.mapping.to_string(),
+            link: conflict.link.to_string(),
+            rule: conflict.rule.clone(),
+            base: conflict.base.as_ref().map(SidesJson::of),
+            inputs: SidesJson::of(&conflict.inputs),
+            winner: conflict.winner.map(Side::as_str),
+            loser: fields_json(&conflict.loser),
+            reason: conflict.reason.clone(),
+        }
+    }
+}
+
+/// What would have been written where.
+#[derive(Serialize, ToSchema)]
+pub struct PlannedJson {
+    pub side: &'static str,
+    pub fields: BTreeMap<String, Option<String>>,
+}
+
+/// Work that failed for good.
+#[derive(Serialize, ToSchema)]
+pub struct DeadLetterJson {
+    pub id: String,
+    /// open, closed or discarded.
+    pub state: &'static str,
+    pub mapping: String,
+    pub side: &'static str,
+    pub kind: &'static str,
+    pub record: String,
+    pub link: Option<String>,
+    /// Null: the whole record.
+    pub rule: Option<String>,
+    pub class: &'static str,
+    pub code: String,
+    pub message: String,
+    /// Fields that the platform blamed.
+    pub fields: Vec<String>,
+    pub base: Option<SidesJson>,
+    pub now: SidesJson,
+    pub planned: Option<PlannedJson>,
+    pub attempts: u32,
+    pub first_at: String,
+    pub last_at: String,
+    pub note: String,
+}
+
+impl DeadLetterJson {
+    pub fn of(letter: &DeadLetter) -> Self {
+        Self {
+            id: letter.id.to_string(),
+            state: letter.state.as_str(),
+            mapping: letter.mapping.to_string(),
+            side: letter.task.side().as_str(),
+            kind: letter.task.kind(),
+            record: letter.task.record_id().to_owned(),
+            link: letter.link.as_ref().map(ToString::to_string),
+            rule: letter.rule.clone(),
+            class: letter.class.as_str(),
+            code: letter.code.clone(),
+            message: letter.message.clone(),
+            fields: letter.fields.clone(),
+            base: letter.base.as_ref().map(SidesJson::of),
+            now: SidesJson::of(&letter.inputs),
+            planned: letter.planned.as_ref().map(|(side, fields)| PlannedJson {
+                side: side.as_str(),
+                fields: fields_json(fields),
+            }),
+            attempts: letter.attempts,
+            first_at: letter.first_at.to_string(),
+            last_at: letter.at.to_string(),
+            note: letter.note.clone(),
+        }
+    }
+}
+
+fn id_of(link: &Link, side: Side) -> Option<String> {
+    link.records.get(side).as_ref().map(RecordId::to_string)
+}
+
+/// Which record belongs to which.
+#[derive(Serialize, ToSchema)]
+pub struct LinkJson {
+    pub id: String,
+    pub mapping: String,
+    pub group: Option<String>,
+    pub hubspot_id: Option<String>,
+    pub salesforce_id: Option<String>,
+    pub state: &'static str,
+    pub note: String,
+}
+
+impl LinkJson {
+    pub fn of(link: &Link) -> Self {
+        Self {
+            id: link.id.to_string(),
+            mapping: link.mapping.to_string(),
+            group: link.group.clone(),
+            hubspot_id: id_of(link, Side::HubSpot),
+            salesforce_id: id_of(link, Side::Salesforce),
+            state: link.state.as_str(),
+            note: link.note.clone(),
+        }
+    }
+}
+
+/// A value that stays as it is until somebody or something moves.
+#[derive(Serialize, ToSchema)]
+pub struct HoldJson {
+    pub link: String,
+    pub mapping: String,
+    pub hubspot_id: Option<String>,
+    pub salesforce_id: Option<String>,
+    pub rule: String,
+    pub reason: &'static str,
+    pub detail: String,
+    pub hubspot: BTreeMap<String, Option<String>>,
+    pub salesforce: BTreeMap<String, Option<String>>,
+    pub since: String,
+}
+
+impl HoldJson {
+    pub fn of(link: &Link, hold: &Hold) -> Self {
+        Self {
+            link: link.id.to_string(),
+            mapping: link.mapping.to_string(),
+            hubspot_id: id_of(link, Side::HubSpot),
+            salesforce_id: id_of(link, Side::Salesforce),
+            rule: hold.rule.clone(),
+            reason: hold.reason.as_str(),
+            detail: hold.detail.clone(),
+            hubspot: fields_json(&hold.sides.hubspot),
+            salesforce: fields_json(&hold.sides.salesforce),
+            since: hold.since.to_string(),
+        }
+    }
+}
+
+/// What a guard stopped: may this exact set of changes go ahead?
+#[derive(Serialize, ToSchema)]
+pub struct ApprovalJson {
+    pub id: String,
+    pub asked_at: String,
+    pub mapping: String,
+    /// The side that would be written to.
+    pub side: &'static str,
+    /// deletes, unlinks, blanks or changes.
+    pub kind: String,
+    pub records: u64,
+    pub detail: String,
+}
+
+impl ApprovalJson {
+    pub fn of(approval: &Approval) -> Self {
+        Self {
+            id: approval.id.to_string(),
+            asked_at: approval.asked_at.to_string(),
+            mapping: approval.mapping.to_string(),
+            side: approval.side.as_str(),
+            kind: approval.kind.clone(),
+            records: approval.items,
+            detail: approval.detail.clone(),
+        }
+    }
+}
+
+/// A run of a command, or of the service from opening a workspace to putting it away.
+#[derive(Serialize, ToSchema)]
+pub struct RunJson {
+    pub id: String,
+    pub kind: String,
+    pub started_at: String,
+    /// Null while it runs, and where it was cut off.
+    pub ended_at: Option<String>,
+    /// Records written; told when it ends.
+    pub writes: Option<u64>,
+}
+
+impl RunJson {
+    pub fn of(run: &RunRow) -> Self {
+        let summary: Value = serde_json::from_str(&run.summary).unwrap_or_default();
+        Self {
+            id: run.id.to_string(),
+            kind: run.kind.clone(),
+            started_at: run.started_at.to_string(),
+            ended_at: run.ended_at.map(|at| at.to_string()),
+            writes: run.ended_at.and_then(|_| summary["writes"].as_u64()),
+        }
+    }
+}
