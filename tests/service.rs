@@ -9,6 +9,8 @@ mod connect;
 mod house;
 #[path = "service/keys.rs"]
 mod keys;
+#[path = "service/lists.rs"]
+mod lists;
 #[path = "service/mappings.rs"]
 mod mappings;
 #[path = "service/review.rs"]

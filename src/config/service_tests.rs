@@ -17,10 +17,10 @@ fn read(text: &str, environment: &[(&str, &str)]) -> Result<Service, Vec<String>
 fn the_file_that_init_writes_is_accepted_with_every_line_uncommented() {
     assert!(read(&sample(), &[]).is_ok());
     let lines = sample();
-    let is_key = |line: &str| {
+    fn is_key(line: &str) -> Option<&str> {
         line.strip_prefix("# ")
             .filter(|rest| rest.contains(" = \""))
-    };
+    }
     let all: Vec<&str> = lines
         .lines()
         .map(|line| is_key(line).unwrap_or(line))

@@ -47,6 +47,7 @@ statements! {
         FROM (SELECT workspace_id FROM workspaces WHERE mode IS NOT NULL \
             ORDER BY workspace_id LIMIT $2) AS w ORDER BY w.workspace_id"];
 
+
     CONNECTION_STATUS = ["SELECT side, account_id, state, detail, scopes, sealed, version, \
         renewing_until, connected_at FROM connections \
         WHERE workspace_id = $1 AND side = $2 AND state IS NOT NULL"];
