@@ -126,9 +126,10 @@ impl Store {
 
     /// The workspace's sealed data key; the empty name is the service's own.
     pub async fn data_key(&self, ws: &str) -> Result<Option<String>> {
+        let args = args![ws];
         let found = self
             .db
-            .fetch_one::<DataKeyDb>(&sql::DATA_KEY, &args![ws])
+            .fetch_one::<DataKeyDb>(&sql::DATA_KEY, &args)
             .await?;
         Ok(found.map(|row| row.wrapped))
     }

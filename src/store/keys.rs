@@ -45,7 +45,8 @@ impl Store {
     }
 
     pub async fn api_key(&self, id: &str) -> Result<Option<ApiKey>> {
-        let found = self.db.fetch_one::<ApiKeyDb>(&sql::KEY, &args![id]).await?;
+        let args = args![id];
+        let found = self.db.fetch_one::<ApiKeyDb>(&sql::KEY, &args).await?;
         found.map(|row| self.one(row)).transpose()
     }
 

@@ -115,7 +115,7 @@ async fn a_signed_text_is_good_for_one_purpose_and_unchanged_only() {
     assert_eq!(vault.verify("b", &text), None);
     let (body, tag) = text.split_once('.').unwrap();
     for changed in [
-        format!("{body}"),
+        body.to_owned(),
         format!("{body}."),
         format!("{body}x.{tag}"),
         format!("{body}.{}", &tag[1..]),

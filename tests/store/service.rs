@@ -105,7 +105,7 @@ async fn an_account_stays_bound(f: Fixture) {
     assert!(!seal("2", "two").await, "not even then");
     assert_eq!(
         f.store.workspaces_of(HUBSPOT, "1").await.unwrap(),
-        [f.ws.clone()]
+        std::slice::from_ref(&f.ws)
     );
     assert!(
         f.store
@@ -314,7 +314,7 @@ async fn the_agenda_leaves_out_what_somebody_holds(f: Fixture) {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(names().await, [f.ws.clone()]);
+    assert_eq!(names().await, std::slice::from_ref(&f.ws));
     f.store.release(lease).await.unwrap();
     assert_eq!(names().await.len(), 2);
 }

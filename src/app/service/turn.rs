@@ -28,7 +28,7 @@ impl Service {
             let mut state = self.state();
             (state.engines.remove(ws), state.stale.remove(ws))
         };
-        let outcome = self.work(ws, engine, stale, stop).await;
+        let outcome = Box::pin(self.work(ws, engine, stale, stop)).await;
         let closed = !self.state().engines.contains_key(ws);
         if closed {
             self.carry_out_alone(ws).await;
