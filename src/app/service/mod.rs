@@ -10,7 +10,7 @@ mod kept;
 mod trouble;
 mod turn;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -92,11 +92,26 @@ pub struct Figures {
     pub writes: u64,
 }
 
+/// An engine, and the workspace as it was when it was opened.
+struct Opened {
+    engine: Engine,
+    workspace: Workspace,
+}
+
+/// Why an engine is opened anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stale {
+    /// The mapping files changed: it may go on with the old ones if the new ones do not fit.
+    Files,
+    /// What it may do, or by which credentials: it must not go on as it is.
+    Changed,
+}
+
 struct State {
     agenda: Agenda,
-    engines: BTreeMap<WorkspaceId, Engine>,
+    engines: BTreeMap<WorkspaceId, Opened>,
     /// To be closed and opened anew before they go on.
-    stale: BTreeSet<WorkspaceId>,
+    stale: BTreeMap<WorkspaceId, Stale>,
     trouble: BTreeMap<WorkspaceId, Trouble>,
     /// Changes that wait for the engine of a workspace.
     wanted: BTreeMap<WorkspaceId, VecDeque<Wanted>>,
@@ -136,7 +151,7 @@ impl Service {
             state: Mutex::new(State {
                 agenda,
                 engines: BTreeMap::new(),
-                stale: BTreeSet::new(),
+                stale: BTreeMap::new(),
                 trouble: BTreeMap::new(),
                 wanted: BTreeMap::new(),
                 mappings: Arc::new(parts.mappings),
@@ -178,7 +193,7 @@ impl Service {
     pub fn reopen(&self, ws: &WorkspaceId) {
         {
             let mut state = self.state();
-            state.stale.insert(ws.clone());
+            state.stale.insert(ws.clone(), Stale::Changed);
             state.trouble.remove(ws);
         }
         self.wake(ws);
@@ -191,7 +206,9 @@ impl Service {
             state.mappings = Arc::new(files);
             let known: Vec<WorkspaceId> = state.engines.keys().cloned().collect();
             let troubled: Vec<WorkspaceId> = state.trouble.keys().cloned().collect();
-            state.stale.extend(known.iter().cloned());
+            for ws in &known {
+                state.stale.entry(ws.clone()).or_insert(Stale::Files);
+            }
             known.into_iter().chain(troubled).collect()
         };
         for ws in &woken {
@@ -270,8 +287,8 @@ impl Service {
         tracker.wait().await;
         self.state().wanted.clear();
         let engines = std::mem::take(&mut self.state().engines);
-        for (ws, engine) in engines {
-            if let Err(error) = self.close(&ws, engine).await {
+        for (ws, opened) in engines {
+            if let Err(error) = self.close(&ws, opened.engine).await {
                 tracing::warn!(ws = ws.as_str(), %error, "the lane was not given back");
             }
         }

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use tokio_util::sync::CancellationToken;
 
 use super::trouble::OpenError;
-use super::{LANE_MILLIS, LONGEST_MILLIS, Service, kept};
+use super::{LANE_MILLIS, LONGEST_MILLIS, Opened, Service, Stale, kept};
 use crate::app::{Engine, Options, Parts, Step};
 use crate::mapping::{self, Mapping};
-use crate::model::{Timestamp, WorkspaceId, WorkspaceMode};
+use crate::model::{Timestamp, Workspace, WorkspaceId, WorkspaceMode};
 use crate::store::StoreError;
 use crate::sync::Mode;
 
@@ -18,17 +18,19 @@ const STEPS: usize = 20;
 /// Engines that are kept open while they wait: each holds its CRMs' schemas, two megabytes or so.
 /// One more is closed, and opened again when it is due.
 const ENGINES: usize = 64;
+/// Until a workspace that waits for a person is looked at again, in a store that others share.
+const LOOK_AGAIN_MILLIS: i64 = 5 * 60_000;
 /// An engine that is due so soon is not closed for another.
 const SOON_MILLIS: i64 = 3_000;
 
 impl Service {
     /// One workspace's turn: some steps, and when it is due again.
     pub(super) async fn turn(&self, ws: &WorkspaceId, stop: &CancellationToken) {
-        let (engine, stale) = {
+        let (opened, stale) = {
             let mut state = self.state();
             (state.engines.remove(ws), state.stale.remove(ws))
         };
-        let outcome = Box::pin(self.work(ws, engine, stale, stop)).await;
+        let outcome = Box::pin(self.work(ws, opened, stale, stop)).await;
         let closed = !self.state().engines.contains_key(ws);
         if closed {
             self.carry_out_alone(ws).await;
@@ -40,7 +42,14 @@ impl Service {
                 state.trouble.remove(ws);
                 next
             }
-            Err(error) => state.troubled(ws, &error, now),
+            // Where others work in the same store, whoever mends it may tell another process.
+            Err(error) => {
+                let look = self
+                    .store
+                    .is_shared()
+                    .then(|| now.plus_millis(LOOK_AGAIN_MILLIS));
+                state.troubled(ws, &error, now).or(look)
+            }
         };
         state.agenda.done(ws, next, now);
     }
@@ -48,24 +57,31 @@ impl Service {
     async fn work(
         &self,
         ws: &WorkspaceId,
-        engine: Option<Engine>,
-        stale: bool,
+        opened: Option<Opened>,
+        stale: Option<Stale>,
         stop: &CancellationToken,
     ) -> Result<Option<Timestamp>, OpenError> {
-        let fits = match &engine {
-            Some(engine) if stale => self.fits(ws, engine).await?,
-            Some(_) | None => true,
+        // Another process may have paused it, or let it write: what it may do is asked each time.
+        let Some(workspace) = self.store.workspace(ws).await?.filter(|one| !one.paused) else {
+            if let Some(opened) = opened {
+                self.close(ws, opened.engine).await?;
+            }
+            return Ok(None);
         };
-        let mut engine = match engine {
-            Some(engine) if !stale || !fits => engine,
+        let goes_on = match (&opened, stale) {
+            (Some(opened), None) => opened.workspace == workspace,
+            (Some(opened), Some(Stale::Files)) => {
+                opened.workspace == workspace && !self.fits(&workspace, &opened.engine)
+            }
+            (Some(_), Some(Stale::Changed)) | (None, _) => false,
+        };
+        let mut engine = match opened {
+            Some(opened) if goes_on => opened.engine,
             other => {
                 if let Some(old) = other {
-                    self.close(ws, old).await?;
+                    self.close(ws, old.engine).await?;
                 }
-                match self.open(ws).await? {
-                    Some(engine) => engine,
-                    None => return Ok(None),
-                }
+                self.open(&workspace).await?
             }
         };
         let mut next = Some(self.clock.now());
@@ -101,16 +117,16 @@ impl Service {
             self.close(ws, engine).await?;
             return Err(lost.into());
         }
-        self.put_away(ws, engine, next).await
+        self.put_away(Opened { engine, workspace }, next).await
     }
 
     /// Keeps the engine for its next turn, or closes it where too many are open.
     async fn put_away(
         &self,
-        ws: &WorkspaceId,
-        engine: Engine,
+        opened: Opened,
         next: Option<Timestamp>,
     ) -> Result<Option<Timestamp>, OpenError> {
+        let ws = &opened.workspace.id.clone();
         let now = self.clock.now();
         let (full, gone) = {
             let state = self.state();
@@ -121,10 +137,10 @@ impl Service {
         }
         let soon = now.plus_millis(SOON_MILLIS);
         if full && next.is_none_or(|at| at > soon) {
-            self.close(ws, engine).await?;
+            self.close(ws, opened.engine).await?;
             return Ok(next);
         }
-        self.state().engines.insert(ws.clone(), engine);
+        self.state().engines.insert(ws.clone(), opened);
         let latest = now.plus_millis(LONGEST_MILLIS);
         Ok(Some(next.map_or(latest, |at| at.min(latest))))
     }
@@ -142,12 +158,9 @@ impl Service {
 
     /// Whether an engine could be opened with what the workspace has now. Mappings that changed and
     /// do not load, or do not fit the CRMs, leave the ones that are at work where they are.
-    async fn fits(&self, ws: &WorkspaceId, engine: &Engine) -> Result<bool, StoreError> {
-        let Some(workspace) = self.store.workspace(ws).await? else {
-            return Ok(true);
-        };
+    fn fits(&self, workspace: &Workspace, engine: &Engine) -> bool {
         let schemas = &engine.site().schemas;
-        let faults = match self.mappings(&workspace) {
+        let faults = match self.mappings(workspace) {
             Ok(loaded) => {
                 let known = |mapping: &&Mapping| {
                     schemas
@@ -167,10 +180,10 @@ impl Service {
             Err(faults) => faults,
         };
         if let Some(fault) = faults.first() {
-            let why = fault.to_string();
-            tracing::error!(ws = ws.as_str(), why, "the changed mappings are not used");
+            let (ws, why) = (workspace.id.as_str(), fault.to_string());
+            tracing::error!(ws, why, "the changed mappings are not used");
         }
-        Ok(faults.is_empty())
+        faults.is_empty()
     }
 
     /// A panic costs one turn of one workspace. Its engine is gone, and its lane free in half a
@@ -185,15 +198,9 @@ impl Service {
         self.state().agenda.done(ws, Some(next), now);
     }
 
-    /// `None` when the workspace is gone or paused.
-    async fn open(&self, ws: &WorkspaceId) -> Result<Option<Engine>, OpenError> {
-        let Some(workspace) = self.store.workspace(ws).await? else {
-            return Ok(None);
-        };
-        if workspace.paused {
-            return Ok(None);
-        }
-        let loaded = self.mappings(&workspace).map_err(|faults| {
+    async fn open(&self, workspace: &Workspace) -> Result<Engine, OpenError> {
+        let ws = &workspace.id;
+        let loaded = self.mappings(workspace).map_err(|faults| {
             let first = faults.first().map(ToString::to_string);
             OpenError::Mappings(first.unwrap_or_default())
         })?;
@@ -228,6 +235,6 @@ impl Service {
             mode = workspace.mode.as_str(),
             "the engine is open"
         );
-        Ok(Some(engine))
+        Ok(engine)
     }
 }
