@@ -41,6 +41,7 @@ use crate::vault::{Keeper, Vault};
 
 pub use caller::Caller;
 pub use error::{ApiError, Code};
+pub use page::escape;
 pub use webhooks::{Counts, Intake};
 
 /// More than any request of the API needs; webhooks have a bound of their own.

@@ -15,7 +15,8 @@ pub fn frame(title: &str, style: &str, body: &str) -> String {
     )
 }
 
-/// Text as it may stand anywhere in HTML, attributes in double quotes included.
+/// Text as it may stand anywhere in HTML, attributes in double quotes included. Control characters
+/// are shown as such.
 pub fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -25,6 +26,7 @@ pub fn escape(text: &str) -> String {
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
+            c if c.is_control() && c != '\n' && c != '\t' => safe.push('\u{fffd}'),
             _ => safe.push(c),
         }
     }

@@ -19,6 +19,7 @@ use crate::model::{ErrorClass, Schemas, Side, Task, Timestamp};
 use crate::pipeline::LANE;
 use crate::store::{Claimed, Store, StoreError};
 use crate::sync::{Limits, Mode};
+use crate::vault::audience;
 
 use super::data::Data;
 use super::drive::{Course, STOP_WITHIN, Stop, drive};
@@ -294,23 +295,13 @@ fn login(access: &SalesforceAccess) -> Login {
             client_id: client_id.clone(),
             username: username.clone(),
             private_key: private_key.clone(),
-            audience: audience(login_url),
+            audience: audience(login_url.as_str()).to_owned(),
         },
         SalesforceAccess::Token { url, token } => Login::Token {
             url: text(url),
             token: token.clone(),
         },
     }
-}
-
-/// The audience is one of the two login hosts, whatever My Domain the request goes to
-/// (salesforce.md 1.5).
-fn audience(login_url: &url::Url) -> String {
-    let sandbox = login_url
-        .host_str()
-        .is_some_and(|host| host.starts_with("test.") || host.contains(".sandbox."));
-    let host = if sandbox { "test" } else { "login" };
-    format!("https://{host}.salesforce.com")
 }
 
 /// The work that is left, due or not, most urgent first.

@@ -4,6 +4,8 @@
 
 use std::fmt::Write as _;
 
+use crate::api::escape;
+
 const STYLE: &str = "\
 :root{color-scheme:light dark;--line:#8884;--soft:#8881}\
 body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}\
@@ -35,8 +37,8 @@ impl Page {
         };
         page.add(format_args!(
             "<h1>{}</h1><p>{}</p>",
-            escaped(title),
-            escaped(intro)
+            escape(title),
+            escape(intro)
         ));
         page
     }
@@ -46,7 +48,7 @@ impl Page {
         self.body.push_str("<dl>");
         for (name, value, look) in figures {
             let class = if *look { " class=\"look\"" } else { "" };
-            let (name, value) = (escaped(name), escaped(value));
+            let (name, value) = (escape(name), escape(value));
             self.add(format_args!(
                 "<div{class}><dt>{name}</dt><dd>{value}</dd></div>"
             ));
@@ -60,19 +62,19 @@ impl Page {
             return;
         }
         let open = if open { " open" } else { "" };
-        let (title, count) = (escaped(title), rows.len());
+        let (title, count) = (escape(title), rows.len());
         self.add(format_args!(
             "<details{open}><summary>{title} <span>({count})</span></summary>\
              <div class=\"wide\"><table><thead><tr>"
         ));
         for header in headers {
-            self.add(format_args!("<th scope=\"col\">{}</th>", escaped(header)));
+            self.add(format_args!("<th scope=\"col\">{}</th>", escape(header)));
         }
         self.body.push_str("</tr></thead><tbody>\n");
         for row in rows {
             self.body.push_str("<tr>");
             for cell in row {
-                self.add(format_args!("<td>{}</td>", escaped(cell)));
+                self.add(format_args!("<td>{}</td>", escape(cell)));
             }
             self.body.push_str("</tr>\n");
         }
@@ -87,9 +89,9 @@ impl Page {
              content=\"default-src 'none'; style-src 'unsafe-inline'\">\
              <title>{}</title><style>{STYLE}</style></head><body>\n{}<footer>{}</footer>\
              </body></html>\n",
-            escaped(&self.title),
+            escape(&self.title),
             self.body,
-            escaped(note),
+            escape(note),
         )
     }
 
@@ -97,22 +99,6 @@ impl Page {
         // Writing to a string cannot fail.
         self.body.write_fmt(text).unwrap_or_default();
     }
-}
-
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            c if c.is_control() && c != '\n' && c != '\t' => safe.push('\u{fffd}'),
-            c => safe.push(c),
-        }
-    }
-    safe
 }
 
 #[cfg(test)]

@@ -19,7 +19,6 @@ use url::Url;
 
 use super::Api;
 use super::error::ApiError;
-use crate::crm::oauth::App;
 use crate::model::{Side, Timestamp, WorkspaceId};
 use crate::store::{Authorization, ConnectLink};
 use crate::vault::{self, Granted, KeeperError};
@@ -330,14 +329,10 @@ async fn complete(
     match keep(api, ws, begun, &granted).await? {
         Ok(()) => Ok(Ok(())),
         Err(answer) => {
-            give_back(api, &app, &granted).await;
+            api.keeper.give_back(&app, &granted).await;
             Ok(Err(answer))
         }
     }
-}
-
-async fn give_back(api: &Api, app: &App, granted: &Granted) {
-    api.keeper.give_back(app, granted).await;
 }
 
 async fn keep(

@@ -49,7 +49,7 @@ pub fn settings(file: &Path, environment: &Environment) -> anyhow::Result<config
 /// # Errors
 /// A key that is missing, open to others or not the store's; a store that cannot be opened;
 /// mapping files with faults.
-pub async fn build(settings: config::Service, poll_millis: Option<i64>) -> anyhow::Result<Built> {
+pub async fn build(settings: config::Service) -> anyhow::Result<Built> {
     let read = keys(settings.keys.clone());
     // Before anything is made: without a key there is no service.
     read().map_err(no_key)?;
@@ -90,7 +90,7 @@ pub async fn build(settings: config::Service, poll_millis: Option<i64>) -> anyho
         mappings: files,
         workers: settings.workers,
         journal_days: settings.journal_days,
-        poll_millis,
+        poll_millis: None,
     })
     .await?;
     let intake = Intake::start(Arc::clone(&store), Arc::clone(&service), clock.clone());

@@ -60,7 +60,7 @@ impl Door {
             });
         }
         let settings = build::settings(&args.config, environment)?;
-        let built = build::build(settings, None).await.map_err(|error| {
+        let built = build::build(settings).await.map_err(|error| {
             match error.downcast_ref::<StoreError>() {
                 Some(StoreError::Locked { .. }) => {
                     let todo = "name the service with --server, and set TANDEM_KEY to a key of it";

@@ -47,7 +47,7 @@ pub async fn run(
                 # without it every customer has to connect again. The first key seals.\n";
     write(&key, &format!("{note}{}\n", line.expose_secret()), true)?;
     write(&settings, &config::sample(), false)?;
-    let built = build::build(build::settings(&settings, environment)?, None).await?;
+    let built = build::build(build::settings(&settings, environment)?).await?;
     let made = built
         .api
         .make_key(None, KeyKind::Management, Role::Admin, "first key")

@@ -30,7 +30,7 @@ pub async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
-    let built = build::build(build::settings(&args.config, environment)?, None).await?;
+    let built = build::build(build::settings(&args.config, environment)?).await?;
     let listener = TcpListener::bind(built.settings.listen)
         .await
         .map_err(|error| {
