@@ -13,8 +13,12 @@ mod keys;
 mod lists;
 #[path = "service/mappings.rs"]
 mod mappings;
+#[path = "service/pauses.rs"]
+mod pauses;
 #[path = "service/review.rs"]
 mod review;
+#[path = "service/revisions.rs"]
+mod revisions;
 #[path = "service/vault.rs"]
 mod vault;
 #[path = "service/webhooks.rs"]

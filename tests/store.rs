@@ -16,6 +16,8 @@ mod journal;
 mod leases;
 #[path = "store/links.rs"]
 mod links;
+#[path = "store/mappings.rs"]
+mod mappings;
 #[path = "store/marks.rs"]
 mod marks;
 #[path = "support/postgres.rs"]

@@ -9,12 +9,16 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::ChangeError;
+use crate::app::{ChangeError, MappingsError, SetupError};
 use crate::explain::Refusal;
+use crate::mapping::Fault;
 use crate::model::ErrorClass;
 use crate::review::TakeRefusal;
 use crate::store::StoreError;
 use crate::vault::{KeeperError, VaultError};
+
+/// Faults of mappings that one answer tells of.
+const FAULTS: usize = 10;
 
 /// What a caller can tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +32,7 @@ pub enum Code {
     NotConnected,
     OtherAccount,
     CredentialsRefused,
+    MappingFaults,
     TooLarge,
     Busy,
     Unavailable,
@@ -35,7 +40,7 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::BadRequest,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -45,6 +50,7 @@ impl Code {
         Self::NotConnected,
         Self::OtherAccount,
         Self::CredentialsRefused,
+        Self::MappingFaults,
         Self::TooLarge,
         Self::Busy,
         Self::Unavailable,
@@ -62,6 +68,7 @@ impl Code {
             Self::NotConnected => "not-connected",
             Self::OtherAccount => "other-account",
             Self::CredentialsRefused => "credentials-refused",
+            Self::MappingFaults => "mapping-faults",
             Self::TooLarge => "too-large",
             Self::Busy => "busy",
             Self::Unavailable => "unavailable",
@@ -80,6 +87,7 @@ impl Code {
             Self::NotConnected => "A side is not connected",
             Self::OtherAccount => "It is another account",
             Self::CredentialsRefused => "The CRM refused the credentials",
+            Self::MappingFaults => "The mappings have faults",
             Self::TooLarge => "The body is too large",
             Self::Busy => "Somebody else is at it",
             Self::Unavailable => "Something needed is out of reach",
@@ -96,7 +104,7 @@ impl Code {
             Self::Exists | Self::Settled | Self::NotConnected | Self::OtherAccount | Self::Busy => {
                 StatusCode::CONFLICT
             }
-            Self::CredentialsRefused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::CredentialsRefused | Self::MappingFaults => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -195,6 +203,27 @@ impl From<ChangeError> for ApiError {
         match error {
             ChangeError::Busy => Self::new(Code::Busy, error.to_string()),
             ChangeError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<MappingsError> for ApiError {
+    fn from(error: MappingsError) -> Self {
+        match error {
+            MappingsError::Store(error) => error.into(),
+            MappingsError::Keeper(error) => error.into(),
+            MappingsError::Setup(SetupError::Crm { side, error }) => {
+                KeeperError::Crm { side, error }.into()
+            }
+            MappingsError::Setup(other) => Self::inside(&other),
+            MappingsError::Faults(faults) => {
+                let told: Vec<String> = faults.iter().take(FAULTS).map(Fault::to_string).collect();
+                let mut detail = told.join("\n");
+                if faults.len() > FAULTS {
+                    detail.push_str(&format!("\nand {} more", faults.len() - FAULTS));
+                }
+                Self::new(Code::MappingFaults, detail)
+            }
         }
     }
 }

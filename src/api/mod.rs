@@ -14,6 +14,7 @@ mod error;
 mod health;
 mod keys;
 mod looking;
+mod mappings;
 mod openapi;
 mod page;
 mod review;
@@ -86,6 +87,15 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(workspaces::observe))
         .routes(routes!(workspaces::sync_now))
         .routes(routes!(workspaces::access_log))
+        .routes(routes!(mappings::list))
+        .routes(routes!(mappings::show, mappings::put, mappings::take_back))
+        .routes(routes!(mappings::activate))
+        .routes(routes!(mappings::revisions))
+        .routes(routes!(mappings::revision))
+        .routes(routes!(mappings::pause))
+        .routes(routes!(mappings::resume))
+        .routes(routes!(mappings::promote))
+        .routes(routes!(mappings::scan))
         .routes(routes!(connections::list))
         .routes(routes!(connections::put, connections::cut))
         .routes(routes!(connections::invite))

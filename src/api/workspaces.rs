@@ -21,8 +21,9 @@ const VARS_MAX: usize = 200;
 const VAR_CHARS: usize = 4_096;
 
 fn shown(api: &Api, workspace: Workspace) -> WorkspaceJson {
-    let standing = api.service.standing(&workspace.id);
-    WorkspaceJson::of(workspace, standing)
+    let ws = &workspace.id;
+    let (standing, refused) = (api.service.standing(ws), api.service.refused(ws));
+    WorkspaceJson::of(workspace, standing, refused)
 }
 
 fn checked(vars: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ApiError> {
@@ -118,11 +119,7 @@ pub(super) async fn change(
     let vars = checked(changed.vars)?;
     // Faults of the mappings with these variables are told now, not when the engine starts.
     let was = std::mem::replace(&mut workspace.vars, vars);
-    if let Err(faults) = api.service.mappings(&workspace) {
-        let told: Vec<String> = faults.iter().take(3).map(ToString::to_string).collect();
-        let why = format!("the mappings do not load with these: {}", told.join("; "));
-        return Err(ApiError::bad(why));
-    }
+    api.service.mappings(&workspace).await?;
     api.store.set_vars(&workspace.id, &workspace.vars).await?;
     let names: Vec<&str> = was
         .keys()

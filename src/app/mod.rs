@@ -7,6 +7,7 @@ mod decided;
 mod drift;
 mod facts;
 mod order;
+mod paused;
 mod plan_file;
 mod planned;
 mod prepare;
@@ -31,7 +32,10 @@ use crate::sync::{self, Desk, Planning, Tally};
 pub use drift::{DriftFound, drift_found};
 pub use plan_file::{NotAPlan, PlanFile, fields_json, row_json};
 pub use prepare::{Made, look_over, make_ready};
-pub use service::{ChangeError, Figures, MappingFiles, Service, ServiceParts, Standing, Trouble};
+pub use service::{
+    ChangeError, Figures, MappingFiles, MappingsError, Origin, Refused, Service, ServiceParts,
+    Standing, Trouble,
+};
 pub use setup::{
     Busy, DAY_MILLIS, JOURNAL_DAYS, Lacking, Options, Parts, SetupError, read_schemas,
 };
@@ -125,6 +129,7 @@ impl Engine {
             mappings: bound,
             accounts: schemas.accounts.clone(),
             schemas,
+            pauses: std::mem::take(&mut options.pauses),
             clock: clock.clone(),
             chance,
             ids,
@@ -204,6 +209,9 @@ impl Engine {
         let mapping = first.task.mapping().clone();
         if let Some(shut) = self.crms.shut(need) {
             return self.make_room(&claimed, shut).await;
+        }
+        if let Some(step) = self.wait_for_resume(&mapping, &claimed).await? {
+            return Ok(step);
         }
         if let Some(step) = self.lay_off(&mapping, &claimed).await? {
             return Ok(step);
@@ -403,12 +411,23 @@ impl Engine {
     }
 
     fn run_row(&self, ended_at: Option<Timestamp>) -> RunRow {
+        let tally = &self.tally;
+        let calls = self.calls_of_sides();
+        let summary = serde_json::json!({
+            "writes": tally.writes,
+            "creates": tally.creates,
+            "archives": tally.archives,
+            "pairs": tally.links,
+            "conflicts": tally.conflicts,
+            "held": tally.holds,
+            "calls": {"hubspot": calls.hubspot, "salesforce": calls.salesforce},
+        });
         RunRow {
             id: self.site.run.clone(),
             kind: self.options.mode.as_str().to_owned(),
             started_at: self.started_at,
             ended_at,
-            summary: format!("{{\"writes\":{}}}", self.tally.writes),
+            summary: summary.to_string(),
         }
     }
 

@@ -7,7 +7,7 @@ use crate::mapping::{self, Mapping, SourceFile};
 use crate::model::{
     Cause, IntentKind, MappingName, RecordId, RecordKey, Revision, Side, Task, Timestamp,
 };
-use crate::pipeline::{Lane, Site};
+use crate::pipeline::{LANE, Lane, Site};
 use crate::sources;
 use crate::store::{Changes, Mark, ShadowState, ShadowWrite, StoreError, journal_kept_from};
 use crate::sync::Mode;
@@ -49,6 +49,7 @@ impl Engine {
             lane.commit(changes).await?;
         }
         store.activate(ws, &active).await?;
+        store.resume_paused(ws, LANE).await?;
         sources::arrange(site).await?;
         self.arrange_comparisons(self.options.drift_millis).await?;
         self.mark_planned().await?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::clock::{Chance, Clock};
 use crate::crm::{CrmError, Crms, ErrorKind, HubSpot, Salesforce};
 use crate::mapping::{self, Bound, Fault, Lack, Mapping};
-use crate::model::{BySide, MappingName, Schemas, Side, WorkspaceId};
+use crate::model::{BySide, MappingName, Pauses, Schemas, Side, WorkspaceId};
 use crate::pipeline::Site;
 use crate::sources::Pace;
 use crate::store::{Store, StoreError};
@@ -42,6 +42,8 @@ pub struct Options {
     pub busy: Busy,
     /// What both CRMs said of their objects a while ago; `None`: they are asked.
     pub schemas: Option<Box<Schemas>>,
+    /// What nothing is written to just now.
+    pub pauses: Pauses,
 }
 
 /// What an engine does that finds the lane in other hands when it starts.
@@ -77,6 +79,7 @@ impl Default for Options {
             lacking: Lacking::Letters,
             busy: Busy::Refused,
             schemas: None,
+            pauses: Pauses::new(),
         }
     }
 }
@@ -162,6 +165,7 @@ async fn read_ties(
     let rules = mappings
         .iter()
         .flat_map(|mapping| mapping.associations().map(move |rule| (mapping, rule)));
+    let rules: Vec<_> = rules.collect();
     for (mapping, rule) in rules {
         let Some(reference) = rule.reference() else {
             continue;

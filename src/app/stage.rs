@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::setup::{SetupError, bind_all};
 use crate::clock::{Chance, Clock, Ids};
 use crate::mapping::Mapping;
-use crate::model::{RunId, Schemas, Timestamp, WorkspaceId};
+use crate::model::{Pauses, RunId, Schemas, Timestamp, WorkspaceId};
 use crate::pipeline::Site;
 use crate::store::Store;
 
@@ -28,6 +28,7 @@ pub async fn stage(mappings: &[Mapping], schemas: Schemas) -> Result<Site, Setup
         mappings: bind_all(mappings, &schemas)?,
         accounts: schemas.accounts.clone(),
         schemas,
+        pauses: Pauses::new(),
         run: RunId::from_uuid(&ids.next()),
         clock,
         chance,

@@ -43,6 +43,9 @@ pub enum Command {
     /// Keys to the API, and the keys that seal credentials.
     #[command(subcommand)]
     Keys(service::KeysCommand),
+    /// The mappings of a workspace: set, rolled back, promoted, paused.
+    #[command(subcommand)]
+    Mappings(service::MappingsCommand),
     /// Keep both CRMs in step, or with --once bring them in step and end.
     Sync(sync::SyncArgs),
     /// What `sync --observe` would have written on a day, and who wrote it instead.

@@ -118,6 +118,9 @@ async fn dispatch(
         }
         Command::Connect(command) => Box::pin(service::connect(command, environment, output)).await,
         Command::Keys(command) => Box::pin(service::keys(command, environment, output)).await,
+        Command::Mappings(command) => {
+            Box::pin(service::mappings(command, environment, output)).await
+        }
         Command::Sync(args) => Box::pin(sync::run(args, environment, output)).await,
         Command::Observed(args) => Box::pin(observed::run(args, output)).await,
         Command::Match(args) => Box::pin(matches::run(args, environment, output)).await,

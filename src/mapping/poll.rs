@@ -2,6 +2,7 @@
 //!
 //! Calculates moments; never looks at a clock.
 
+use std::fmt;
 use std::str::FromStr;
 
 use chrono_tz::Tz;
@@ -55,6 +56,21 @@ impl Poll {
             return Err("this cron text never comes due".to_owned());
         }
         Ok(Self::Cron { text, zone })
+    }
+}
+
+/// As a mapping file spells it.
+impl fmt::Display for Poll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Every { millis } if millis % 3_600_000 == 0 => {
+                write!(f, "{}h", millis / 3_600_000)
+            }
+            Self::Every { millis } if millis % 60_000 == 0 => write!(f, "{}m", millis / 60_000),
+            Self::Every { millis } => write!(f, "{}s", millis / 1_000),
+            Self::Cron { text, zone } => write!(f, "{text} {zone}"),
+        }
     }
 }
 
@@ -119,5 +135,12 @@ mod tests {
             assert!(Poll::parse(text).is_err(), "{text}");
         }
         assert_eq!(Poll::parse("15m"), Ok(Poll::Every { millis: 900_000 }));
+    }
+
+    #[test]
+    fn a_schedule_is_shown_as_it_is_written() {
+        for text in ["auto", "45s", "15m", "2h", "0 6 * * 1-5 Europe/Berlin"] {
+            assert_eq!(Poll::parse(text).unwrap().to_string(), text);
+        }
     }
 }

@@ -35,7 +35,7 @@ pub use schema::{
     Barred, FieldKind, FieldSchema, ObjectSchema, Owner, PickOption, Pipeline, RecordType, Schemas,
 };
 pub use side::{BySide, Side};
-pub use tenant::{ConnectionState, KeyKind, Role, Workspace, WorkspaceMode};
+pub use tenant::{ConnectionState, KeyKind, Pauses, Role, Workspace, WorkspaceMode};
 pub use time::Timestamp;
 pub use value::{Fields, Raw, Value};
-pub use work::{Cause, ChangeEvent, Class, ErrorClass, Failure, Task, Verdict};
+pub use work::{Cause, ChangeEvent, Class, ErrorClass, Failure, PAUSED, Task, Verdict};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Timestamp, WorkspaceId};
+use super::{BySide, MappingName, Timestamp, WorkspaceId};
 
 /// Writes the two ways between a closed set and its names.
 macro_rules! named {
@@ -81,7 +81,13 @@ pub struct Workspace {
     /// Values for `${vars.x}` in mapping files.
     pub vars: BTreeMap<String, String>,
     pub created_at: Timestamp,
+    pub pauses: Pauses,
+    /// Rises whenever a mapping is set for this workspace, or one is taken back.
+    pub mappings_version: i64,
 }
+
+/// The sides that nothing is written to, by mapping.
+pub type Pauses = BTreeMap<MappingName, BySide<bool>>;
 
 impl WorkspaceId {
     /// What a name looks like, for people who got it wrong.

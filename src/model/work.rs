@@ -200,6 +200,9 @@ impl ErrorClass {
     }
 }
 
+/// The code of a failure that is none: a person has paused what it would be written to.
+pub const PAUSED: &str = "paused";
+
 /// What went wrong with one piece of work, in words for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {

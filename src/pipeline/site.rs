@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::{Chance, Clock, Ids};
 use crate::mapping::{Bound, Rule};
-use crate::model::{BySide, MappingName, RunId, Schemas, Side, WorkspaceId};
+use crate::model::{BySide, MappingName, Pauses, RunId, Schemas, Side, WorkspaceId};
 use crate::store::Store;
 
 /// One workspace as one process serves it.
@@ -18,6 +18,8 @@ pub struct Site {
     pub accounts: BySide<String>,
     /// What the mappings are bound to; an older revision of one is bound to it when needed.
     pub schemas: Schemas,
+    /// What nothing is written to just now.
+    pub pauses: Pauses,
     pub clock: Clock,
     pub chance: Chance,
     pub ids: Ids,

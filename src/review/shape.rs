@@ -233,8 +233,40 @@ pub struct RunJson {
     pub started_at: String,
     /// Null while it runs, and where it was cut off.
     pub ended_at: Option<String>,
-    /// Records written; told when it ends.
-    pub writes: Option<u64>,
+    /// What it did; told when it ends.
+    pub did: Option<DidJson>,
+}
+
+/// What a run did.
+#[derive(Serialize, ToSchema)]
+pub struct DidJson {
+    /// Records written, creates and archives among them.
+    pub writes: u64,
+    pub creates: u64,
+    pub archives: u64,
+    /// Records that became pairs.
+    pub pairs: u64,
+    pub conflicts: u64,
+    pub held: u64,
+    pub hubspot_calls: u64,
+    pub salesforce_calls: u64,
+}
+
+impl DidJson {
+    /// Runs of an earlier version told of their writes only.
+    fn of(summary: &Value) -> Self {
+        let count = |of: &Value| of.as_u64().unwrap_or(0);
+        Self {
+            writes: count(&summary["writes"]),
+            creates: count(&summary["creates"]),
+            archives: count(&summary["archives"]),
+            pairs: count(&summary["pairs"]),
+            conflicts: count(&summary["conflicts"]),
+            held: count(&summary["held"]),
+            hubspot_calls: count(&summary["calls"]["hubspot"]),
+            salesforce_calls: count(&summary["calls"]["salesforce"]),
+        }
+    }
 }
 
 impl RunJson {
@@ -245,7 +277,7 @@ impl RunJson {
             kind: run.kind.clone(),
             started_at: run.started_at.to_string(),
             ended_at: run.ended_at.map(|at| at.to_string()),
-            writes: run.ended_at.and_then(|_| summary["writes"].as_u64()),
+            did: run.ended_at.map(|_| DidJson::of(&summary)),
         }
     }
 }

@@ -9,6 +9,7 @@ mod scan;
 use std::collections::BTreeSet;
 
 use crate::crm::{CrmError, Crms, ErrorKind};
+use crate::mapping::{Bound, Mapping};
 use crate::model::{BySide, Cause, MappingName, Side, Task, Timestamp};
 use crate::pipeline::{BACKFILL, BackfillCursor, LANE, Setback, Site, is_filled};
 use crate::store::{Changes, Claimed, CursorPut, Mark, StoreError};
@@ -132,22 +133,35 @@ pub async fn arrange(site: &Site) -> Result<(), StoreError> {
 
 /// Asks for a full comparison of one mapping's object on both sides, at once.
 pub fn scan_marks(site: &Site, mapping: &MappingName) -> Vec<Mark> {
-    let now = site.clock.now();
-    Side::BOTH
-        .into_iter()
-        .filter_map(|side| {
-            let leader = site.sharing(mapping, side).first()?.mapping().name.clone();
-            let task = Task::Scan {
-                mapping: leader,
+    let all = site.mappings.values().map(Bound::mapping);
+    let wanted = all.clone().filter(|one| one.name == *mapping);
+    scans(all, wanted, site.clock.now())
+}
+
+/// Asks for a full comparison of the objects of the mappings that are wanted. `all` come by name,
+/// because the first mapping of an object leads the others.
+pub fn scans<'a>(
+    all: impl Iterator<Item = &'a Mapping> + Clone,
+    wanted: impl Iterator<Item = &'a Mapping>,
+    now: Timestamp,
+) -> Vec<Mark> {
+    let mut tasks = BTreeSet::new();
+    for mapping in wanted {
+        for side in Side::BOTH {
+            let object = mapping.objects.get(side);
+            let leader = all.clone().find(|one| one.objects.get(side) == object);
+            tasks.extend(leader.map(|leader| Task::Scan {
+                mapping: leader.name.clone(),
                 side,
-            };
-            Some(Mark {
-                task,
-                cause: Cause::Scan,
-                not_before: now,
-            })
-        })
-        .collect()
+            }));
+        }
+    }
+    let mark = |task| Mark {
+        task,
+        cause: Cause::Scan,
+        not_before: now,
+    };
+    tasks.into_iter().map(mark).collect()
 }
 
 /// Starts over taking stock of a mapping's object: a mapping that is new must see every record.

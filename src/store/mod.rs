@@ -18,6 +18,7 @@ mod journal;
 mod keys;
 mod lanes;
 mod links;
+mod mappings;
 mod open;
 mod planner;
 mod records;
@@ -44,6 +45,7 @@ pub use journal::{JournalSize, WritesOf, journal_kept_from};
 pub use keys::ApiKey;
 pub use lanes::Lease;
 pub use links::{HoldPlace, LinkFilter};
+pub use mappings::{Activation, SetMapping};
 pub use records::match_hash;
 pub use review::{
     Approval, ApprovalState, ConflictClose, ConflictFilter, ConflictRow, ConflictState, DeadLetter,

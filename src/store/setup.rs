@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::{BySide, MappingName, Revision, Side, WorkspaceId};
 
 use super::Store;
-use super::db::{again, args};
-use super::doc;
+use super::db::args;
 use super::error::Result;
 use super::rows::{ActiveDb, ConnectionDb, RevisionDb};
 use super::sql::setup as sql;
@@ -93,30 +92,6 @@ impl Store {
             .into_iter()
             .map(|row| (MappingName::new(row.mapping), Revision::new(row.revision)))
             .collect())
-    }
-
-    /// Makes exactly these revisions the active ones; a mapping that is absent is active no more.
-    pub async fn activate(
-        &self,
-        ws: &WorkspaceId,
-        revisions: &BTreeMap<MappingName, Revision>,
-    ) -> Result<()> {
-        let rows: Vec<ActiveDb> = revisions
-            .iter()
-            .map(|(mapping, revision)| ActiveDb {
-                mapping: mapping.as_str().to_owned(),
-                revision: revision.as_str().to_owned(),
-            })
-            .collect();
-        let put = args![ws.as_str(), doc::rows(&rows)];
-        let clear = args![ws.as_str()];
-        again(|| async {
-            let mut tx = self.db.begin().await?;
-            tx.run(&sql::ACTIVE_CLEAR, &clear).await?;
-            tx.run(&sql::ACTIVE_PUT, &put).await?;
-            tx.commit().await
-        })
-        .await
     }
 
     pub async fn revision_text(

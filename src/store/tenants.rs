@@ -8,7 +8,7 @@ use super::Store;
 use super::db::{Dialected, again, args};
 use super::error::Result;
 use super::rows::{AgendaDb, DocDb, TenantDb};
-use super::sql::service as sql;
+use super::sql::{mappings, service as sql};
 
 /// When each workspace next has something to do; one that never worked is not in it, nor one that
 /// somebody works on.
@@ -18,7 +18,7 @@ pub type Agenda = BTreeMap<WorkspaceId, Timestamp>;
 pub type Erased = BTreeMap<&'static str, u64>;
 
 /// Everything that belongs to a workspace. The workspace itself goes last.
-const BELONGINGS: [(&str, Dialected); 25] = [
+const BELONGINGS: [(&str, Dialected); 27] = [
     ("lanes", sql::ERASE_LANES),
     ("marks", sql::ERASE_MARKS),
     ("links", sql::ERASE_LINKS),
@@ -37,6 +37,8 @@ const BELONGINGS: [(&str, Dialected); 25] = [
     ("shadow_writes", sql::ERASE_SHADOW_WRITES),
     ("revisions", sql::ERASE_REVISIONS),
     ("active_revisions", sql::ERASE_ACTIVE_REVISIONS),
+    ("set_mappings", mappings::ERASE_SET_MAPPINGS),
+    ("activations", mappings::ERASE_ACTIVATIONS),
     ("schemas", sql::ERASE_SCHEMAS),
     ("connections", sql::ERASE_CONNECTIONS),
     ("connect_links", sql::ERASE_CONNECT_LINKS),

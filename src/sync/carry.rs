@@ -6,11 +6,12 @@ use super::frozen;
 use super::load;
 use super::observe;
 use super::passage;
+use super::pause;
 use super::plan;
 use super::report;
 use super::settle::unblock_children;
 use super::shadow;
-use super::unit::{Batch, End, Unit};
+use super::unit::{Batch, End, Left, Unit};
 use super::write;
 use crate::bugs::{self, Bug};
 use crate::mapping::Bound;
@@ -105,9 +106,13 @@ fn end_or_plan_on(desk: &mut Desk<'_>, batch: &mut Batch) -> bool {
 
 /// Work is done when nothing ended it otherwise, or waits for the parent it still lacks.
 fn finish(desk: &mut Desk<'_>, unit: &mut Unit) {
-    if unit.left && unit.open() {
-        let end = frozen::left(desk, unit);
-        unit.finish(end);
+    if unit.open() {
+        let end = match unit.left {
+            Some(Left::Unplanned) => Some(frozen::left(desk, unit)),
+            Some(Left::Paused) => Some(pause::left(desk)),
+            None => None,
+        };
+        unit.end = end;
     }
     match unit.blocked_on.take().filter(|_| unit.open()) {
         Some((parent, setback)) => unit.finish(End::BlockedOn {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::desk::{Desk, Mode};
 use super::report;
 use super::undo::UNDONE;
-use super::unit::{Batch, End, Unit, Write};
+use super::unit::{Batch, End, Left, Unit, Write};
 use crate::clock::Chance;
 use crate::mapping::Bound;
 use crate::merge::Settled;
@@ -205,7 +205,7 @@ fn keep_one(frozen: &mut Frozen, rows: &[usize], unit: &mut Unit) -> u64 {
     if !unit.restores.is_empty() {
         // What puts an overwritten edit back is for a run that may write what it finds.
         unit.restores.clear();
-        unit.left = true;
+        unit.left = Some(Left::Unplanned);
     }
     let mut dropped = BTreeSet::new();
     for write in &mut unit.writes {
@@ -235,7 +235,7 @@ fn keep_one(frozen: &mut Frozen, rows: &[usize], unit: &mut Unit) -> u64 {
     if dropped.is_empty() {
         return 0;
     }
-    unit.left = true;
+    unit.left = Some(Left::Unplanned);
     leave_out(unit, &dropped)
 }
 
@@ -303,7 +303,7 @@ fn is_planned(planned: &PlannedWrite, now: &IntendedRule) -> bool {
 }
 
 /// Forgets what was decided about rules that are left for later.
-fn leave_out(unit: &mut Unit, rules: &BTreeSet<String>) -> u64 {
+pub fn leave_out(unit: &mut Unit, rules: &BTreeSet<String>) -> u64 {
     let sent: BTreeSet<&String> = unit
         .writes
         .iter()
@@ -405,7 +405,7 @@ fn not_written(unit: &Unit, write: &PlannedWrite) -> Option<Fate> {
 }
 
 fn not_taken(unit: &Unit, write: &PlannedWrite) -> Option<Fate> {
-    let over = matches!(unit.end, Some(End::Done | End::AtRest)) || unit.left;
+    let over = matches!(unit.end, Some(End::Done | End::AtRest)) || unit.left.is_some();
     if !over {
         return not_written(unit, write);
     }

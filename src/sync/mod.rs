@@ -33,6 +33,7 @@ mod observe;
 mod oscillation;
 mod outcome;
 mod passage;
+mod pause;
 mod plan;
 mod refused;
 mod replies;
@@ -59,6 +60,7 @@ pub use frozen::{Fate, Frozen, Row};
 pub use gone::ARCHIVED;
 pub use load::ReadError;
 pub use observe::Planned;
+pub use pause::PAUSE_MILLIS;
 pub use single::{Foreseen, Given, Stop, single};
 pub use undo::UNDONE;
 

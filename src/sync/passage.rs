@@ -21,7 +21,7 @@ pub async fn settle(desk: &Desk<'_>, bound: &Bound, batch: &mut Batch) -> Result
         match unit.end {
             Some(End::Done | End::BlockedOn { .. }) if desk.mode.writes() => {}
             // What a frozen plan allowed is done; only the rest is left.
-            Some(End::Again(_)) if desk.mode.writes() && unit.left => {}
+            Some(End::Again(_)) if desk.mode.writes() && unit.left.is_some() => {}
             Some(_) | None => continue,
         }
         // What was released and is planned now stands here twice.

@@ -13,6 +13,7 @@ use super::guard;
 use super::input::rule_input;
 use super::oscillation;
 use super::outcome::{Outcome, apply, keep_overruled};
+use super::pause;
 use super::report;
 use super::sets::members_wait;
 use super::times::{Times, edit_times};
@@ -45,6 +46,7 @@ pub async fn plan(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Resu
         plan_or_fail(desk, bound, unit, &context);
     }
     frozen::keep(desk, bound, batch);
+    pause::keep(desk, bound, batch);
     oscillation::stop(desk, bound, batch).await?;
     guard::rules(desk, bound, batch).await
 }

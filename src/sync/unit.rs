@@ -55,8 +55,8 @@ pub struct Unit {
     /// Created in this attempt, and the platform filled in what it was not given: the rest of the
     /// pair is planned once more before the attempt ends.
     pub plan_on: bool,
-    /// The plan wanted more than a frozen plan allows: the rest is for a later run.
-    pub left: bool,
+    /// The plan wanted more than may be written just now.
+    pub left: Option<Left>,
     /// Waits for this parent once everything else is done.
     pub blocked_on: Option<(RecordKey, Setback)>,
     /// What the store is to be told about this unit with the next commit.
@@ -64,6 +64,15 @@ pub struct Unit {
     pub end: Option<End>,
     /// The end has been turned into verdicts.
     pub judged: bool,
+}
+
+/// Why a part of a plan is left for later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// A frozen plan does not allow it: it is for another run.
+    Unplanned,
+    /// The side is paused.
+    Paused,
 }
 
 /// One write to one record, as planned.

@@ -26,8 +26,9 @@ use cluster::Cluster;
 use course::Plan;
 use tally::Tally;
 
-/// Records of each kind in a CRM.
-const RECORDS: usize = 40;
+/// Records of each kind in a CRM: enough for people to type for half an hour without wearing out
+/// the same fields.
+const RECORDS: usize = 120;
 const FEW_RECORDS: usize = 10;
 /// In a short run nobody waits for the next poll.
 const BRIEFLY: Duration = Duration::from_millis(800);

@@ -16,8 +16,10 @@ const LOOK: Duration = Duration::from_millis(3);
 /// Between two runs of `sync --once`, as by an eager cron.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Edits of one field of one pair in one course.
+/// Edits of one field of one pair in so many minutes, and of one value into it in a whole course.
 const TIMES: usize = 3;
+const SPAN_MILLIS: i64 = 15 * 60_000;
+const REPEATS: usize = 2;
 
 pub struct People<'a> {
     arena: &'a Arena,
@@ -83,16 +85,20 @@ impl<'a> People<'a> {
     /// change at this pace, or comes back again and again, is held as going back and forth, and
     /// rightly so.
     fn is_worn(&self, target: &Target) -> bool {
-        let mut times = BTreeMap::new();
+        let since = Clock::System.now().plus_millis(-SPAN_MILLIS);
+        let mut recent = BTreeMap::new();
+        let mut values = BTreeMap::new();
         for edit in &self.ledger.edits {
             let of_pair = edit.id == target.hubspot || edit.id == target.salesforce;
-            if let EditKind::Field { rule, .. } = &edit.kind
+            if let EditKind::Field { rule, meaning, .. } = &edit.kind
                 && of_pair
             {
-                *times.entry(rule.name).or_insert(0) += 1;
+                *recent.entry(rule.name).or_insert(0) += usize::from(edit.at > since);
+                *values.entry((rule.name, meaning)).or_insert(0) += 1;
             }
         }
-        times.into_values().any(|times| times >= TIMES)
+        let often = |times: usize| times >= TIMES;
+        recent.into_values().any(often) || values.into_values().any(|times| times >= REPEATS)
     }
 
     fn on_their_way(&self) -> usize {

@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 use tandem::model::{KeyKind, Role};
 
-use crate::house::House;
+use crate::house::{CONTACTS, House};
 use crate::review::something_waits;
 
 /// What stands in a path for something of a workspace.
@@ -38,6 +38,8 @@ fn operations(ws: &str, ids: &Ids<'_>) -> Vec<(Method, String)> {
             .replace("{environment}", environment)
             .replace("{side}", "hubspot")
             .replace("{key}", ids.key)
+            .replace("{name}", "contacts")
+            .replace("{revision}", "mr_0")
             .replace("conflicts/{id}", &format!("conflicts/{}", ids.conflict))
             .replace("letters/{id}", &format!("letters/{}", ids.letter))
             .replace("approvals/{id}", &format!("approvals/{}", ids.approval))
@@ -63,6 +65,10 @@ fn body(method: &Method, path: &str) -> Option<Value> {
         ("POST", "connect-links") => Some(json!({"side": "hubspot"})),
         ("POST", "take") => Some(json!({"choice": "hubspot"})),
         ("POST", "discard") => Some(json!({"reason": "stolen"})),
+        ("POST", "activate") => Some(json!({"revision": "mr_0"})),
+        ("POST", "promote") => Some(json!({"from": "other/one"})),
+        ("POST", "pause" | "resume" | "scan") => Some(json!({})),
+        ("PUT", "contacts") => Some(json!({"text": CONTACTS})),
         ("PUT", _) => Some(json!({"kind": "token", "token": "stolen"})),
         ("PATCH", _) => Some(json!({"vars": {"stolen": "yes"}})),
         _ => None,

@@ -81,7 +81,7 @@ async fn pages_meet_every_row_once() {
     assert!(started.is_sorted_by(|a, b| a >= b), "{runs:?}");
     assert_eq!(runs[0]["ended_at"], Value::Null);
     // Each pair was linked, and so written, once.
-    assert_eq!(runs[2]["writes"].as_u64(), Some(5), "{runs:?}");
+    assert_eq!(runs[2]["did"]["writes"].as_u64(), Some(5), "{runs:?}");
 }
 
 /// Texts that no cursor, name or id looks like, as they stand in an address.

@@ -119,7 +119,7 @@ async fn variables_are_the_workspaces_own_and_faults_with_them_are_told_at_once(
     let answer = house.call(Method::PATCH, path, Some(&key), body).await;
     assert_eq!(
         (answer.status, answer.code().as_str()),
-        (400, "bad-request")
+        (422, "mapping-faults")
     );
     assert!(answer.text.contains("nobody"), "{}", answer.text);
     let shown = house.operate(Method::GET, path, None).await;

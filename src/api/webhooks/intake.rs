@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::app::Service;
+use crate::app::{MappingsError, Service};
 use crate::clock::Clock;
 use crate::model::{Cause, MappingName, RecordId, RecordKey, Side, Task, Timestamp, WorkspaceId};
 use crate::pipeline::LANE;
@@ -161,12 +161,13 @@ impl Intake {
         }
         let mut objects = Objects::new();
         if let Some(workspace) = self.store.workspace(ws).await? {
-            // Mappings with faults stop the workspace anyway, and a scan finds what is not marked.
-            let loaded = self
-                .service
-                .mappings(&workspace)
-                .map(|loaded| loaded.mappings);
-            for mapping in loaded.unwrap_or_default() {
+            // Where these have faults, the last good ones are at work.
+            let mappings = match self.service.mappings(&workspace).await {
+                Ok(loaded) => loaded.mappings,
+                Err(MappingsError::Store(error)) => return Err(error),
+                Err(_) => self.service.last_good(ws).await?,
+            };
+            for mapping in mappings {
                 let object = mapping.objects.get(side).clone();
                 objects.entry(object).or_default().push(mapping.name);
             }

@@ -1,15 +1,38 @@
-//! Mapping files of all workspaces, and those that only one of them has.
+//! Which mapping texts count in a workspace: the files of all, those of its folder, and what was
+//! set for it. A later one stands in the place of an earlier one of its name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::mapping::{self, Fault, Loaded, SourceFile};
-use crate::model::{Workspace, WorkspaceId};
+use crate::mapping::SourceFile;
+use crate::model::WorkspaceId;
+use crate::store::SetMapping;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MappingFiles {
     pub shared: Vec<SourceFile>,
     /// A mapping of a workspace's own stands in the place of the shared one with its name.
     pub own: BTreeMap<WorkspaceId, Vec<SourceFile>>,
+}
+
+/// Where a mapping's text comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The folder that all workspaces share.
+    Shared,
+    /// The workspace's own folder.
+    Folder,
+    /// Somebody set it.
+    Set,
+}
+
+impl Origin {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Folder => "folder",
+            Self::Set => "set",
+        }
+    }
 }
 
 impl MappingFiles {
@@ -20,16 +43,31 @@ impl MappingFiles {
         }
     }
 
-    /// The mappings of one workspace, by its files and variables.
-    pub fn load(&self, workspace: &Workspace) -> Result<Loaded, Vec<Fault>> {
-        let Some(own) = self.own.get(&workspace.id) else {
-            return mapping::load(&self.shared, &workspace.vars);
-        };
-        let names: BTreeSet<&str> = own.iter().filter_map(SourceFile::mapping_name).collect();
-        let replaced =
-            |file: &&SourceFile| file.mapping_name().is_some_and(|name| names.contains(name));
-        let kept = self.shared.iter().filter(|file| !replaced(file));
-        let files: Vec<SourceFile> = kept.chain(own).cloned().collect();
-        mapping::load(&files, &workspace.vars)
+    /// The texts that count in a workspace, given what was set for it.
+    pub fn of(&self, ws: &WorkspaceId, set: &[SetMapping]) -> Vec<(Origin, SourceFile)> {
+        let own = self.own.get(ws).map_or(&[][..], Vec::as_slice);
+        let set: Vec<SourceFile> = set.iter().map(source).collect();
+        let layers = [
+            (Origin::Set, set.as_slice()),
+            (Origin::Folder, own),
+            (Origin::Shared, self.shared.as_slice()),
+        ];
+        let mut taken: BTreeSet<String> = BTreeSet::new();
+        let mut texts = Vec::new();
+        for (origin, files) in layers {
+            let name = |file: &SourceFile| file.mapping_name().map(str::to_owned);
+            let free = |file: &&SourceFile| name(file).is_none_or(|name| !taken.contains(&name));
+            let counts: Vec<SourceFile> = files.iter().filter(free).cloned().collect();
+            taken.extend(counts.iter().filter_map(name));
+            texts.extend(counts.into_iter().map(|file| (origin, file)));
+        }
+        texts
+    }
+}
+
+fn source(set: &SetMapping) -> SourceFile {
+    SourceFile {
+        path: set.name.as_str().to_owned(),
+        text: set.text.clone(),
     }
 }

@@ -7,6 +7,7 @@ mod agenda;
 mod change;
 mod files;
 mod kept;
+mod mappings;
 mod trouble;
 mod turn;
 
@@ -22,7 +23,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Chance, Clock};
-use crate::mapping::{Fault, Loaded};
 use crate::model::{Workspace, WorkspaceId};
 use crate::pipeline::LANE;
 use crate::store::{Store, StoreError};
@@ -33,7 +33,8 @@ use agenda::{Agenda, Next};
 use change::Wanted;
 
 pub use change::ChangeError;
-pub use files::MappingFiles;
+pub use files::{MappingFiles, Origin};
+pub use mappings::{MappingsError, Refused};
 pub use trouble::Trouble;
 
 /// The longest an engine waits before it looks again.
@@ -115,7 +116,9 @@ struct State {
     trouble: BTreeMap<WorkspaceId, Trouble>,
     /// Changes that wait for the engine of a workspace.
     wanted: BTreeMap<WorkspaceId, VecDeque<Wanted>>,
-    mappings: Arc<MappingFiles>,
+    files: Arc<MappingFiles>,
+    /// Mappings that count and are not at work.
+    refused: BTreeMap<WorkspaceId, Refused>,
 }
 
 impl Service {
@@ -154,7 +157,8 @@ impl Service {
                 stale: BTreeMap::new(),
                 trouble: BTreeMap::new(),
                 wanted: BTreeMap::new(),
-                mappings: Arc::new(parts.mappings),
+                files: Arc::new(parts.mappings),
+                refused: BTreeMap::new(),
             }),
             changed: Notify::new(),
             steps: AtomicU64::new(0),
@@ -203,7 +207,7 @@ impl Service {
     pub fn set_mappings(&self, files: MappingFiles) {
         let woken: Vec<WorkspaceId> = {
             let mut state = self.state();
-            state.mappings = Arc::new(files);
+            state.files = Arc::new(files);
             let known: Vec<WorkspaceId> = state.engines.keys().cloned().collect();
             let troubled: Vec<WorkspaceId> = state.trouble.keys().cloned().collect();
             for ws in &known {
@@ -214,12 +218,6 @@ impl Service {
         for ws in &woken {
             self.wake(ws);
         }
-    }
-
-    /// The mappings of a workspace, by its files and variables.
-    pub fn mappings(&self, workspace: &Workspace) -> Result<Loaded, Vec<Fault>> {
-        let files = Arc::clone(&self.state().mappings);
-        files.load(workspace)
     }
 
     pub fn standing(&self, ws: &WorkspaceId) -> Standing {
@@ -250,6 +248,7 @@ impl Service {
         state.engines.remove(ws);
         state.trouble.remove(ws);
         state.stale.remove(ws);
+        state.refused.remove(ws);
         state.wanted.remove(ws);
     }
 

@@ -5,10 +5,11 @@ use std::sync::atomic::Ordering;
 
 use tokio_util::sync::CancellationToken;
 
+use super::mappings::{MappingsError, first};
 use super::trouble::OpenError;
 use super::{LANE_MILLIS, LONGEST_MILLIS, Opened, Service, Stale, kept};
-use crate::app::{Engine, Options, Parts, Step};
-use crate::mapping::{self, Mapping};
+use crate::app::{Engine, Options, Parts, SetupError, Step};
+use crate::mapping::Mapping;
 use crate::model::{Timestamp, Workspace, WorkspaceId, WorkspaceMode};
 use crate::store::StoreError;
 use crate::sync::Mode;
@@ -68,12 +69,10 @@ impl Service {
             }
             return Ok(None);
         };
-        let goes_on = match (&opened, stale) {
-            (Some(opened), None) => opened.workspace == workspace,
-            (Some(opened), Some(Stale::Files)) => {
-                opened.workspace == workspace && !self.fits(&workspace, &opened.engine)
-            }
-            (Some(_), Some(Stale::Changed)) | (None, _) => false,
+        let mut opened = opened;
+        let goes_on = match &mut opened {
+            Some(opened) => self.goes_on(&workspace, opened, stale).await?,
+            None => false,
         };
         let mut engine = match opened {
             Some(opened) if goes_on => opened.engine,
@@ -156,34 +155,23 @@ impl Service {
         engine.close().await
     }
 
-    /// Whether an engine could be opened with what the workspace has now. Mappings that changed and
-    /// do not load, or do not fit the CRMs, leave the ones that are at work where they are.
-    fn fits(&self, workspace: &Workspace, engine: &Engine) -> bool {
-        let schemas = &engine.site().schemas;
-        let faults = match self.mappings(workspace) {
-            Ok(loaded) => {
-                let known = |mapping: &&Mapping| {
-                    schemas
-                        .objects
-                        .hubspot
-                        .contains_key(&mapping.objects.hubspot)
-                        && schemas
-                            .objects
-                            .salesforce
-                            .contains_key(&mapping.objects.salesforce)
-                };
-                let old = loaded.mappings.iter().filter(known);
-                old.filter_map(|mapping| mapping::bind(mapping, schemas).err())
-                    .flatten()
-                    .collect()
-            }
-            Err(faults) => faults,
-        };
-        if let Some(fault) = faults.first() {
-            let (ws, why) = (workspace.id.as_str(), fault.to_string());
-            tracing::error!(ws, why, "the changed mappings are not used");
+    /// Whether an open engine may go on as it is.
+    async fn goes_on(
+        &self,
+        workspace: &Workspace,
+        opened: &mut Opened,
+        stale: Option<Stale>,
+    ) -> Result<bool, StoreError> {
+        let seen = std::mem::replace(
+            &mut opened.workspace.mappings_version,
+            workspace.mappings_version,
+        );
+        let changed = stale == Some(Stale::Changed) || opened.workspace != *workspace;
+        if changed || self.tries_again(&workspace.id) {
+            return Ok(false);
         }
-        faults.is_empty()
+        let others = stale == Some(Stale::Files) || seen != workspace.mappings_version;
+        Ok(!others || !self.fits(workspace, &opened.engine).await?)
     }
 
     /// A panic costs one turn of one workspace. Its engine is gone, and its lane free in half a
@@ -198,14 +186,48 @@ impl Service {
         self.state().agenda.done(ws, Some(next), now);
     }
 
+    /// With the mappings that count, or with those that were at work last where these do not load
+    /// or do not fit.
     async fn open(&self, workspace: &Workspace) -> Result<Engine, OpenError> {
         let ws = &workspace.id;
-        let loaded = self.mappings(workspace).map_err(|faults| {
-            let first = faults.first().map(ToString::to_string);
-            OpenError::Mappings(first.unwrap_or_default())
-        })?;
+        let mut tried = Vec::new();
+        let error = match self.mappings(workspace).await {
+            Ok(loaded) => {
+                match Box::pin(self.open_with(workspace, loaded.mappings.clone())).await {
+                    Err(error @ OpenError::Setup(SetupError::Mappings(_))) => {
+                        tried = loaded.mappings;
+                        error
+                    }
+                    opened => {
+                        if opened.is_ok() {
+                            self.state().refused.remove(ws);
+                        }
+                        return opened;
+                    }
+                }
+            }
+            Err(MappingsError::Faults(faults)) => OpenError::Mappings(first(&faults)),
+            Err(MappingsError::Store(error)) => return Err(error.into()),
+            Err(MappingsError::Keeper(error)) => return Err(error.into()),
+            Err(MappingsError::Setup(error)) => return Err(error.into()),
+        };
+        let last = self.last_good(ws).await?;
+        if last.is_empty() || kept::asked_for(&last) == kept::asked_for(&tried) {
+            return Err(error);
+        }
+        let engine = Box::pin(self.open_with(workspace, last)).await?;
+        self.refuse(ws, why(&error));
+        Ok(engine)
+    }
+
+    async fn open_with(
+        &self,
+        workspace: &Workspace,
+        mappings: Vec<Mapping>,
+    ) -> Result<Engine, OpenError> {
+        let ws = &workspace.id;
         let crms = self.keeper.crms(ws).await?;
-        let asked_for = kept::asked_for(&loaded.mappings);
+        let asked_for = kept::asked_for(&mappings);
         let now = self.clock.now();
         let known = kept::known(&self.store, ws, &asked_for, &crms, now).await?;
         let is_new = known.is_none();
@@ -214,7 +236,7 @@ impl Service {
             workspace: ws.clone(),
             hubspot: crms.hubspot,
             salesforce: crms.salesforce,
-            mappings: loaded.mappings,
+            mappings,
             clock: self.clock.clone(),
             chance: self.chance.clone(),
             options: Options {
@@ -223,6 +245,7 @@ impl Service {
                     WorkspaceMode::Live => Mode::Write,
                 },
                 schemas: known,
+                pauses: workspace.pauses.clone(),
                 ..self.options.clone()
             },
         }))
@@ -236,5 +259,13 @@ impl Service {
             "the engine is open"
         );
         Ok(engine)
+    }
+}
+
+fn why(error: &OpenError) -> String {
+    match error {
+        OpenError::Setup(SetupError::Mappings(faults)) => first(faults),
+        OpenError::Mappings(why) => why.clone(),
+        OpenError::Store(_) | OpenError::Keeper(_) | OpenError::Setup(_) => error.to_string(),
     }
 }

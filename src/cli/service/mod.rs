@@ -1,4 +1,4 @@
-//! The service and its commands: `init`, `serve`, `workspace`, `connect`, `keys`.
+//! The service and its commands: `init`, `serve`, `workspace`, `connect`, `keys`, `mappings`.
 //!
 //! All of them but `init` and `serve` are calls of the API: over the network with `--server`, or
 //! straight into its router when the store is at hand. There is one way to do each thing.
@@ -8,6 +8,7 @@ mod connect;
 mod door;
 mod init;
 mod keys;
+mod mappings;
 mod rows;
 mod serve;
 mod workspace;
@@ -15,5 +16,6 @@ mod workspace;
 pub use connect::{ConnectCommand, connect};
 pub use init::{InitArgs, run as init};
 pub use keys::{KeysCommand, keys};
+pub use mappings::{MappingsCommand, mappings};
 pub use serve::{ServeArgs, run as serve};
 pub use workspace::{WorkspaceCommand, workspace};

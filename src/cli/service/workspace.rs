@@ -165,10 +165,15 @@ async fn show(named: &Named, environment: &Environment, output: &Output) -> anyh
         } else {
             ""
         };
-        let trouble = match workspace["trouble"]["why"].as_str() {
-            Some(why) => format!("not worked on: {why}\n"),
-            None => String::new(),
-        };
+        let mut trouble = String::new();
+        if let Some(why) = workspace["trouble"]["why"].as_str() {
+            trouble = format!("not worked on: {why}\n");
+        }
+        if let Some(why) = workspace["mappings_refused"]["why"].as_str() {
+            trouble.push_str(&format!(
+                "mappings not taken over, the last good ones go on: {why}\n"
+            ));
+        }
         format!(
             "{}: {}{paused}\n{trouble}\n{}",
             named.workspace,

@@ -4,6 +4,7 @@
 //! are the columns there. No statement and no query lives here.
 
 mod links;
+mod mappings;
 mod records;
 mod review;
 mod service;
@@ -23,6 +24,9 @@ use super::doc;
 use super::error::{Result, StoreError};
 
 pub(super) use links::{BasesDb, HoldCloseRow, HoldDb, IntentDb, LinkDb};
+pub(super) use mappings::{
+    ActivationDb, ActivationRow, NameRow, SetMappingDb, SetMappingRow, pauses_text,
+};
 pub(super) use records::{
     AliasDb, CursorDb, HashRow, KeyPutRow, MatchDb, ReachedDb, RepeatedDb, RepeatsDb, TombstoneDb,
 };

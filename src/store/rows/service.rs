@@ -13,6 +13,7 @@ use crate::store::connecting::{Authorization, ConnectLink};
 use crate::store::connections::SealedConnection;
 use crate::store::keys::ApiKey;
 
+use super::mappings::pauses_of;
 use super::{Fault, side_of};
 
 #[derive(FromRow)]
@@ -22,6 +23,8 @@ pub(in crate::store) struct TenantDb {
     paused: Option<i64>,
     vars: Option<String>,
     created_at: i64,
+    pauses: Option<String>,
+    mappings_version: Option<i64>,
 }
 
 impl TryFrom<TenantDb> for Workspace {
@@ -39,6 +42,8 @@ impl TryFrom<TenantDb> for Workspace {
             paused: row.paused.unwrap_or(0) != 0,
             vars,
             created_at: Timestamp::from_micros(row.created_at),
+            pauses: pauses_of(row.pauses)?,
+            mappings_version: row.mappings_version.unwrap_or(0),
         })
     }
 }

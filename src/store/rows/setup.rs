@@ -45,7 +45,7 @@ pub(in crate::store) struct RevisionDb {
     pub rules: String,
 }
 
-#[derive(Serialize, FromRow)]
+#[derive(PartialEq, Eq, Serialize, FromRow)]
 pub(in crate::store) struct ActiveDb {
     pub mapping: String,
     pub revision: String,

@@ -52,6 +52,10 @@ statements! {
     /// What failed keeps its time: it is put off for a reason.
     MARKS_HASTEN = ["UPDATE marks SET not_before = $4 WHERE workspace_id = $1 AND lane = $2 \
         AND kind = $3 AND not_before > $4 AND failure IS NULL"];
+    /// Through the index, past what is due already.
+    MARKS_RESUME = ["UPDATE marks SET not_before = $3 WHERE workspace_id = $1 AND lane = $2 \
+        AND blocked = 0 AND priority IN (0, 1, 2, 3) AND not_before > $3 \
+        AND failure LIKE '%\"code\":\"paused\"%'"];
     /// The first piece of work due of the first class that has any. One look into the index for
     /// each class, however much work there is.
     CLAIM_HEAD = ["SELECT task_key, kind, mapping, priority FROM (SELECT * FROM \

@@ -6,6 +6,7 @@
 pub(super) mod explain;
 pub(super) mod lanes;
 pub(super) mod links;
+pub(super) mod mappings;
 pub(super) mod records;
 pub(super) mod review;
 pub(super) mod service;
@@ -65,6 +66,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Dialected> {
         explain::ALL,
         lanes::ALL,
         links::ALL,
+        mappings::ALL,
         records::ALL,
         review::ALL,
         service::ALL,
@@ -115,6 +117,7 @@ mod tests {
             include_str!("../../../migrations/0001_core.sql"),
             include_str!("../../../migrations/0002_explain.sql"),
             include_str!("../../../migrations/0005_review.sql"),
+            include_str!("../../../migrations/0006_mappings.sql"),
         ] {
             let words: Vec<&str> = schema.split_whitespace().collect();
             let named = words.windows(2).filter(|pair| pair[0] == "INDEX");

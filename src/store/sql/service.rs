@@ -9,10 +9,10 @@ statements! {
     TENANT_MAKE = ["INSERT INTO workspaces (workspace_id, created_at, mode, paused, vars) \
         VALUES ($1, $2, $3, 0, $4) ON CONFLICT (workspace_id) DO UPDATE SET \
         mode = excluded.mode, paused = 0, vars = excluded.vars WHERE workspaces.mode IS NULL"];
-    TENANT = ["SELECT workspace_id, mode, paused, vars, created_at FROM workspaces \
-        WHERE workspace_id = $1 AND mode IS NOT NULL"];
-    TENANTS = ["SELECT workspace_id, mode, paused, vars, created_at FROM workspaces \
-        WHERE workspace_id > $1 AND mode IS NOT NULL ORDER BY workspace_id LIMIT $2"];
+    TENANT = ["SELECT workspace_id, mode, paused, vars, created_at, pauses, \
+        mappings_version FROM workspaces WHERE workspace_id = $1 AND mode IS NOT NULL"];
+    TENANTS = ["SELECT workspace_id, mode, paused, vars, created_at, pauses, \
+        mappings_version FROM workspaces WHERE workspace_id > $1 AND mode IS NOT NULL ORDER BY workspace_id LIMIT $2"];
     TENANT_MODE = ["UPDATE workspaces SET mode = $2 WHERE workspace_id = $1 AND mode IS NOT NULL"];
     TENANT_PAUSED = ["UPDATE workspaces SET paused = $2 \
         WHERE workspace_id = $1 AND mode IS NOT NULL"];

@@ -11,8 +11,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+pub mod mappings;
+
 use super::error::{ApiError, Code};
-use crate::app::Standing;
+use crate::app::{Refused, Standing};
 use crate::model::{Timestamp, Workspace};
 use crate::store::{AccessEntry, ApiKey, SealedConnection};
 
@@ -160,6 +162,8 @@ pub struct WorkspaceJson {
     pub standing: &'static str,
     /// Why it is not worked on, and since when.
     pub trouble: Option<TroubleJson>,
+    /// Why the mappings that count are not at work, and since when; the last good ones are.
+    pub mappings_refused: Option<TroubleJson>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -169,7 +173,7 @@ pub struct TroubleJson {
 }
 
 impl WorkspaceJson {
-    pub fn of(workspace: Workspace, standing: Standing) -> Self {
+    pub fn of(workspace: Workspace, standing: Standing, refused: Option<Refused>) -> Self {
         let word = match &standing {
             Standing::Open => "open",
             Standing::Waiting => "waiting",
@@ -190,6 +194,7 @@ impl WorkspaceJson {
             created_at: time(workspace.created_at),
             standing: word,
             trouble,
+            mappings_refused: refused.map(TroubleJson::from),
         }
     }
 }

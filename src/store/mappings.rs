@@ -1,0 +1,159 @@
+//! Mappings that somebody set for one workspace, what was active when, and what is paused.
+//!
+//! Texts and names only: what a mapping says is nothing to the store.
+
+use std::collections::BTreeMap;
+
+use crate::model::{MappingName, Pauses, Revision, Timestamp, WorkspaceId};
+
+use super::Store;
+use super::db::{again, args};
+use super::doc;
+use super::error::Result;
+use super::rows::{
+    ActivationDb, ActivationRow, ActiveDb, NameRow, SetMappingDb, SetMappingRow, pauses_text,
+};
+use super::sql::mappings as sql;
+use super::sql::setup::{ACTIVE_CLEAR, ACTIVE_PUT, ACTIVE_REVISIONS};
+
+/// A mapping that stands in the place of the files' one of its name, in one workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetMapping {
+    pub name: MappingName,
+    pub text: String,
+    /// Who set it.
+    pub author: String,
+    pub made_at: Timestamp,
+}
+
+/// A revision that was put to work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activation {
+    pub at: Timestamp,
+    /// `None`: the mapping was taken out.
+    pub revision: Option<Revision>,
+    /// Who set the mapping, or [`Activation::FILES`].
+    pub author: String,
+}
+
+impl Activation {
+    /// The author of what comes from mapping files.
+    pub const FILES: &str = "files";
+}
+
+impl Store {
+    pub async fn set_mappings(&self, ws: &WorkspaceId) -> Result<Vec<SetMapping>> {
+        let args = args![ws.as_str()];
+        let found = self
+            .db
+            .fetch::<SetMappingDb>(&sql::SET_MAPPINGS, &args)
+            .await?;
+        Ok(found.into_iter().map(SetMapping::from).collect())
+    }
+
+    /// Sets these texts by name and takes back those named in `back`, all or nothing.
+    pub async fn change_set_mappings(
+        &self,
+        ws: &WorkspaceId,
+        texts: &BTreeMap<MappingName, String>,
+        back: &[MappingName],
+        author: &str,
+    ) -> Result<()> {
+        let rows: Vec<SetMappingRow> = texts
+            .iter()
+            .map(|(name, text)| SetMappingRow {
+                mapping: name.as_str().to_owned(),
+                body: text.clone(),
+            })
+            .collect();
+        let back: Vec<NameRow> = back
+            .iter()
+            .map(|name| NameRow {
+                mapping: name.as_str().to_owned(),
+            })
+            .collect();
+        let put = args![ws.as_str(), author, self.clock.now(), doc::rows(&rows)];
+        let drop = args![ws.as_str(), doc::rows(&back)];
+        let version = args![ws.as_str()];
+        again(|| async {
+            let mut tx = self.db.begin().await?;
+            tx.run(&sql::MAPPINGS_VERSION, &version).await?;
+            tx.run(&sql::SET_MAPPINGS_DROP, &drop).await?;
+            tx.run(&sql::SET_MAPPINGS_PUT, &put).await?;
+            tx.commit().await
+        })
+        .await
+    }
+
+    /// Replaces what is paused, if it still is what the caller has seen.
+    pub async fn change_pauses(
+        &self,
+        ws: &WorkspaceId,
+        seen: &Pauses,
+        pauses: &Pauses,
+    ) -> Result<bool> {
+        let args = args![ws.as_str(), pauses_text(seen), pauses_text(pauses)];
+        Ok(self.db.run(&sql::PAUSES_CHANGE, &args).await? > 0)
+    }
+
+    /// Makes exactly these revisions the active ones; a mapping that is absent is active no more.
+    pub async fn activate(
+        &self,
+        ws: &WorkspaceId,
+        revisions: &BTreeMap<MappingName, Revision>,
+    ) -> Result<()> {
+        let active = |(mapping, revision): (&MappingName, &Revision)| ActiveDb {
+            mapping: mapping.as_str().to_owned(),
+            revision: revision.as_str().to_owned(),
+        };
+        let rows: Vec<ActiveDb> = revisions.iter().map(active).collect();
+        let put = args![ws.as_str(), doc::rows(&rows)];
+        let of = args![ws.as_str()];
+        again(|| async {
+            let mut tx = self.db.begin().await?;
+            let mut before: Vec<ActiveDb> = tx.fetch(&ACTIVE_REVISIONS, &of).await?;
+            before.sort_by(|one, other| one.mapping.cmp(&other.mapping));
+            if before == rows {
+                return tx.commit().await;
+            }
+            let news = activated(&before, &rows);
+            let news = args![ws.as_str(), self.clock.now(), doc::rows(&news)];
+            tx.run(&ACTIVE_CLEAR, &of).await?;
+            tx.run(&ACTIVE_PUT, &put).await?;
+            tx.run(&sql::ACTIVATIONS_PUT, &news).await?;
+            tx.commit().await
+        })
+        .await
+    }
+
+    /// What was at work of one mapping, the newest first, from before `before`.
+    pub async fn activations(
+        &self,
+        ws: &WorkspaceId,
+        mapping: &MappingName,
+        before: Option<Timestamp>,
+        limit: u32,
+    ) -> Result<Vec<Activation>> {
+        let before = before.map_or(i64::MAX, Timestamp::micros);
+        let args = args![ws.as_str(), mapping.as_str(), before, limit];
+        let found = self
+            .db
+            .fetch::<ActivationDb>(&sql::ACTIVATIONS, &args)
+            .await?;
+        Ok(found.into_iter().map(Activation::from).collect())
+    }
+}
+
+/// What is new in `after`, and what is not there any more, with an empty revision.
+fn activated(before: &[ActiveDb], after: &[ActiveDb]) -> Vec<ActivationRow> {
+    let row = |mapping: &str, revision: &str| ActivationRow {
+        mapping: mapping.to_owned(),
+        revision: revision.to_owned(),
+    };
+    let new = after.iter().filter(|one| !before.contains(one));
+    let known = |name: &str| after.iter().any(|one| one.mapping == name);
+    let gone = before.iter().filter(|one| !known(&one.mapping));
+    new.map(|one| row(&one.mapping, &one.revision))
+        .chain(gone.map(|one| row(&one.mapping, "")))
+        .collect()
+}

@@ -1,0 +1,154 @@
+//! Mappings set for a workspace, what was at work when, and what is paused.
+
+use std::collections::BTreeMap;
+
+use tandem::model::{
+    BySide, ErrorClass, MappingName, PAUSED, Pauses, Revision, Verdict, WorkspaceId,
+};
+use tandem::pipeline::LANE;
+use tandem::store::Activation;
+
+use crate::fixture::{Fixture, failure, on_both, polled, retry};
+
+on_both!(
+    what_is_set_is_found_until_it_is_taken_back,
+    every_activation_is_kept_with_who_set_it,
+    pauses_change_only_as_they_were_seen,
+    what_waits_for_a_pause_is_made_due_and_nothing_else,
+);
+
+fn name(text: &str) -> MappingName {
+    MappingName::new(text)
+}
+
+fn texts(text: &str) -> BTreeMap<MappingName, String> {
+    BTreeMap::from([(name("contacts"), text.to_owned())])
+}
+
+async fn tenant(f: &Fixture) -> WorkspaceId {
+    let ws = WorkspaceId::new("new/one");
+    assert!(f.store.make_workspace(&ws, &BTreeMap::new()).await.unwrap());
+    ws
+}
+
+async fn what_is_set_is_found_until_it_is_taken_back(f: Fixture) {
+    let ws = tenant(&f).await;
+    let version = async || {
+        f.store
+            .workspace(&ws)
+            .await
+            .unwrap()
+            .unwrap()
+            .mappings_version
+    };
+    assert_eq!(version().await, 0);
+    let set = async |text: &str, author: &str| {
+        let texts = texts(text);
+        let changed = f.store.change_set_mappings(&ws, &texts, &[], author);
+        changed.await.unwrap();
+    };
+    set("one", "ada").await;
+    set("two", "bob").await;
+    let found = f.store.set_mappings(&ws).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (found[0].text.as_str(), found[0].author.as_str()),
+        ("two", "bob")
+    );
+    assert_eq!(version().await, 2);
+    let back = [name("contacts"), name("nothing")];
+    let none = BTreeMap::new();
+    let changed = f.store.change_set_mappings(&ws, &none, &back, "ada");
+    changed.await.unwrap();
+    assert_eq!(f.store.set_mappings(&ws).await.unwrap(), []);
+    assert_eq!(
+        version().await,
+        3,
+        "whoever looks at the version sees that, too"
+    );
+}
+
+async fn every_activation_is_kept_with_who_set_it(f: Fixture) {
+    let ws = tenant(&f).await;
+    let activate = async |revision: Option<&str>| {
+        let active = revision.map(|one| (name("contacts"), Revision::new(one)));
+        f.store
+            .activate(&ws, &active.into_iter().collect())
+            .await
+            .unwrap();
+        f.clock.advance_millis(1_000);
+    };
+    activate(Some("mr_1")).await;
+    activate(Some("mr_1")).await;
+    let two = texts("two");
+    let set = f.store.change_set_mappings(&ws, &two, &[], "ada");
+    set.await.unwrap();
+    let contacts = name("contacts");
+    activate(Some("mr_2")).await;
+    activate(None).await;
+    let log = async |before, limit| {
+        let found = f.store.activations(&ws, &contacts, before, limit);
+        found.await.unwrap()
+    };
+    let all: Vec<Activation> = log(None, 10).await;
+    let told = |row: &Activation| {
+        let revision = row.revision.as_ref().map(|one| one.as_str().to_owned());
+        (revision, row.author.clone())
+    };
+    let seen: Vec<_> = all.iter().map(told).collect();
+    let row =
+        |revision: Option<&str>, author: &str| (revision.map(str::to_owned), author.to_owned());
+    assert_eq!(
+        seen,
+        [
+            row(None, "ada"),
+            row(Some("mr_2"), "ada"),
+            row(Some("mr_1"), Activation::FILES)
+        ],
+        "the newest first, and a repeat is no news"
+    );
+    assert_eq!(log(Some(all[0].at), 1).await, all[1..2]);
+    let other = f.store.activations(&f.ws, &contacts, None, 10);
+    assert_eq!(other.await.unwrap(), [], "another workspace has its own");
+}
+
+async fn pauses_change_only_as_they_were_seen(f: Fixture) {
+    let ws = tenant(&f).await;
+    let none = Pauses::new();
+    let some = Pauses::from([(name("contacts"), BySide::new(false, true))]);
+    let change =
+        async |seen: &Pauses, next: &Pauses| f.store.change_pauses(&ws, seen, next).await.unwrap();
+    assert!(change(&none, &some).await);
+    assert!(!change(&none, &none).await, "somebody came first");
+    let found = f.store.workspace(&ws).await.unwrap().unwrap();
+    assert_eq!(found.pauses, some);
+    assert!(change(&some, &none).await);
+    let found = f.store.workspace(&ws).await.unwrap().unwrap();
+    assert_eq!(found.pauses, none);
+}
+
+async fn what_waits_for_a_pause_is_made_due_and_nothing_else(f: Fixture) {
+    f.mark(&[polled("1"), polled("2")]).await;
+    let lease = f.lease().await;
+    let claimed = f.claim(&lease).await;
+    assert_eq!(claimed.len(), 2);
+    let Verdict::RetryAt { at, .. } = retry(3_600_000, ErrorClass::Transient) else {
+        panic!("a retry");
+    };
+    let paused = Verdict::RetryAt {
+        at,
+        counted: false,
+        failure: tandem::model::Failure {
+            code: PAUSED.to_owned(),
+            ..failure(ErrorClass::NeedsPerson)
+        },
+    };
+    f.judge(&lease, &claimed[..1], &paused).await;
+    let later = retry(3_600_000, ErrorClass::Transient);
+    f.judge(&lease, &claimed[1..], &later).await;
+    assert_eq!(f.claim(&lease).await.len(), 0, "both wait");
+    f.store.resume_paused(&f.ws, LANE).await.unwrap();
+    let due = f.claim(&lease).await;
+    assert_eq!(due.len(), 1);
+    assert_eq!(due[0].task, claimed[0].task);
+}
