@@ -15,6 +15,8 @@ mod lists;
 mod mappings;
 #[path = "service/pauses.rs"]
 mod pauses;
+#[path = "service/prepare.rs"]
+mod prepare;
 #[path = "service/review.rs"]
 mod review;
 #[path = "service/revisions.rs"]

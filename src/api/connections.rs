@@ -12,11 +12,13 @@ use super::Api;
 use super::caller::{Caller, WorkspacePath};
 use super::connect;
 use super::dto::{
-    Body, ConnectionJson, ConnectionsJson, InvitationJson, NewCredentials, NewInvitation, time,
+    Body, ConnectionJson, ConnectionsJson, InvitationJson, NewCredentials, NewInvitation,
+    PrepareAsked, time,
 };
 use super::error::{ApiError, Code, Problem};
 use super::webhooks::salesforce_path;
 use crate::model::{Role, Side};
+use crate::prepare::PreparedJson;
 use crate::vault::Credentials;
 
 const HOURS: u32 = 168;
@@ -208,4 +210,39 @@ fn credentials(side: Side, new: NewCredentials) -> Result<Credentials, ApiError>
             private_key: SecretString::from(private_key),
         }),
     }
+}
+
+/// Tell what both accounts lack for the workspace's mappings, and make what may be made.
+///
+/// `make` makes key fields and opens the mapped fields where that is permitted, and takes the role
+/// admin; without it nothing is written.
+#[utoipa::path(post, path = "/v1/workspaces/{customer}/{environment}/prepare",
+    tag = "connections", request_body = PrepareAsked,
+    params(("customer" = String, Path), ("environment" = String, Path)),
+    responses((status = 200, body = PreparedJson), (status = "4XX", body = Problem)))]
+pub(super) async fn prepare(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((customer, environment)): WorkspacePath,
+    Body(asked): Body<PrepareAsked>,
+) -> Result<Json<PreparedJson>, ApiError> {
+    let role = if asked.make {
+        Role::Admin
+    } else {
+        Role::Operator
+    };
+    let workspace = api.enter(&caller, (&customer, &environment), role).await?;
+    let ws = &workspace.id;
+    let prepared = api
+        .service
+        .prepare(&workspace, asked.make, asked.package)
+        .await?;
+    if !prepared.made.done.is_empty() {
+        let detail = format!("{} things", prepared.made.done.len());
+        api.note(Some(ws), &caller.actor, "prepare", ws.as_str(), &detail)
+            .await?;
+        api.service.reopen(ws);
+    }
+    let shown = prepared.told().map_err(|error| ApiError::inside(&error))?;
+    Ok(Json(shown))
 }

@@ -150,7 +150,7 @@ impl ApiError {
         )
     }
 
-    fn inside(error: &dyn std::error::Error) -> Self {
+    pub(super) fn inside(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "a request failed inside");
         Self::new(
             Code::Internal,

@@ -99,6 +99,7 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(connections::list))
         .routes(routes!(connections::put, connections::cut))
         .routes(routes!(connections::invite))
+        .routes(routes!(connections::prepare))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::list_management, keys::create_management))

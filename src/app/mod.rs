@@ -31,7 +31,7 @@ use crate::sync::{self, Desk, Planning, Tally};
 
 pub use drift::{DriftFound, drift_found};
 pub use plan_file::{NotAPlan, PlanFile, fields_json, row_json};
-pub use prepare::{Made, look_over, make_ready};
+pub use prepare::{Made, Prepared, look_over, make_ready, prepare};
 pub use service::{
     ChangeError, Figures, MappingFiles, MappingsError, Origin, Refused, Service, ServiceParts,
     Standing, Trouble,

@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::setup::{DAY_MILLIS, SetupError, auto_poll_millis, read_schemas};
 use crate::crm::hubspot::KeyProperty;
-use crate::crm::salesforce::{FieldGrant, KeyField, PermissionSet};
+use crate::crm::salesforce::{FieldGrant, KeyField, PermissionSet, VERSION};
 use crate::crm::{CrmError, Crms};
 use crate::mapping::Mapping;
 use crate::model::{BySide, Side};
 use crate::prepare::{
-    Allowance, Finding, Grant, KEY_DESCRIPTION, KEY_GROUP, KEY_LABEL, PERMISSION_SET,
-    SET_DESCRIPTION, Seen, State, Step, scopes,
+    Allowance, Finding, Grant, KEY_DESCRIPTION, KEY_GROUP, KEY_LABEL, PERMISSION_SET, Package,
+    PreparedJson, SET_DESCRIPTION, Seen, State, Step, findings, grants, note_failures, package,
+    scopes,
 };
 
 /// What was done, and what the platforms refused, each with their words.
@@ -20,6 +21,53 @@ use crate::prepare::{
 pub struct Made {
     pub done: Vec<Step>,
     pub failed: Vec<(Step, String)>,
+}
+
+/// What both accounts lack, what was made of it, and the package that was asked for.
+pub struct Prepared {
+    pub findings: Vec<Finding>,
+    pub made: Made,
+    /// `None` also where the app may not read enough to make one.
+    pub package: Option<Package>,
+}
+
+impl Prepared {
+    /// # Errors
+    /// The package could not be packed.
+    pub fn told(&self) -> std::io::Result<PreparedJson> {
+        let made = (self.made.done.as_slice(), self.made.failed.as_slice());
+        PreparedJson::of(&self.findings, made, self.package.as_ref())
+    }
+}
+
+/// Looks over both accounts. With `make`, makes what may be made and looks again; with `pack`,
+/// packs what a Salesforce administrator has to do.
+pub async fn prepare(
+    crms: &Crms,
+    mappings: &[Mapping],
+    make: bool,
+    pack: bool,
+) -> Result<Prepared, SetupError> {
+    let mut seen = look_over(crms, mappings).await?;
+    let mut prepared = Prepared {
+        findings: findings(mappings, &seen),
+        made: Made::default(),
+        package: None,
+    };
+    if make {
+        let open = grants(mappings, &seen);
+        prepared.made = make_ready(crms, &prepared.findings, &open).await;
+        if !prepared.made.done.is_empty() {
+            seen = look_over(crms, mappings).await?;
+            prepared.findings = findings(mappings, &seen);
+        }
+        note_failures(&mut prepared.findings, &prepared.made.failed);
+    }
+    if pack && seen.schemas.is_some() {
+        let version = VERSION.trim_start_matches('v');
+        prepared.package = Some(package(mappings, &seen, version));
+    }
+    Ok(prepared)
 }
 
 /// Reads what the findings are made of; writes nothing.

@@ -4,21 +4,27 @@
 
 use std::path::PathBuf;
 
+use axum::http::Method;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::app::{Made, look_over, make_ready};
+use crate::app::prepare;
 use crate::config::{Credentials, Environment};
-use crate::crm::salesforce::VERSION;
-use crate::prepare::{Finding, Package, State, Step, findings, grants, note_failures, package};
+use crate::model::{Side, WorkspaceId};
+use crate::prepare::{FindingJson, Package, PreparedJson, State};
 
 use super::arguments::MappingsArgs;
 use super::output::{Advice, Outcome, Output, table};
 use super::plan::save_bytes;
+use super::service::{DoorArgs, id, open};
 use super::{engine, files};
 
 #[derive(Debug, Args)]
 pub struct PrepareArgs {
+    /// A workspace of the service, customer/environment; without it the accounts of the
+    /// environment's credentials.
+    #[arg(value_parser = id, conflicts_with = "mappings")]
+    workspace: Option<WorkspaceId>,
     #[command(flatten)]
     mappings: MappingsArgs,
     /// Make what says `would create`: key fields, and access to the mapped Salesforce fields.
@@ -28,11 +34,12 @@ pub struct PrepareArgs {
     /// set of exactly the mapped fields.
     #[arg(long, value_name = "FILE")]
     zip: Option<PathBuf>,
+    #[command(flatten)]
+    door: DoorArgs,
 }
 
 struct Report {
-    findings: Vec<Finding>,
-    made: Made,
+    prepared: PreparedJson,
     zip: Option<String>,
 }
 
@@ -41,93 +48,82 @@ pub async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
-    let loaded = files::mappings(args.mappings.mappings.as_deref())?;
-    let mappings = loaded.mappings;
-    let credentials = Credentials::read(environment)?;
-    let crms = engine::connect(&credentials).await?;
-    let look = async || look_over(&crms, &mappings).await.map_err(engine::explain);
-    let mut seen = look().await?;
     let mut report = Report {
-        findings: findings(&mappings, &seen),
-        made: Made::default(),
+        prepared: prepared(&args, environment).await?,
         zip: None,
     };
-    if args.yes {
-        let open = grants(&mappings, &seen);
-        report.made = make_ready(&crms, &report.findings, &open).await;
-        if !report.made.done.is_empty() {
-            seen = look().await?;
-            report.findings = findings(&mappings, &seen);
-        }
-        note_failures(&mut report.findings, &report.made.failed);
-    }
     if let Some(path) = &args.zip {
-        if seen.schemas.is_none() {
+        let Some(zip) = report.prepared.zip() else {
             let what = "the package cannot be made before the app may read the accounts";
             return Err(Advice::new(what, "grant the scopes that `tandem prepare` lists").into());
-        }
-        let files = package(&mappings, &seen, VERSION.trim_start_matches('v'));
-        save_bytes(path, &files.to_zip()?)?;
+        };
+        save_bytes(path, &zip)?;
         report.zip = Some(path.display().to_string());
     }
     output.answer(&report.json(), || report.text());
-    Ok(if report.left() == 0 {
+    Ok(if report.prepared.ready {
         Outcome::Done
     } else {
         Outcome::Different
     })
 }
 
-impl Report {
-    fn left(&self) -> usize {
-        let open = self
-            .findings
-            .iter()
-            .filter(|finding| finding.state.is_open());
-        open.count()
+async fn prepared(args: &PrepareArgs, environment: &Environment) -> anyhow::Result<PreparedJson> {
+    let (make, pack) = (args.yes, args.zip.is_some());
+    if let Some(ws) = &args.workspace {
+        let door = open(&args.door, environment).await?;
+        let body = json!({"make": make, "package": pack});
+        let path = format!("/workspaces/{ws}/prepare");
+        let answer = door.call(Method::POST, &path, Some(body)).await?;
+        return Ok(serde_json::from_value(answer)?);
     }
+    let loaded = files::mappings(args.mappings.mappings.as_deref())?;
+    let credentials = Credentials::read(environment)?;
+    let crms = engine::connect(&credentials).await?;
+    let done = prepare(&crms, &loaded.mappings, make, pack).await;
+    Ok(done.map_err(engine::explain)?.told()?)
+}
 
+impl Report {
     fn json(&self) -> Value {
-        let rows = self.findings.iter().map(|finding| {
-            json!({
-                "side": finding.side.as_str(),
-                "place": finding.place,
-                "what": finding.what,
-                "state": finding.state.as_str(),
-                "why": finding.why,
-                "do": finding.todo,
-            })
-        });
-        let failed = self.made.failed.iter();
-        let failed = failed.map(|(step, said)| json!({"what": step.told(), "message": said}));
+        let PreparedJson {
+            ready,
+            left,
+            findings,
+            made,
+            failed,
+            package: _,
+        } = &self.prepared;
         json!({
-            "ready": self.left() == 0,
-            "left": self.left(),
-            "findings": rows.collect::<Vec<_>>(),
-            "made": self.made.done.iter().map(Step::told).collect::<Vec<_>>(),
-            "failed": failed.collect::<Vec<_>>(),
+            "ready": ready,
+            "left": left,
+            "findings": findings,
+            "made": made,
+            "failed": failed,
             "zip": self.zip,
             "steps": self.zip.as_deref().map(Package::steps).unwrap_or_default(),
         })
     }
 
     fn text(&self) -> String {
-        let rows = self.findings.iter().map(|finding| {
+        let findings = &self.prepared.findings;
+        let rows = findings.iter().map(|finding| {
             vec![
-                format!("{} {}", finding.side.title(), finding.place),
+                format!("{} {}", side(finding), finding.place),
                 finding.what.clone(),
-                finding.state.as_str().replace('-', " "),
+                finding.state.replace('-', " "),
                 finding.why.clone(),
             ]
         });
         let mut text = table(&["Where", "What", "State", "Why"], rows.collect());
-        section(&mut text, "Made", self.made.done.iter().map(Step::told));
-        let todo = self.findings.iter().filter(|finding| {
-            matches!(finding.state, State::Admin | State::Missing) && !finding.todo.is_empty()
+        section(&mut text, "Made", self.prepared.made.iter().cloned());
+        let for_people = [State::Admin.as_str(), State::Missing.as_str()];
+        let todo = findings.iter().filter(|finding| {
+            for_people.contains(&finding.state.as_str()) && !finding.todo.is_empty()
         });
-        let line = |finding: &Finding| {
-            let Finding { place, what, .. } = finding;
-            format!("{} {place}, {what}: {}", finding.side.title(), finding.todo)
+        let line = |finding: &FindingJson| {
+            let FindingJson { place, what, .. } = finding;
+            format!("{} {place}, {what}: {}", side(finding), finding.todo)
         };
         section(&mut text, "For a person to do", todo.map(line));
         if let Some(zip) = &self.zip {
@@ -140,17 +136,25 @@ impl Report {
     }
 
     fn verdict(&self) -> String {
-        let left = self.left();
-        let makes = |state: State| self.findings.iter().any(|finding| finding.state == state);
-        if left == 0 {
+        let PreparedJson { left, findings, .. } = &self.prepared;
+        let creatable = State::Creatable.as_str();
+        let makes = findings.iter().any(|finding| finding.state == creatable);
+        if *left == 0 {
             "Both accounts are ready for these mappings.\n".to_owned()
-        } else if makes(State::Creatable) {
+        } else if makes {
             format!(
                 "{left} thing(s) left. `tandem prepare --yes` makes what says `would create`.\n"
             )
         } else {
             format!("{left} thing(s) left for a person. Then run `tandem prepare` again.\n")
         }
+    }
+}
+
+fn side(finding: &FindingJson) -> &str {
+    match Side::parse(&finding.side) {
+        Some(side) => side.title(),
+        None => &finding.side,
     }
 }
 

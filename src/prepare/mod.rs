@@ -8,6 +8,7 @@ mod find;
 mod hubspot_app;
 mod package;
 mod scopes;
+mod told;
 mod wanted;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub use find::findings;
 pub use hubspot_app::{App, AppFile, CALLBACK, Distribution, TooMany, WEBHOOKS, hubspot_app};
 pub use package::{Package, package};
 pub use scopes::{Scope, scopes};
+pub use told::{FindingJson, PreparedJson};
 pub use wanted::grants;
 
 /// How people see the field that keeps the key of created records, on both sides.

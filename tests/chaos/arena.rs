@@ -96,13 +96,15 @@ impl Arena {
             Place::Folder(folder) => folder.display().to_string(),
             Place::Server(url) => url.clone(),
         };
-        let variables = vec![
+        let mut variables = vec![
             ("TANDEM_HUBSPOT_URL", running[0].url()),
             ("TANDEM_HUBSPOT_TOKEN", token),
             ("TANDEM_SALESFORCE_URL", running[1].url()),
             ("TANDEM_SALESFORCE_CLIENT_ID", client.0),
             ("TANDEM_SALESFORCE_CLIENT_SECRET", client.1),
         ];
+        // What the runs tell of themselves, for whoever looks into a fault.
+        variables.extend(std::env::var("TANDEM_LOG").ok().map(|level| ("TANDEM_LOG", level)));
         let log = home.path().join("log");
         Self {
             hubspot,

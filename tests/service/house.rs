@@ -75,9 +75,24 @@ impl Answer {
 
 impl House {
     pub async fn new() -> Self {
+        Self::with(HubSpotOptions::default(), SalesforceOptions::default()).await
+    }
+
+    /// With accounts that nobody has prepared.
+    pub async fn bare() -> Self {
+        let hubspot = HubSpotOptions {
+            bare: true,
+            ..HubSpotOptions::default()
+        };
+        let salesforce = SalesforceOptions {
+            bare: true,
+            ..SalesforceOptions::default()
+        };
+        Self::with(hubspot, salesforce).await
+    }
+
+    async fn with(hubspot_options: HubSpotOptions, salesforce_options: SalesforceOptions) -> Self {
         let clock = Clock::manual(START);
-        let hubspot_options = HubSpotOptions::default();
-        let salesforce_options = SalesforceOptions::default();
         let sim_clock = SimClock::new(clock.clone());
         let hubspot = HubSpotSim::new(sim_clock.clone(), hubspot_options.clone());
         let salesforce = SalesforceSim::new(sim_clock, salesforce_options.clone());

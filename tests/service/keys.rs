@@ -67,7 +67,7 @@ fn body(method: &Method, path: &str) -> Option<Value> {
         ("POST", "discard") => Some(json!({"reason": "stolen"})),
         ("POST", "activate") => Some(json!({"revision": "mr_0"})),
         ("POST", "promote") => Some(json!({"from": "other/one"})),
-        ("POST", "pause" | "resume" | "scan") => Some(json!({})),
+        ("POST", "pause" | "resume" | "scan" | "prepare") => Some(json!({})),
         ("PUT", "contacts") => Some(json!({"text": CONTACTS})),
         ("PUT", _) => Some(json!({"kind": "token", "token": "stolen"})),
         ("PATCH", _) => Some(json!({"vars": {"stolen": "yes"}})),

@@ -305,6 +305,17 @@ pub enum NewCredentials {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+pub struct PrepareAsked {
+    /// Make what may be made.
+    #[serde(default)]
+    pub make: bool,
+    /// Answer with a package for the Salesforce administrator.
+    #[serde(default)]
+    pub package: bool,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NewInvitation {
     /// hubspot or salesforce.
     pub side: String,

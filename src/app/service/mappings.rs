@@ -11,7 +11,7 @@ use crate::vault::KeeperError;
 
 use super::{Origin, Service};
 use crate::app::setup::{bind_all, read_schemas};
-use crate::app::{Engine, SetupError};
+use crate::app::{Engine, Prepared, SetupError, prepare};
 
 /// Until mappings that did not fit are tried again: the CRM may have been mended.
 const AGAIN_MILLIS: i64 = 15 * 60_000;
@@ -100,6 +100,21 @@ impl Service {
         let schemas = Box::pin(read_schemas(&crms, &loaded.mappings)).await?;
         bind_all(&loaded.mappings, &schemas)?;
         Ok(loaded)
+    }
+
+    /// What both accounts lack for the mappings that count, made if asked for.
+    pub async fn prepare(
+        &self,
+        workspace: &Workspace,
+        make: bool,
+        pack: bool,
+    ) -> Result<Prepared, MappingsError> {
+        let loaded = self.mappings(workspace).await?;
+        let crms = self.keeper.crms(&workspace.id).await?;
+        if !make {
+            crms.refuse_writes();
+        }
+        Ok(Box::pin(prepare(&crms, &loaded.mappings, make, pack)).await?)
     }
 
     /// Compares every record of one mapping's objects with what is known of it, or of all

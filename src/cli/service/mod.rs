@@ -14,8 +14,10 @@ mod serve;
 mod workspace;
 
 pub use connect::{ConnectCommand, connect};
+pub use door::DoorArgs;
 pub use init::{InitArgs, run as init};
 pub use keys::{KeysCommand, keys};
 pub use mappings::{MappingsCommand, mappings};
+pub use rows::{id, open};
 pub use serve::{ServeArgs, run as serve};
 pub use workspace::{WorkspaceCommand, workspace};

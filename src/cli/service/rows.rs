@@ -19,11 +19,11 @@ pub struct Named {
     pub door: DoorArgs,
 }
 
-pub(super) fn id(text: &str) -> Result<WorkspaceId, String> {
+pub fn id(text: &str) -> Result<WorkspaceId, String> {
     WorkspaceId::parse(text).ok_or_else(|| format!("use {}", WorkspaceId::SHAPE))
 }
 
-pub(super) async fn open(door: &DoorArgs, environment: &Environment) -> anyhow::Result<Door> {
+pub async fn open(door: &DoorArgs, environment: &Environment) -> anyhow::Result<Door> {
     Door::open(door, environment, key_of(environment.get("TANDEM_KEY"))).await
 }
 

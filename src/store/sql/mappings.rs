@@ -25,7 +25,8 @@ statements! {
     /// Whoever set the mapping is the author of what is put to work now.
     ACTIVATIONS_PUT = [
         "INSERT INTO activations (workspace_id, mapping, made_at, revision, author) \
-         SELECT $1, r.mapping, CAST($2 AS BIGINT), r.revision, COALESCE((SELECT s.author FROM set_mappings AS s \
+         SELECT $1, r.mapping, CAST($2 AS BIGINT), r.revision, COALESCE((\
+            SELECT s.author FROM set_mappings AS s \
             WHERE s.workspace_id = $1 AND s.mapping = r.mapping), 'files') FROM",
         rows("$3": mapping TEXT, revision TEXT),
         "WHERE TRUE ON CONFLICT (workspace_id, mapping, made_at) DO UPDATE SET \

@@ -12,7 +12,8 @@ statements! {
     TENANT = ["SELECT workspace_id, mode, paused, vars, created_at, pauses, \
         mappings_version FROM workspaces WHERE workspace_id = $1 AND mode IS NOT NULL"];
     TENANTS = ["SELECT workspace_id, mode, paused, vars, created_at, pauses, \
-        mappings_version FROM workspaces WHERE workspace_id > $1 AND mode IS NOT NULL ORDER BY workspace_id LIMIT $2"];
+        mappings_version FROM workspaces WHERE workspace_id > $1 AND mode IS NOT NULL \
+        ORDER BY workspace_id LIMIT $2"];
     TENANT_MODE = ["UPDATE workspaces SET mode = $2 WHERE workspace_id = $1 AND mode IS NOT NULL"];
     TENANT_PAUSED = ["UPDATE workspaces SET paused = $2 \
         WHERE workspace_id = $1 AND mode IS NOT NULL"];
