@@ -155,7 +155,7 @@ async fn show(
     output: &Output,
 ) -> anyhow::Result<Outcome> {
     let mode = Mode::Rehearse(Frozen::new(writes));
-    let found = planned::find_out(ready, mode).await?;
+    let found = Box::pin(planned::find_out(ready, mode)).await?;
     let mut report = found.report;
     let goes = |row: &&Row| row.fate == Fate::Taken;
     report.file.writes = found

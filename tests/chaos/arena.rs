@@ -104,7 +104,11 @@ impl Arena {
             ("TANDEM_SALESFORCE_CLIENT_SECRET", client.1),
         ];
         // What the runs tell of themselves, for whoever looks into a fault.
-        variables.extend(std::env::var("TANDEM_LOG").ok().map(|level| ("TANDEM_LOG", level)));
+        variables.extend(
+            std::env::var("TANDEM_LOG")
+                .ok()
+                .map(|level| ("TANDEM_LOG", level)),
+        );
         let log = home.path().join("log");
         Self {
             hubspot,
