@@ -135,7 +135,10 @@ async fn made(
     new: NewKey,
 ) -> Result<(StatusCode, Json<KeyJson>), ApiError> {
     let name = new.name.trim();
-    if name.is_empty() || name.chars().count() > NAME_CHARS || name.chars().any(char::is_control) {
+    if name.is_empty()
+        || new.name.chars().count() > NAME_CHARS
+        || new.name.chars().any(char::is_control)
+    {
         return Err(ApiError::bad("name is a text of 1 to 100 characters"));
     }
     let unknown = || ApiError::bad("role is viewer, operator or admin");

@@ -6,11 +6,14 @@ use axum::Router;
 use axum::http::header;
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, SecurityRequirement};
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, Required, SecurityRequirement};
 
 use super::Api;
 use super::page::{STYLE, escape, frame};
+use super::repeats;
 
 pub fn router(spec: OpenApi) -> Router<Arc<Api>> {
     let spec = complete(spec);
@@ -34,14 +37,15 @@ pub fn router(spec: OpenApi) -> Router<Arc<Api>> {
         .route("/docs", get(move || async move { Html(page.to_string()) }))
 }
 
-/// Title, version, and how to show a key.
+/// Title, version, how to show a key, and what every operation of a kind has.
 pub fn complete(mut spec: OpenApi) -> OpenApi {
     spec.info = InfoBuilder::new()
         .title("Tandem")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
             "Management API. Send a key as `Authorization: Bearer tdm_…`. Errors are problem \
-             details (RFC 9457) with a stable `code`. Lists are paged: pass `next` as `cursor`.",
+             details (RFC 9457) with a stable `code`. Lists are paged: pass `next` as `cursor`. \
+             `RateLimit` and `RateLimit-Policy` tell what is left of the key's minute.",
         ))
         .build();
     let key = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
@@ -49,7 +53,36 @@ pub fn complete(mut spec: OpenApi) -> OpenApi {
     let components: ComponentsBuilder = components.into();
     spec.components = Some(components.security_scheme("key", key).build());
     spec.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);
+    for item in spec.paths.paths.values_mut() {
+        if let Some(post) = &mut item.post {
+            takes(post, idempotency_key());
+        }
+    }
     spec
+}
+
+fn takes(operation: &mut Operation, parameter: Parameter) {
+    operation
+        .parameters
+        .get_or_insert_default()
+        .push(parameter.into());
+}
+
+fn idempotency_key() -> Parameter {
+    let text = ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .pattern(Some("^[!-~]{1,255}$"))
+        .build();
+    ParameterBuilder::new()
+        .name(repeats::HEADER)
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "A name for this request: sent again within 24 hours it is answered as before, with \
+             `idempotency-replayed: true`, and nothing is done twice.",
+        ))
+        .schema(Some(text))
+        .build()
 }
 
 fn listing(spec: &OpenApi) -> String {

@@ -21,6 +21,7 @@ mod links;
 mod open;
 mod planner;
 mod records;
+mod repeats;
 mod review;
 mod rows;
 mod seam;
@@ -45,6 +46,7 @@ pub use keys::ApiKey;
 pub use lanes::Lease;
 pub use links::{HoldPlace, LinkFilter};
 pub use records::match_hash;
+pub use repeats::{Begun, Repeat};
 pub use review::{
     Approval, ApprovalState, ConflictClose, ConflictFilter, ConflictRow, ConflictState, DeadLetter,
     DeadLetterClose, DeadLetterFilter, DeadLetterOf, DeadLetterState, JournalEntry, JournalFilter,

@@ -18,7 +18,7 @@ pub type Agenda = BTreeMap<WorkspaceId, Timestamp>;
 pub type Erased = BTreeMap<&'static str, u64>;
 
 /// Everything that belongs to a workspace. The workspace itself goes last.
-const BELONGINGS: [(&str, Dialected); 25] = [
+const BELONGINGS: [(&str, Dialected); 26] = [
     ("lanes", sql::ERASE_LANES),
     ("marks", sql::ERASE_MARKS),
     ("links", sql::ERASE_LINKS),
@@ -41,6 +41,7 @@ const BELONGINGS: [(&str, Dialected); 25] = [
     ("connections", sql::ERASE_CONNECTIONS),
     ("connect_links", sql::ERASE_CONNECT_LINKS),
     ("authorizations", sql::ERASE_AUTHORIZATIONS),
+    ("repeats", sql::ERASE_REPEATS),
     ("api_keys", sql::ERASE_API_KEYS),
     ("data_keys", sql::ERASE_DATA_KEYS),
     ("workspaces", sql::ERASE_WORKSPACES),
