@@ -19,8 +19,8 @@ use super::webhooks::salesforce_path;
 use crate::model::{Role, Side};
 use crate::vault::Credentials;
 
-const HOURS: u32 = 168;
-const HOURS_MAX: u32 = 720;
+const HOURS: f64 = 168.0;
+const HOURS_MAX: f64 = 720.0;
 
 fn side(text: &str) -> Result<Side, ApiError> {
     Side::parse(text).ok_or_else(|| ApiError::not_found("side (hubspot or salesforce)"))
@@ -129,9 +129,9 @@ pub(super) async fn invite(
     let unknown = || ApiError::bad("side is hubspot or salesforce");
     let side = Side::parse(&new.side).ok_or_else(unknown)?;
     let hours = new.hours.unwrap_or(HOURS);
-    if !(1..=HOURS_MAX).contains(&hours) {
+    if !(1.0..=HOURS_MAX).contains(&hours) || hours.fract() != 0.0 {
         return Err(ApiError::bad(format!(
-            "hours is a number from 1 to {HOURS_MAX}"
+            "hours is a whole number from 1 to {HOURS_MAX}"
         )));
     }
     if api.keeper.apps.get(side).is_none() {
@@ -143,7 +143,7 @@ pub(super) async fn invite(
         return Err(ApiError::new(Code::NotConnected, why));
     }
     let ws = &workspace.id;
-    let (link, url) = connect::invite(&api, ws, side, hours).await?;
+    let (link, url) = connect::invite(&api, ws, side, hours as u32).await?;
     let detail = format!("expires {}", link.expires_at);
     api.note(
         Some(ws),

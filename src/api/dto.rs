@@ -323,8 +323,9 @@ pub struct NewInvitation {
     #[schema(pattern = "^(hubspot|salesforce)$")]
     pub side: String,
     /// Hours until the link expires: 1 to 720, 168 unless given.
-    #[schema(minimum = 1, maximum = 720)]
-    pub hours: Option<u32>,
+    // JSON has one kind of number: 24.0 is a whole one.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 720)]
+    pub hours: Option<f64>,
 }
 
 /// A link for the administrator of one side. It may be forwarded, and is used up by a completed
@@ -352,6 +353,22 @@ pub struct NewKey {
     /// May only send events; the role does not count then.
     #[serde(default)]
     pub publishable: bool,
+}
+
+/// A key for all workspaces. It cannot be a publishable one.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewManagementKey {
+    /// For people: what the key is for.
+    #[schema(
+        max_length = 100,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*\
+        [^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
+    pub name: String,
+    /// viewer, operator or admin.
+    #[schema(pattern = "^(viewer|operator|admin)$")]
+    pub role: String,
 }
 
 #[derive(Serialize, ToSchema)]

@@ -16,6 +16,9 @@ use crate::review::TakeRefusal;
 use crate::store::StoreError;
 use crate::vault::{KeeperError, VaultError};
 
+/// The type of the body of every error.
+pub const PROBLEM: &str = "application/problem+json";
+
 /// What a caller can tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
@@ -201,7 +204,7 @@ impl IntoResponse for ApiError {
             detail: self.detail,
         };
         let mut response = (self.code.status(), Json(problem)).into_response();
-        let kind = HeaderValue::from_static("application/problem+json");
+        let kind = HeaderValue::from_static(PROBLEM);
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         if self.code == Code::Unauthenticated {
             let how = HeaderValue::from_static("Bearer");

@@ -22,7 +22,7 @@ use crate::model::{Timestamp, WorkspaceId};
 use crate::store::{ApiKey, Begun, Repeat};
 use crate::vault;
 
-pub(super) const HEADER: &str = "idempotency-key";
+pub(super) const HEADER: &str = "Idempotency-Key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const NAME_BYTES: usize = 255;
 /// Longer than any request takes. Afterwards its process must have died over it.

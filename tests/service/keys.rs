@@ -37,7 +37,7 @@ fn operations(ws: &str, ids: &Ids<'_>) -> Vec<(Method, String)> {
             .replace("{customer}", customer)
             .replace("{environment}", environment)
             .replace("{side}", "hubspot")
-            .replace("{key}", ids.key)
+            .replace("keys/{id}", &format!("keys/{}", ids.key))
             .replace("conflicts/{id}", &format!("conflicts/{}", ids.conflict))
             .replace("letters/{id}", &format!("letters/{}", ids.letter))
             .replace("approvals/{id}", &format!("approvals/{}", ids.approval))
