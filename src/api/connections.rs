@@ -59,7 +59,8 @@ pub(super) async fn list(
 /// Connect a side with static credentials, which are tried before they are kept.
 #[utoipa::path(put, path = "/v1/workspaces/{customer}/{environment}/connections/{side}",
     tag = "connections", request_body = NewCredentials,
-    params(("customer" = String, Path), ("environment" = String, Path), ("side" = String, Path)),
+    params(("customer" = String, Path), ("environment" = String, Path),
+        ("side" = String, Path, pattern = "^(hubspot|salesforce)$")),
     responses((status = 200, body = ConnectionJson), (status = "4XX", body = Problem)))]
 pub(super) async fn put(
     State(api): State<Arc<Api>>,
@@ -88,7 +89,8 @@ pub(super) async fn put(
 /// that only the same one can be connected again.
 #[utoipa::path(delete, path = "/v1/workspaces/{customer}/{environment}/connections/{side}",
     tag = "connections",
-    params(("customer" = String, Path), ("environment" = String, Path), ("side" = String, Path)),
+    params(("customer" = String, Path), ("environment" = String, Path),
+        ("side" = String, Path, pattern = "^(hubspot|salesforce)$")),
     responses((status = 204), (status = "4XX", body = Problem)))]
 pub(super) async fn cut(
     State(api): State<Arc<Api>>,
