@@ -1,14 +1,20 @@
 //! The service as a whole in one process: API, vault, connections, webhooks, engines.
 //!
 //! Requests go straight into the router and from there into both simulators; the clock is moved by
-//! hand, so there is no socket and no sleep.
+//! hand, so there is no sleep, and a socket only where it is about sockets.
 
 #[path = "service/connect.rs"]
 mod connect;
+#[path = "service/crowd.rs"]
+mod crowd;
+#[path = "service/hostile.rs"]
+mod hostile;
 #[path = "service/house.rs"]
 mod house;
 #[path = "service/keys.rs"]
 mod keys;
+#[path = "service/limits.rs"]
+mod limits;
 #[path = "service/lists.rs"]
 mod lists;
 #[path = "service/mappings.rs"]
@@ -17,6 +23,8 @@ mod mappings;
 mod pauses;
 #[path = "service/prepare.rs"]
 mod prepare;
+#[path = "service/repeats.rs"]
+mod repeats;
 #[path = "service/review.rs"]
 mod review;
 #[path = "service/revisions.rs"]

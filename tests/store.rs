@@ -26,6 +26,8 @@ mod postgres;
 mod random;
 #[path = "store/records.rs"]
 mod records;
+#[path = "store/repeats.rs"]
+mod repeats;
 #[path = "store/service.rs"]
 mod service;
 #[path = "store/setup.rs"]

@@ -21,8 +21,8 @@ use crate::model::{Role, Side};
 use crate::prepare::PreparedJson;
 use crate::vault::Credentials;
 
-const HOURS: u32 = 168;
-const HOURS_MAX: u32 = 720;
+const HOURS: f64 = 168.0;
+const HOURS_MAX: f64 = 720.0;
 
 fn side(text: &str) -> Result<Side, ApiError> {
     Side::parse(text).ok_or_else(|| ApiError::not_found("side (hubspot or salesforce)"))
@@ -61,7 +61,8 @@ pub(super) async fn list(
 /// Connect a side with static credentials, which are tried before they are kept.
 #[utoipa::path(put, path = "/v1/workspaces/{customer}/{environment}/connections/{side}",
     tag = "connections", request_body = NewCredentials,
-    params(("customer" = String, Path), ("environment" = String, Path), ("side" = String, Path)),
+    params(("customer" = String, Path), ("environment" = String, Path),
+        ("side" = String, Path, pattern = "^(hubspot|salesforce)$")),
     responses((status = 200, body = ConnectionJson), (status = "4XX", body = Problem)))]
 pub(super) async fn put(
     State(api): State<Arc<Api>>,
@@ -90,7 +91,8 @@ pub(super) async fn put(
 /// that only the same one can be connected again.
 #[utoipa::path(delete, path = "/v1/workspaces/{customer}/{environment}/connections/{side}",
     tag = "connections",
-    params(("customer" = String, Path), ("environment" = String, Path), ("side" = String, Path)),
+    params(("customer" = String, Path), ("environment" = String, Path),
+        ("side" = String, Path, pattern = "^(hubspot|salesforce)$")),
     responses((status = 204), (status = "4XX", body = Problem)))]
 pub(super) async fn cut(
     State(api): State<Arc<Api>>,
@@ -131,9 +133,9 @@ pub(super) async fn invite(
     let unknown = || ApiError::bad("side is hubspot or salesforce");
     let side = Side::parse(&new.side).ok_or_else(unknown)?;
     let hours = new.hours.unwrap_or(HOURS);
-    if !(1..=HOURS_MAX).contains(&hours) {
+    if !(1.0..=HOURS_MAX).contains(&hours) || hours.fract() != 0.0 {
         return Err(ApiError::bad(format!(
-            "hours is a number from 1 to {HOURS_MAX}"
+            "hours is a whole number from 1 to {HOURS_MAX}"
         )));
     }
     if api.keeper.apps.get(side).is_none() {
@@ -145,7 +147,7 @@ pub(super) async fn invite(
         return Err(ApiError::new(Code::NotConnected, why));
     }
     let ws = &workspace.id;
-    let (link, url) = connect::invite(&api, ws, side, hours).await?;
+    let (link, url) = connect::invite(&api, ws, side, hours as u32).await?;
     let detail = format!("expires {}", link.expires_at);
     api.note(
         Some(ws),

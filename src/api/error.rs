@@ -19,6 +19,8 @@ use crate::vault::{KeeperError, VaultError};
 
 /// Faults of mappings that one answer tells of.
 const FAULTS: usize = 10;
+/// The type of the body of every error.
+pub const PROBLEM: &str = "application/problem+json";
 
 /// What a caller can tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,31 +29,41 @@ pub enum Code {
     Unauthenticated,
     Forbidden,
     NotFound,
+    MethodNotAllowed,
+    TooSlow,
     Exists,
     Settled,
     NotConnected,
     OtherAccount,
+    UnderWay,
     CredentialsRefused,
     MappingFaults,
+    KeyReused,
     TooLarge,
+    TooManyRequests,
     Busy,
     Unavailable,
     Internal,
 }
 
 impl Code {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: &[Self] = &[
         Self::BadRequest,
         Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::TooSlow,
         Self::Exists,
         Self::Settled,
         Self::NotConnected,
         Self::OtherAccount,
+        Self::UnderWay,
         Self::CredentialsRefused,
         Self::MappingFaults,
+        Self::KeyReused,
         Self::TooLarge,
+        Self::TooManyRequests,
         Self::Busy,
         Self::Unavailable,
         Self::Internal,
@@ -63,13 +75,18 @@ impl Code {
             Self::Unauthenticated => "unauthenticated",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not-found",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::TooSlow => "too-slow",
             Self::Exists => "exists",
             Self::Settled => "settled",
             Self::NotConnected => "not-connected",
             Self::OtherAccount => "other-account",
+            Self::UnderWay => "under-way",
             Self::CredentialsRefused => "credentials-refused",
             Self::MappingFaults => "mapping-faults",
+            Self::KeyReused => "key-reused",
             Self::TooLarge => "too-large",
+            Self::TooManyRequests => "too-many-requests",
             Self::Busy => "busy",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
@@ -82,13 +99,18 @@ impl Code {
             Self::Unauthenticated => "A valid key is needed",
             Self::Forbidden => "The key does not allow this",
             Self::NotFound => "There is nothing here",
+            Self::MethodNotAllowed => "The method is not for this path",
+            Self::TooSlow => "The request did not arrive in time",
             Self::Exists => "It exists already",
             Self::Settled => "It was decided already",
             Self::NotConnected => "A side is not connected",
             Self::OtherAccount => "It is another account",
+            Self::UnderWay => "The same request is under way",
             Self::CredentialsRefused => "The CRM refused the credentials",
             Self::MappingFaults => "The mappings have faults",
+            Self::KeyReused => "The Idempotency-Key belongs to another request",
             Self::TooLarge => "The body is too large",
+            Self::TooManyRequests => "That was too often",
             Self::Busy => "Somebody else is at it",
             Self::Unavailable => "Something needed is out of reach",
             Self::Internal => "Something failed on our side",
@@ -101,11 +123,19 @@ impl Code {
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Exists | Self::Settled | Self::NotConnected | Self::OtherAccount | Self::Busy => {
-                StatusCode::CONFLICT
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Exists
+            | Self::Settled
+            | Self::NotConnected
+            | Self::OtherAccount
+            | Self::UnderWay
+            | Self::Busy => StatusCode::CONFLICT,
+            Self::CredentialsRefused | Self::MappingFaults | Self::KeyReused => {
+                StatusCode::UNPROCESSABLE_ENTITY
             }
-            Self::CredentialsRefused | Self::MappingFaults => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -150,6 +180,20 @@ impl ApiError {
         )
     }
 
+    pub fn unauthenticated() -> Self {
+        let why = "send a valid key as `Authorization: Bearer tdm_…`";
+        Self::new(Code::Unauthenticated, why)
+    }
+
+    pub fn wrong_method() -> Self {
+        let why = "the header `Allow` names the methods of this path";
+        Self::new(Code::MethodNotAllowed, why)
+    }
+
+    pub fn too_long() -> Self {
+        Self::new(Code::Unavailable, "it took too long; try again soon")
+    }
+
     pub(super) fn inside(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "a request failed inside");
         Self::new(
@@ -169,7 +213,7 @@ impl IntoResponse for ApiError {
             detail: self.detail,
         };
         let mut response = (self.code.status(), Json(problem)).into_response();
-        let kind = HeaderValue::from_static("application/problem+json");
+        let kind = HeaderValue::from_static(PROBLEM);
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         if self.code == Code::Unauthenticated {
             let how = HeaderValue::from_static("Bearer");

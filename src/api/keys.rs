@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 
 use super::Api;
 use super::caller::{Caller, WorkspacePath};
-use super::dto::{Body, KeyJson, Listed, NewKey, Page, PageQuery, RotatedJson};
+use super::dto::{Body, KeyJson, Listed, NewKey, NewManagementKey, Page, PageQuery, RotatedJson};
 use super::error::{ApiError, Problem};
 use crate::model::{KeyKind, Role, WorkspaceId};
 use crate::store::ApiKey;
@@ -49,8 +49,8 @@ pub(super) async fn create(
 }
 
 /// Revoke a workspace's key.
-#[utoipa::path(delete, path = "/v1/workspaces/{customer}/{environment}/keys/{key}", tag = "keys",
-    params(("customer" = String, Path), ("environment" = String, Path), ("key" = String, Path)),
+#[utoipa::path(delete, path = "/v1/workspaces/{customer}/{environment}/keys/{id}", tag = "keys",
+    params(("customer" = String, Path), ("environment" = String, Path), ("id" = String, Path)),
     responses((status = 204), (status = "4XX", body = Problem)))]
 pub(super) async fn revoke(
     State(api): State<Arc<Api>>,
@@ -76,22 +76,24 @@ pub(super) async fn list_management(
 }
 
 /// Make a management key, which opens every workspace. The answer shows it once.
-#[utoipa::path(post, path = "/v1/keys", tag = "keys", request_body = NewKey,
+#[utoipa::path(post, path = "/v1/keys", tag = "keys", request_body = NewManagementKey,
     responses((status = 201, body = KeyJson), (status = "4XX", body = Problem)))]
 pub(super) async fn create_management(
     State(api): State<Arc<Api>>,
     caller: Caller,
-    Body(new): Body<NewKey>,
+    Body(new): Body<NewManagementKey>,
 ) -> Result<(StatusCode, Json<KeyJson>), ApiError> {
     caller.manages(Role::Admin)?;
-    if new.publishable {
-        return Err(ApiError::bad("a publishable key belongs to a workspace"));
-    }
+    let new = NewKey {
+        name: new.name,
+        role: new.role,
+        publishable: false,
+    };
     made(&api, &caller, None, new).await
 }
 
 /// Revoke a management key.
-#[utoipa::path(delete, path = "/v1/keys/{key}", tag = "keys", params(("key" = String, Path)),
+#[utoipa::path(delete, path = "/v1/keys/{id}", tag = "keys", params(("id" = String, Path)),
     responses((status = 204), (status = "4XX", body = Problem)))]
 pub(super) async fn revoke_management(
     State(api): State<Arc<Api>>,
@@ -135,7 +137,10 @@ async fn made(
     new: NewKey,
 ) -> Result<(StatusCode, Json<KeyJson>), ApiError> {
     let name = new.name.trim();
-    if name.is_empty() || name.chars().count() > NAME_CHARS || name.chars().any(char::is_control) {
+    if name.is_empty()
+        || new.name.chars().count() > NAME_CHARS
+        || new.name.chars().any(char::is_control)
+    {
         return Err(ApiError::bad("name is a text of 1 to 100 characters"));
     }
     let unknown = || ApiError::bad("role is viewer, operator or admin");

@@ -11,12 +11,16 @@ mod connections;
 mod dead_letters;
 mod dto;
 mod error;
+mod front;
 mod health;
 mod keys;
+mod limits;
+mod listen;
 mod looking;
 mod mappings;
 mod openapi;
 mod page;
+mod repeats;
 mod review;
 mod webhooks;
 mod workspaces;
@@ -26,11 +30,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::{from_fn, from_fn_with_state};
 use secrecy::SecretString;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::timeout::TimeoutLayer;
 use url::Url;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -42,12 +46,15 @@ use crate::vault::{Keeper, Vault};
 
 pub use caller::Caller;
 pub use error::{ApiError, Code};
+pub use limits::Limits;
+pub use listen::{Bounds, accept};
 pub use page::escape;
+pub use repeats::Cleared;
 pub use webhooks::{Counts, Intake};
 
 /// More than any request of the API needs; webhooks have a bound of their own.
 const BODY_CAP: usize = 256 * 1024;
-/// No request of the API takes longer.
+/// No request of the API takes longer; one that came over a connection has the bound of that.
 const TIME_OUT: Duration = Duration::from_secs(30);
 
 /// Everything that requests are answered with.
@@ -64,6 +71,8 @@ pub struct Api {
     /// Signs HubSpot's webhooks; `None` where no app is configured.
     pub hubspot_secret: Option<SecretString>,
     pub counts: Arc<Counts>,
+    pub limits: Limits,
+    pub cleared: Cleared,
 }
 
 impl Api {
@@ -130,8 +139,9 @@ pub fn router(api: Arc<Api>) -> Router {
             HeaderValue::from_static(value),
         )
     };
+    let admitted = from_fn_with_state(Arc::clone(&api), front::admit);
     let limited = Router::new()
-        .merge(routes)
+        .merge(routes.route_layer(admitted))
         .merge(openapi::router(spec))
         .merge(connect::router())
         .merge(health::router())
@@ -140,11 +150,9 @@ pub fn router(api: Arc<Api>) -> Router {
         .merge(limited)
         .merge(webhooks::router())
         .fallback(|| async { ApiError::not_found("page") })
+        .method_not_allowed_fallback(|| async { ApiError::wrong_method() })
         .with_state(api)
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            TIME_OUT,
-        ))
+        .layer(from_fn(front::bounded))
         .layer(CatchPanicLayer::new())
         .layer(header("x-content-type-options", "nosniff"))
         .layer(header("referrer-policy", "no-referrer"))

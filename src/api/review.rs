@@ -11,19 +11,23 @@ use super::error::ApiError;
 use crate::model::MappingName;
 
 /// Longer than any name, code or id.
-const WORD_BYTES: usize = 200;
-/// The longest reason that is kept, in bytes.
-const REASON_BYTES: usize = 1_000;
+const WORD_CHARS: usize = 200;
+/// The longest reason that is kept.
+const REASON_CHARS: usize = 1_000;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ConflictQuery {
     /// open (waits for a person), decided (a rule decided) or closed; open unless given.
+    #[param(pattern = "^(open|decided|closed)$")]
     pub state: Option<String>,
+    #[param(max_length = 200, pattern = "^[^\\x00]*$")]
     pub mapping: Option<String>,
+    #[param(max_length = 200, pattern = "^[^\\x00]*$")]
     pub rule: Option<String>,
     /// `next` of the page before.
+    #[param(max_length = 1000, pattern = "^[^\\x00]*$")]
     pub cursor: Option<String>,
     /// Rows of the page: 1 to 200, 50 unless given.
     #[param(minimum = 1, maximum = 200)]
@@ -35,13 +39,21 @@ pub struct ConflictQuery {
 #[into_params(parameter_in = Query)]
 pub struct DeadLetterQuery {
     /// open, closed or discarded; open unless given.
+    #[param(pattern = "^(open|closed|discarded)$")]
     pub state: Option<String>,
+    #[param(max_length = 200, pattern = "^[^\\x00]*$")]
     pub mapping: Option<String>,
     /// The class of the failure, such as permanent.
+    #[param(
+        pattern = "^(transient|rate|auth|permanent|needs-person|blocked|unknown-outcome|\
+                         ours)$"
+    )]
     pub class: Option<String>,
     /// The code of the failure, such as REQUIRED_FIELD_MISSING.
+    #[param(max_length = 200, pattern = "^[^\\x00]*$")]
     pub code: Option<String>,
     /// `next` of the page before.
+    #[param(max_length = 1000, pattern = "^[^\\x00]*$")]
     pub cursor: Option<String>,
     /// Rows of the page: 1 to 200, 50 unless given.
     #[param(minimum = 1, maximum = 200)]
@@ -52,10 +64,17 @@ pub struct DeadLetterQuery {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct LinkQuery {
+    #[param(max_length = 200, pattern = "^[^\\x00]*$")]
     pub mapping: Option<String>,
-    /// The state of the link, such as linked.
+    /// The state of the link: creating-hubspot, creating-salesforce, linked, suspended, frozen,
+    /// tombstoned, unlinked or detached.
+    #[param(
+        pattern = "^(creating-(hubspot|salesforce)|linked|suspended|frozen|tombstoned|\
+                         unlinked|detached)$"
+    )]
     pub state: Option<String>,
     /// `next` of the page before.
+    #[param(max_length = 1000, pattern = "^[^\\x00]*$")]
     pub cursor: Option<String>,
     /// Rows of the page: 1 to 200, 50 unless given.
     #[param(minimum = 1, maximum = 200)]
@@ -67,10 +86,12 @@ pub struct LinkQuery {
 #[into_params(parameter_in = Query)]
 pub struct ExplainQuery {
     /// A HubSpot object type (contacts), a Salesforce object (Contact) or the name of a mapping.
+    #[param(max_length = 200, pattern = "^[^\\x00]*$")]
     pub object: String,
     /// HubSpot's record id, or Salesforce's in 15 or 18 characters.
     pub id: String,
     /// A property, a field or the name of a rule: tells its whole history.
+    #[param(max_length = 200, pattern = "^[^\\x00]*$")]
     pub field: Option<String>,
     /// What had been agreed then: 2026-03-02T09:00:00Z, 2026-03-02, or an age such as 2h or 3d.
     pub at: Option<String>,
@@ -81,6 +102,7 @@ pub struct ExplainQuery {
 pub struct NewChoice {
     /// hubspot, salesforce, or a value; `=VALUE` where a value could be taken for a side. Empty
     /// for a blank.
+    #[schema(pattern = "^[^\\x00]*$")]
     pub choice: String,
 }
 
@@ -88,14 +110,15 @@ pub struct NewChoice {
 #[serde(deny_unknown_fields)]
 pub struct NewDiscard {
     /// Why; kept with the letter.
+    #[schema(max_length = 1000, pattern = "^[^\\x00]*[^\\s\\x00]")]
     pub reason: String,
 }
 
 impl NewDiscard {
     pub fn checked(self) -> Result<String, ApiError> {
         let reason = self.reason.trim();
-        if reason.is_empty() || reason.len() > REASON_BYTES || reason.contains('\0') {
-            let why = format!("reason is a text of up to {REASON_BYTES} bytes");
+        if reason.is_empty() || reason.chars().count() > REASON_CHARS || reason.contains('\0') {
+            let why = format!("reason is a text of 1 to {REASON_CHARS} characters");
             return Err(ApiError::bad(why));
         }
         Ok(reason.to_owned())
@@ -189,5 +212,5 @@ pub fn id<'a>(what: &str, text: &'a str) -> Result<&'a str, ApiError> {
 }
 
 fn is_word(text: &str) -> bool {
-    text.len() <= WORD_BYTES && !text.contains('\0')
+    text.chars().count() <= WORD_CHARS && !text.contains('\0')
 }

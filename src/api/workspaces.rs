@@ -11,14 +11,11 @@ use super::Api;
 use super::caller::{Caller, WorkspacePath};
 use super::dto::{
     AccessJson, Body, ChangedWorkspace, ErasedJson, Listed, NewWorkspace, Page, PageQuery,
-    WorkspaceJson,
+    VAR_CHARS, VARS_MAX, WorkspaceJson,
 };
 use super::error::{ApiError, Code, Problem};
 use crate::model::{Role, Side, Workspace, WorkspaceId, WorkspaceMode};
 use crate::pipeline::LANE;
-
-const VARS_MAX: usize = 200;
-const VAR_CHARS: usize = 4_096;
 
 fn shown(api: &Api, workspace: Workspace) -> WorkspaceJson {
     let ws = &workspace.id;
@@ -29,11 +26,15 @@ fn shown(api: &Api, workspace: Workspace) -> WorkspaceJson {
 fn checked(vars: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ApiError> {
     let good = |(name, value): (&String, &String)| {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        !name.is_empty() && name.len() <= 64 && name.bytes().all(plain) && value.len() <= VAR_CHARS
+        !name.is_empty()
+            && name.len() <= 64
+            && name.bytes().all(plain)
+            && value.chars().count() <= VAR_CHARS
     };
     if vars.len() > VARS_MAX || !vars.iter().all(good) {
         return Err(ApiError::bad(
-            "vars takes up to 200 names of letters, digits and `_`, with values of up to 4 KiB",
+            "vars takes up to 200 names of 1 to 64 letters, digits and `_`, with values of up to \
+             4,096 characters",
         ));
     }
     Ok(vars)

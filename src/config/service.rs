@@ -46,7 +46,7 @@ const fn secret(name: &'static str, what: &'static str) -> Key {
     }
 }
 
-pub const KEYS: [Key; 18] = [
+pub const KEYS: [Key; 19] = [
     key(
         "server.listen",
         "127.0.0.1:8480",
@@ -66,6 +66,11 @@ pub const KEYS: [Key; 18] = [
         "server.workers",
         "8",
         "workspaces that are worked on at the same time; 1 to 256",
+    ),
+    key(
+        "server.requests_per_minute",
+        "600",
+        "requests to the API that one key may send in a minute; 1 to 100000",
     ),
     key(
         "store.url",
@@ -156,6 +161,7 @@ pub struct Service {
     pub public_url: Url,
     pub grace: Duration,
     pub workers: usize,
+    pub requests_per_minute: u32,
     pub store: String,
     pub keys: KeySource,
     pub mappings: Option<PathBuf>,
@@ -378,11 +384,13 @@ impl Settings {
         let folder = !self.text("mappings.folder").is_empty();
         let grace = self.number("server.grace_seconds", 1, 300).unsigned_abs();
         let workers = self.number("server.workers", 1, 256);
+        let requests = self.number("server.requests_per_minute", 1, 100_000);
         let service = Service {
             listen,
             public_url: self.address("server.public_url"),
             grace: Duration::from_secs(grace),
             workers: usize::try_from(workers).unwrap_or(1),
+            requests_per_minute: u32::try_from(requests).unwrap_or(1),
             store,
             keys,
             mappings: folder.then(|| self.path("mappings.folder")),

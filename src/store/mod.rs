@@ -22,6 +22,7 @@ mod mappings;
 mod open;
 mod planner;
 mod records;
+mod repeats;
 mod review;
 mod rows;
 mod seam;
@@ -47,6 +48,7 @@ pub use lanes::Lease;
 pub use links::{HoldPlace, LinkFilter};
 pub use mappings::{Activation, SetMapping};
 pub use records::match_hash;
+pub use repeats::{Begun, Repeat};
 pub use review::{
     Approval, ApprovalState, ConflictClose, ConflictFilter, ConflictRow, ConflictState, DeadLetter,
     DeadLetterClose, DeadLetterFilter, DeadLetterOf, DeadLetterState, JournalEntry, JournalFilter,

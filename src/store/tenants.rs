@@ -18,7 +18,7 @@ pub type Agenda = BTreeMap<WorkspaceId, Timestamp>;
 pub type Erased = BTreeMap<&'static str, u64>;
 
 /// Everything that belongs to a workspace. The workspace itself goes last.
-const BELONGINGS: [(&str, Dialected); 27] = [
+const BELONGINGS: &[(&str, Dialected)] = &[
     ("lanes", sql::ERASE_LANES),
     ("marks", sql::ERASE_MARKS),
     ("links", sql::ERASE_LINKS),
@@ -43,6 +43,7 @@ const BELONGINGS: [(&str, Dialected); 27] = [
     ("connections", sql::ERASE_CONNECTIONS),
     ("connect_links", sql::ERASE_CONNECT_LINKS),
     ("authorizations", sql::ERASE_AUTHORIZATIONS),
+    ("repeats", sql::ERASE_REPEATS),
     ("api_keys", sql::ERASE_API_KEYS),
     ("data_keys", sql::ERASE_DATA_KEYS),
     ("workspaces", sql::ERASE_WORKSPACES),
@@ -129,7 +130,7 @@ impl Store {
         again(|| async {
             let mut tx = self.db.begin().await?;
             let mut erased = Erased::new();
-            for (name, statement) in &BELONGINGS {
+            for (name, statement) in BELONGINGS {
                 let rows = tx.run(statement, &args).await?;
                 if rows > 0 {
                     erased.insert(*name, rows);

@@ -3,6 +3,8 @@
 //! Every test has simulators and a store of its own. What the two CRMs hold is read through the
 //! simulators' test control and never through the program under test.
 
+#[cfg(target_os = "linux")]
+mod crowd;
 mod demo;
 mod explain;
 mod faults;

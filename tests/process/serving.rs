@@ -16,9 +16,9 @@ const WS: &str = "acme/production";
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running service; killed when it is dropped.
-struct Service {
+pub(super) struct Service {
     child: Child,
-    url: String,
+    pub(super) url: String,
     key: String,
 }
 
@@ -30,12 +30,12 @@ impl Drop for Service {
 }
 
 /// A port that is free now.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").port()
 }
 
-fn variables(sim: &Sim, port: u16) -> Variables {
+pub(super) fn variables(sim: &Sim, port: u16) -> Variables {
     let of = |name, side, key| (name, sim.text(side, key));
     vec![
         of("TANDEM_HUBSPOT_URL", "hubspot", "url"),
@@ -59,7 +59,7 @@ fn variables(sim: &Sim, port: u16) -> Variables {
 }
 
 /// The settings, keys and first management key of a service.
-fn init(variables: &Variables, here: &Path) -> String {
+pub(super) fn init(variables: &Variables, here: &Path) -> String {
     let ran = run(variables, here, &["init", "--json"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     ran.json()["management_key"]
@@ -68,7 +68,7 @@ fn init(variables: &Variables, here: &Path) -> String {
         .to_owned()
 }
 
-fn serve(variables: &Variables, here: &Path, key: &str) -> Service {
+pub(super) fn serve(variables: &Variables, here: &Path, key: &str) -> Service {
     let log = File::options()
         .create(true)
         .append(true)
@@ -97,7 +97,7 @@ fn serve(variables: &Variables, here: &Path, key: &str) -> Service {
 
 impl Service {
     #[track_caller]
-    fn call(&self, sim: &Sim, method: &str, path: &str, body: Option<Value>) -> Value {
+    pub(super) fn call(&self, sim: &Sim, method: &str, path: &str, body: Option<Value>) -> Value {
         let url = format!("{}/v1{path}", self.url);
         let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
         let (status, text) = sim.ask(|client| {
@@ -126,7 +126,7 @@ impl Service {
     }
 
     /// SIGTERM; the exit code, and how long it took.
-    fn stop(mut self) -> (Option<i32>, Duration) {
+    pub(super) fn stop(mut self) -> (Option<i32>, Duration) {
         let began = Instant::now();
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &id]).status();

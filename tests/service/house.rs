@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use tandem::api::{self, Api, Caller, Counts, Intake};
+use tandem::api::{self, Api, Caller, Cleared, Counts, Intake, Limits};
 use tandem::app::{MappingFiles, Service, ServiceParts};
 use tandem::clock::{Chance, Clock, Ids};
 use tandem::crm::Transport;
@@ -26,6 +26,8 @@ use tower::ServiceExt;
 use url::Url;
 
 pub const START: Timestamp = Timestamp::from_millis(1_772_442_000_000);
+/// What one key may ask in a minute. The clock stands still, so it bounds a whole test.
+pub const PER_MINUTE: u32 = 1_000;
 pub const PUBLIC: &str = "https://sync.example.test";
 
 /// One small two-way mapping.
@@ -138,6 +140,8 @@ impl House {
             public_url: Url::parse(PUBLIC).unwrap(),
             hubspot_secret: Some(SecretString::from(hubspot_options.client_secret.clone())),
             counts: Arc::new(Counts::default()),
+            limits: Limits::new(PER_MINUTE),
+            cleared: Cleared::default(),
         });
         Self {
             router: api::router(Arc::clone(&api)),
@@ -151,6 +155,11 @@ impl House {
             api,
             losses,
         }
+    }
+
+    /// What a server in front of all this serves.
+    pub fn router(&self) -> Router {
+        self.router.clone()
     }
 
     /// Sends a request as it is.

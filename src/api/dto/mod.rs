@@ -9,6 +9,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use utoipa::{IntoParams, ToSchema};
 
 pub mod mappings;
@@ -22,7 +23,7 @@ use crate::store::{AccessEntry, ApiKey, SealedConnection};
 const ROWS: u32 = 50;
 const ROWS_MAX: u32 = 200;
 /// Longer than any cursor that was handed out.
-const CURSOR_BYTES: usize = 1_000;
+const CURSOR_CHARS: usize = 1_000;
 
 /// A JSON body; whatever is wrong with it is a problem like any other.
 pub struct Body<T>(pub T);
@@ -52,6 +53,7 @@ fn refused_body(rejection: &JsonRejection) -> ApiError {
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
     /// `next` of the page before.
+    #[param(max_length = 1000, pattern = "^[^\\x00]*$")]
     pub cursor: Option<String>,
     /// Rows of the page: 1 to 200, 50 unless given.
     #[param(minimum = 1, maximum = 200)]
@@ -74,7 +76,7 @@ impl Page {
         let cursor = cursor.filter(|text| !text.is_empty());
         if cursor
             .as_ref()
-            .is_some_and(|text| text.len() > CURSOR_BYTES || text.contains('\0'))
+            .is_some_and(|text| text.chars().count() > CURSOR_CHARS || text.contains('\0'))
         {
             return Err(ApiError::bad("cursor is no cursor of this API"));
         }
@@ -140,6 +142,7 @@ pub struct NewWorkspace {
     pub id: String,
     /// Values for `${vars.x}` in mapping files.
     #[serde(default)]
+    #[schema(schema_with = vars)]
     pub vars: BTreeMap<String, String>,
 }
 
@@ -147,7 +150,22 @@ pub struct NewWorkspace {
 #[serde(deny_unknown_fields)]
 pub struct ChangedWorkspace {
     /// Replaces all variables.
+    #[schema(schema_with = vars)]
     pub vars: BTreeMap<String, String>,
+}
+
+/// The most variables of a workspace, and the longest value.
+pub const VARS_MAX: usize = 200;
+pub const VAR_CHARS: usize = 4_096;
+
+fn vars() -> Object {
+    let text = || ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
+    let name = text().pattern(Some("^[A-Za-z0-9_]{1,64}$"));
+    ObjectBuilder::new()
+        .property_names(Some(name.build()))
+        .additional_properties(Some(text().max_length(Some(VAR_CHARS))))
+        .max_properties(Some(VARS_MAX))
+        .build()
 }
 
 #[derive(Serialize, ToSchema)]
@@ -318,10 +336,12 @@ pub struct PrepareAsked {
 #[serde(deny_unknown_fields)]
 pub struct NewInvitation {
     /// hubspot or salesforce.
+    #[schema(pattern = "^(hubspot|salesforce)$")]
     pub side: String,
     /// Hours until the link expires: 1 to 720, 168 unless given.
-    #[schema(minimum = 1, maximum = 720)]
-    pub hours: Option<u32>,
+    // JSON has one kind of number: 24.0 is a whole one.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 720)]
+    pub hours: Option<f64>,
 }
 
 /// A link for the administrator of one side. It may be forwarded, and is used up by a completed
@@ -337,12 +357,34 @@ pub struct InvitationJson {
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
     /// For people: what the key is for.
+    #[schema(
+        max_length = 100,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*\
+        [^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
     pub name: String,
     /// viewer, operator or admin.
+    #[schema(pattern = "^(viewer|operator|admin)$")]
     pub role: String,
     /// May only send events; the role does not count then.
     #[serde(default)]
     pub publishable: bool,
+}
+
+/// A key for all workspaces. It cannot be a publishable one.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewManagementKey {
+    /// For people: what the key is for.
+    #[schema(
+        max_length = 100,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*\
+        [^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
+    pub name: String,
+    /// viewer, operator or admin.
+    #[schema(pattern = "^(viewer|operator|admin)$")]
+    pub role: String,
 }
 
 #[derive(Serialize, ToSchema)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::api::{Api, Counts, Intake};
+use crate::api::{Api, Cleared, Counts, Intake, Limits};
 use crate::app::{MappingFiles, Service, ServiceParts};
 use crate::clock::{Chance, Clock, Ids};
 use crate::config::{self, AppKeys, Environment, KeySource, Settings};
@@ -108,6 +108,8 @@ pub async fn build(settings: config::Service) -> anyhow::Result<Built> {
             .as_ref()
             .map(|app| app.client_secret.clone()),
         counts: Arc::new(Counts::default()),
+        limits: Limits::new(settings.requests_per_minute),
+        cleared: Cleared::default(),
     });
     Ok(Built {
         api,

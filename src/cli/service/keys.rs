@@ -26,7 +26,7 @@ pub enum KeysCommand {
         #[arg(long, default_value = "viewer")]
         role: String,
         /// May only send events.
-        #[arg(long)]
+        #[arg(long, requires = "workspace")]
         publishable: bool,
         #[command(flatten)]
         door: DoorArgs,
@@ -73,7 +73,10 @@ pub async fn keys(
             door,
         } => {
             let door = open(&door, environment).await?;
-            let body = json!({"name": name, "role": role, "publishable": publishable});
+            let mut body = json!({"name": name, "role": role});
+            if publishable {
+                body["publishable"] = json!(true);
+            }
             let path = keys_path(workspace.as_ref());
             let made = door.call(Method::POST, &path, Some(body)).await?;
             output.answer(&made, || {

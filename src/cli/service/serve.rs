@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::api;
+use crate::api::{self, Bounds};
 use crate::cli::output::{Advice, Outcome, Output};
 use crate::cli::sim::told_to_stop;
 use crate::config::Environment;
@@ -62,12 +62,8 @@ pub async fn serve(
     } = built;
     let token = CancellationToken::new();
     let router = api::router(api);
-    let closing = token.clone().cancelled_owned();
-    let server = tokio::spawn(async move {
-        axum::serve(listener, router)
-            .with_graceful_shutdown(closing)
-            .await
-    });
+    let closing = token.clone();
+    let server = tokio::spawn(api::accept(listener, router, Bounds::default(), closing));
     let workers = tokio::spawn(std::sync::Arc::clone(&service).run(token.clone()));
     let watcher = tokio::spawn({
         let (settings, service, token) = (settings.clone(), service, token.clone());
@@ -82,9 +78,7 @@ pub async fn serve(
         server.await
     };
     match tokio::time::timeout(settings.grace, ended).await {
-        Ok(served) => served
-            .context("the server broke")?
-            .context("the server failed")?,
+        Ok(served) => served.context("the server broke")?,
         Err(_) => tracing::warn!("the grace period is over; what was cut off is found again"),
     }
     drop(store);

@@ -35,7 +35,7 @@ pub(super) use review::{
 };
 pub(super) use service::{
     AccessDb, AgendaDb, ApiKeyDb, AttentionDb, AuthorizationDb, ConnectLinkDb, DataKeyDb, DocDb,
-    SealedDb, TenantDb, TextIdDb,
+    NamedDb, SealedDb, TenantDb, TextIdDb,
 };
 pub(super) use setup::{ActiveDb, AtDb, ConnectionDb, GateDb, RevisionDb, StoredRevisionDb};
 pub(super) use shadow::ShadowDb;

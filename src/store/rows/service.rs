@@ -205,6 +205,13 @@ impl TryFrom<AuthorizationDb> for Authorization {
 }
 
 #[derive(FromRow)]
+pub(in crate::store) struct NamedDb {
+    pub request: String,
+    pub status: Option<i64>,
+    pub sealed: Option<String>,
+}
+
+#[derive(FromRow)]
 pub(in crate::store) struct AccessDb {
     entry_id: String,
     made_at: i64,

@@ -115,6 +115,20 @@ statements! {
         WHERE workspace_id = $1 AND (CAST($2 AS TEXT) IS NULL OR entry_id < $2) \
         ORDER BY entry_id DESC LIMIT $3"];
 
+    /// Takes a name that nobody has, or that has run out.
+    REPEAT_BEGIN = ["INSERT INTO repeats (workspace_id, caller, name, request, until_at) \
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (workspace_id, caller, name) DO UPDATE SET \
+        request = excluded.request, until_at = excluded.until_at, status = NULL, sealed = NULL \
+        WHERE repeats.until_at <= $6"];
+    REPEAT = ["SELECT request, status, sealed FROM repeats \
+        WHERE workspace_id = $1 AND caller = $2 AND name = $3"];
+    REPEAT_END = ["UPDATE repeats SET status = $5, sealed = $6, until_at = $7 \
+        WHERE workspace_id = $1 AND caller = $2 AND name = $3 AND until_at = $4 \
+        AND status IS NULL"];
+    REPEAT_DROP = ["DELETE FROM repeats WHERE workspace_id = $1 AND caller = $2 AND name = $3 \
+        AND until_at = $4 AND status IS NULL"];
+    REPEATS_CLEAR = ["DELETE FROM repeats WHERE until_at <= $1"];
+
     SCHEMAS_PUT = ["INSERT INTO schemas (workspace_id, doc, asked_for, read_at) \
         VALUES ($1, $2, $3, $4) ON CONFLICT (workspace_id) DO UPDATE SET doc = excluded.doc, \
         asked_for = excluded.asked_for, read_at = excluded.read_at"];
@@ -143,6 +157,7 @@ statements! {
     ERASE_CONNECTIONS = ["DELETE FROM connections WHERE workspace_id = $1"];
     ERASE_CONNECT_LINKS = ["DELETE FROM connect_links WHERE workspace_id = $1"];
     ERASE_AUTHORIZATIONS = ["DELETE FROM authorizations WHERE workspace_id = $1"];
+    ERASE_REPEATS = ["DELETE FROM repeats WHERE workspace_id = $1"];
     ERASE_API_KEYS = ["DELETE FROM api_keys WHERE workspace_id = $1"];
     ERASE_DATA_KEYS = ["DELETE FROM data_keys WHERE workspace_id = $1"];
     ERASE_WORKSPACES = ["DELETE FROM workspaces WHERE workspace_id = $1"];

@@ -5,9 +5,9 @@ use super::statements;
 /// The statements that speak of no single workspace, each for its own reason: the clock, the
 /// migration gate, the contents of a file before it is known to be ours, and the release of every
 /// lane after a crash, which the file lock makes safe; the planners' statistics; the schema's
-/// number.
+/// number; the end of answers that are kept for a day.
 #[cfg(test)]
-pub(in crate::store) const GLOBAL: [&str; 11] = [
+pub(in crate::store) const GLOBAL: [&str; 12] = [
     "NOW",
     "SCHEMA",
     "GATE_PUT",
@@ -19,6 +19,7 @@ pub(in crate::store) const GLOBAL: [&str; 11] = [
     "STATS_PUT",
     "STATS_LOAD",
     "SURVEY",
+    "REPEATS_CLEAR",
 ];
 
 statements! {
