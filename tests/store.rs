@@ -18,6 +18,8 @@ mod leases;
 mod links;
 #[path = "store/marks.rs"]
 mod marks;
+#[path = "store/notices.rs"]
+mod notices;
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "store/random.rs"]

@@ -14,6 +14,7 @@ mod error;
 mod health;
 mod keys;
 mod looking;
+mod notices;
 mod openapi;
 mod page;
 mod review;
@@ -36,6 +37,7 @@ use utoipa_axum::routes;
 
 use crate::app::Service;
 use crate::clock::{Clock, Ids};
+use crate::notices::Notices;
 use crate::store::Store;
 use crate::vault::{Keeper, Vault};
 
@@ -56,6 +58,7 @@ pub struct Api {
     pub keeper: Arc<Keeper>,
     pub service: Arc<Service>,
     pub intake: Intake,
+    pub notices: Arc<Notices>,
     pub clock: Clock,
     pub ids: Ids,
     /// How browsers and the CRMs reach this service.
@@ -103,6 +106,7 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(dead_letters::discard_one))
         .routes(routes!(approvals::list))
         .routes(routes!(approvals::approve))
+        .routes(routes!(notices::show, notices::put, notices::off))
         .routes(routes!(looking::holds))
         .routes(routes!(looking::links))
         .routes(routes!(looking::runs))

@@ -14,10 +14,12 @@ mod db;
 mod doc;
 mod error;
 mod explain;
+mod inspect;
 mod journal;
 mod keys;
 mod lanes;
 mod links;
+mod notices;
 mod open;
 mod planner;
 mod records;
@@ -40,10 +42,12 @@ pub use connections::SealedConnection;
 pub use db::Dialected;
 pub use error::{Result, StoreError, Taken};
 pub use explain::{StoredRevision, Waiting};
+pub use inspect::Inspection;
 pub use journal::{JournalSize, WritesOf, journal_kept_from};
 pub use keys::ApiKey;
 pub use lanes::Lease;
 pub use links::{HoldPlace, LinkFilter};
+pub use notices::{Notice, NoticeChannel, NoticeFacts, NoticeState};
 pub use records::match_hash;
 pub use review::{
     Approval, ApprovalState, ConflictClose, ConflictFilter, ConflictRow, ConflictState, DeadLetter,

@@ -8,7 +8,7 @@ use super::Store;
 use super::db::{Dialected, again, args};
 use super::error::Result;
 use super::rows::{AgendaDb, DocDb, TenantDb};
-use super::sql::service as sql;
+use super::sql::{notices, service as sql};
 
 /// When each workspace next has something to do; one that never worked is not in it, nor one that
 /// somebody works on.
@@ -18,7 +18,7 @@ pub type Agenda = BTreeMap<WorkspaceId, Timestamp>;
 pub type Erased = BTreeMap<&'static str, u64>;
 
 /// Everything that belongs to a workspace. The workspace itself goes last.
-const BELONGINGS: [(&str, Dialected); 25] = [
+const BELONGINGS: [(&str, Dialected); 27] = [
     ("lanes", sql::ERASE_LANES),
     ("marks", sql::ERASE_MARKS),
     ("links", sql::ERASE_LINKS),
@@ -41,6 +41,8 @@ const BELONGINGS: [(&str, Dialected); 25] = [
     ("connections", sql::ERASE_CONNECTIONS),
     ("connect_links", sql::ERASE_CONNECT_LINKS),
     ("authorizations", sql::ERASE_AUTHORIZATIONS),
+    ("notice_channels", notices::ERASE_NOTICE_CHANNELS),
+    ("notices", notices::ERASE_NOTICES),
     ("api_keys", sql::ERASE_API_KEYS),
     ("data_keys", sql::ERASE_DATA_KEYS),
     ("workspaces", sql::ERASE_WORKSPACES),

@@ -17,6 +17,7 @@ use tandem::crm::Transport;
 use tandem::crm::oauth::App;
 use tandem::mapping::SourceFile;
 use tandem::model::{BySide, KeyKind, Role, Side, Timestamp, WorkspaceId};
+use tandem::notices::Notices;
 use tandem::sim::SimClock;
 use tandem::sim::hubspot::{HubSpotOptions, HubSpotSim};
 use tandem::sim::salesforce::{SalesforceOptions, SalesforceSim};
@@ -75,6 +76,11 @@ impl Answer {
 
 impl House {
     pub async fn new() -> Self {
+        Self::at(PUBLIC).await
+    }
+
+    /// A service that is reached at this address.
+    pub async fn at(public: &str) -> Self {
         let clock = Clock::manual(START);
         let hubspot_options = HubSpotOptions::default();
         let salesforce_options = SalesforceOptions::default();
@@ -112,7 +118,16 @@ impl House {
         })
         .await
         .unwrap();
+        let notices = Notices::new(
+            Arc::clone(&store),
+            Arc::clone(&vault),
+            clock.clone(),
+            chance.clone(),
+            public,
+        );
+        let notices = Arc::new(notices.unwrap());
         let api = Arc::new(Api {
+            notices,
             store: Arc::clone(&store),
             vault,
             keeper,
@@ -120,7 +135,7 @@ impl House {
             intake: Intake::start(Arc::clone(&store), Arc::clone(&service), clock.clone()),
             ids: Ids::new(clock.clone(), chance),
             clock: clock.clone(),
-            public_url: Url::parse(PUBLIC).unwrap(),
+            public_url: Url::parse(public).unwrap(),
             hubspot_secret: Some(SecretString::from(hubspot_options.client_secret.clone())),
             counts: Arc::new(Counts::default()),
         });

@@ -1,6 +1,4 @@
-//! The service and its commands: `init`, `serve`, `workspace`, `connect`, `keys`.
 //!
-//! All of them but `init` and `serve` are calls of the API: over the network with `--server`, or
 //! straight into its router when the store is at hand. There is one way to do each thing.
 
 mod build;
@@ -8,6 +6,7 @@ mod connect;
 mod door;
 mod init;
 mod keys;
+mod notices;
 mod rows;
 mod serve;
 mod workspace;

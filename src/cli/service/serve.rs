@@ -56,6 +56,7 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let Built {
         api,
+        notices,
         service,
         store,
         settings,
@@ -69,6 +70,7 @@ pub async fn serve(
             .await
     });
     let workers = tokio::spawn(std::sync::Arc::clone(&service).run(token.clone()));
+    let telling = tokio::spawn(notices.run(token.clone()));
     let watcher = tokio::spawn({
         let (settings, service, token) = (settings.clone(), service, token.clone());
         async move { watch(&settings, &service, &token).await }
@@ -79,6 +81,7 @@ pub async fn serve(
     let ended = async {
         watcher.await.ok();
         workers.await.ok();
+        telling.await.ok();
         server.await
     };
     match tokio::time::timeout(settings.grace, ended).await {

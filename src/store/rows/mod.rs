@@ -4,6 +4,7 @@
 //! are the columns there. No statement and no query lives here.
 
 mod links;
+mod notices;
 mod records;
 mod review;
 mod service;
@@ -23,6 +24,7 @@ use super::doc;
 use super::error::{Result, StoreError};
 
 pub(super) use links::{BasesDb, HoldCloseRow, HoldDb, IntentDb, LinkDb};
+pub(super) use notices::{ChannelDb, FactsDb, NoticeDb};
 pub(super) use records::{
     AliasDb, CursorDb, HashRow, KeyPutRow, MatchDb, ReachedDb, RepeatedDb, RepeatsDb, TombstoneDb,
 };
@@ -31,7 +33,7 @@ pub(super) use review::{
 };
 pub(super) use service::{
     AccessDb, AgendaDb, ApiKeyDb, AttentionDb, AuthorizationDb, ConnectLinkDb, DataKeyDb, DocDb,
-    SealedDb, TenantDb, TextIdDb,
+    GrantDb, SealedDb, TenantDb, TextIdDb,
 };
 pub(super) use setup::{ActiveDb, AtDb, ConnectionDb, GateDb, RevisionDb, StoredRevisionDb};
 pub(super) use shadow::ShadowDb;

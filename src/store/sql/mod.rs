@@ -6,6 +6,7 @@
 pub(super) mod explain;
 pub(super) mod lanes;
 pub(super) mod links;
+pub(super) mod notices;
 pub(super) mod records;
 pub(super) mod review;
 pub(super) mod service;
@@ -65,6 +66,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Dialected> {
         explain::ALL,
         lanes::ALL,
         links::ALL,
+        notices::ALL,
         records::ALL,
         review::ALL,
         service::ALL,
