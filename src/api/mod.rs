@@ -18,6 +18,7 @@ mod notices;
 mod openapi;
 mod page;
 mod review;
+mod trace;
 mod webhooks;
 mod workspaces;
 
@@ -116,6 +117,7 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
 
 /// All routes, in front of the given service.
 pub fn router(api: Arc<Api>) -> Router {
+    let traced = axum::middleware::from_fn_with_state(Arc::clone(&api), trace::trace);
     let (routes, spec) = v1().split_for_parts();
     let header = |name: &'static str, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(
@@ -143,6 +145,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .layer(header("referrer-policy", "no-referrer"))
         .layer(header("x-frame-options", "DENY"))
         .layer(header("cache-control", "no-store"))
+        .layer(traced)
 }
 
 /// What the API looks like to a machine, without a service behind it.

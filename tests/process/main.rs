@@ -8,6 +8,7 @@ mod explain;
 mod faults;
 mod harness;
 mod interrupts;
+mod logs;
 mod matches;
 mod observing;
 mod people;
