@@ -115,6 +115,7 @@ fn run(command: Command, environment: &Environment, output: &Output) -> anyhow::
 fn log_format(command: &Command, environment: &Environment) -> anyhow::Result<LogFormat> {
     let file = match command {
         Command::Serve(args) => Some(args.config.as_path()),
+        Command::Doctor(args) => Some(args.config.as_path()),
         _ => None,
     };
     let settings = Settings::read(file.unwrap_or(Path::new("")), environment);
@@ -138,6 +139,7 @@ async fn dispatch(
         Command::Sim(args) => Box::pin(sim::run(args)).await.map(Outcome::Code),
         Command::Init(args) => Box::pin(service::init(args, environment, output)).await,
         Command::Serve(args) => Box::pin(service::serve(args, environment, output)).await,
+        Command::Doctor(args) => Box::pin(service::doctor(args, environment, output)).await,
         Command::Workspace(command) => {
             Box::pin(service::workspace(command, environment, output)).await
         }

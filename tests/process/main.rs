@@ -4,6 +4,7 @@
 //! simulators' test control and never through the program under test.
 
 mod demo;
+mod doctor;
 mod explain;
 mod faults;
 mod harness;

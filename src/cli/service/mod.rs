@@ -1,8 +1,11 @@
+//! The service and its commands: `init`, `serve`, `doctor`, `workspace`, `connect`, `keys`.
 //!
+//! All of them but `init`, `serve` and `doctor` are calls of the API: over the network with `--server`, or
 //! straight into its router when the store is at hand. There is one way to do each thing.
 
 mod build;
 mod connect;
+mod doctor;
 mod door;
 mod init;
 mod keys;
@@ -12,6 +15,7 @@ mod serve;
 mod workspace;
 
 pub use connect::{ConnectCommand, connect};
+pub use doctor::{DoctorArgs, run as doctor};
 pub use init::{InitArgs, run as init};
 pub use keys::{KeysCommand, keys};
 pub use serve::{ServeArgs, run as serve};
