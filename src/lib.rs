@@ -17,6 +17,7 @@ pub mod inventory;
 pub mod mapping;
 pub mod merge;
 pub mod model;
+pub mod notices;
 pub mod pipeline;
 pub mod prepare;
 pub mod retry;

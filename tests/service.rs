@@ -19,6 +19,8 @@ mod limits;
 mod lists;
 #[path = "service/mappings.rs"]
 mod mappings;
+#[path = "service/notices.rs"]
+mod notices;
 #[path = "service/pauses.rs"]
 mod pauses;
 #[path = "service/prepare.rs"]

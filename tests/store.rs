@@ -20,6 +20,8 @@ mod links;
 mod mappings;
 #[path = "store/marks.rs"]
 mod marks;
+#[path = "store/notices.rs"]
+mod notices;
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "store/random.rs"]

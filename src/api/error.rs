@@ -159,6 +159,9 @@ pub struct Problem {
     code: &'static str,
     /// What happened here, and what to do.
     detail: String,
+    /// The lines of the service's log about this request have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
 }
 
 impl ApiError {
@@ -211,6 +214,7 @@ impl IntoResponse for ApiError {
             status: self.code.status().as_u16(),
             code: self.code.as_str(),
             detail: self.detail,
+            request_id: super::trace::request_id(),
         };
         let mut response = (self.code.status(), Json(problem)).into_response();
         let kind = HeaderValue::from_static(PROBLEM);

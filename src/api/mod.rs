@@ -18,10 +18,12 @@ mod limits;
 mod listen;
 mod looking;
 mod mappings;
+mod notices;
 mod openapi;
 mod page;
 mod repeats;
 mod review;
+mod trace;
 mod webhooks;
 mod workspaces;
 
@@ -41,6 +43,7 @@ use utoipa_axum::routes;
 
 use crate::app::Service;
 use crate::clock::{Clock, Ids};
+use crate::notices::Notices;
 use crate::store::Store;
 use crate::vault::{Keeper, Vault};
 
@@ -64,6 +67,7 @@ pub struct Api {
     pub keeper: Arc<Keeper>,
     pub service: Arc<Service>,
     pub intake: Intake,
+    pub notices: Arc<Notices>,
     pub clock: Clock,
     pub ids: Ids,
     /// How browsers and the CRMs reach this service.
@@ -123,6 +127,7 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(dead_letters::discard_one))
         .routes(routes!(approvals::list))
         .routes(routes!(approvals::approve))
+        .routes(routes!(notices::show, notices::put, notices::off))
         .routes(routes!(looking::holds))
         .routes(routes!(looking::links))
         .routes(routes!(looking::runs))
@@ -132,6 +137,7 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
 
 /// All routes, in front of the given service.
 pub fn router(api: Arc<Api>) -> Router {
+    let traced = axum::middleware::from_fn_with_state(Arc::clone(&api), trace::trace);
     let (routes, spec) = v1().split_for_parts();
     let header = |name: &'static str, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(
@@ -158,6 +164,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .layer(header("referrer-policy", "no-referrer"))
         .layer(header("x-frame-options", "DENY"))
         .layer(header("cache-control", "no-store"))
+        .layer(traced)
 }
 
 /// What the API looks like to a machine, without a service behind it.

@@ -34,6 +34,8 @@ pub enum Command {
     Init(service::InitArgs),
     /// Run the service: many workspaces, connect links, webhooks, the API.
     Serve(service::ServeArgs),
+    /// Check whether this installation is fit to serve, and say what to do where it is not.
+    Doctor(service::DoctorArgs),
     /// Customers' workspaces: make, show, pause, let write, erase.
     #[command(subcommand)]
     Workspace(service::WorkspaceCommand),

@@ -44,13 +44,14 @@ pub mod sim;
 mod sync;
 mod undo;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::config::Environment;
+use crate::config::{Environment, LogFormat, Settings};
 use arguments::{Arguments, Command};
 use output::{Advice, Outcome, Output};
 
@@ -92,7 +93,8 @@ fn refuse(error: &clap::Error) -> ExitCode {
 }
 
 fn run(command: Command, environment: &Environment, output: &Output) -> anyhow::Result<Outcome> {
-    crate::telemetry::start(environment)
+    let format = log_format(&command, environment)?;
+    crate::telemetry::start(environment, format)
         .map_err(|what| Advice::new(what, "set TANDEM_LOG to e.g. info, or unset it"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -100,7 +102,31 @@ fn run(command: Command, environment: &Environment, output: &Output) -> anyhow::
     let outcome = runtime.block_on(dispatch(command, environment, output));
     // A look-up of an address that hangs must not keep the program from ending.
     runtime.shutdown_timeout(END_WITHIN);
-    outcome
+    match outcome {
+        Err(error) if format == LogFormat::Json => {
+            output.log_error(&error);
+            Ok(Outcome::Failed)
+        }
+        outcome => outcome,
+    }
+}
+
+/// A command with a file of settings tells later what is wrong in them, all at once.
+fn log_format(command: &Command, environment: &Environment) -> anyhow::Result<LogFormat> {
+    let file = match command {
+        Command::Serve(args) => Some(args.config.as_path()),
+        Command::Doctor(args) => Some(args.config.as_path()),
+        _ => None,
+    };
+    let settings = Settings::read(file.unwrap_or(Path::new("")), environment);
+    match settings.log_format() {
+        Some(format) => Ok(format),
+        None if file.is_some() => Ok(LogFormat::default()),
+        None => {
+            let what = "TANDEM_LOG_FORMAT is neither text nor json";
+            Err(Advice::new(what, "set it to one of them, or unset it").into())
+        }
+    }
 }
 
 async fn dispatch(
@@ -113,6 +139,7 @@ async fn dispatch(
         Command::Sim(args) => Box::pin(sim::run(args)).await.map(Outcome::Code),
         Command::Init(args) => Box::pin(service::init(args, environment, output)).await,
         Command::Serve(args) => Box::pin(service::serve(args, environment, output)).await,
+        Command::Doctor(args) => Box::pin(service::doctor(args, environment, output)).await,
         Command::Workspace(command) => {
             Box::pin(service::workspace(command, environment, output)).await
         }

@@ -145,6 +145,20 @@ impl Output {
     }
 }
 
+impl Output {
+    /// As [`Output::error`], where stderr is a log of objects: the line is one of them.
+    pub fn log_error(self, error: &anyhow::Error) {
+        let (what, todo) = explained(error);
+        let missing = missing(error);
+        if self.json {
+            let object = json!({"message": what, "do": todo, "missing": missing});
+            print(&format!("{}\n", json!({"error": object})));
+        }
+        let (todo, missing) = (todo.unwrap_or_default(), missing.join("; "));
+        tracing::error!(todo, missing, "{what}");
+    }
+}
+
 fn missing(error: &anyhow::Error) -> &[String] {
     let mut causes = error.chain();
     let advice = causes.find_map(|cause| cause.downcast_ref::<Advice>());

@@ -13,7 +13,8 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 pub use service::{
-    AppKeys, KEYS, Key, KeySource, Service, SettingFault, SettingFaults, Settings, sample, variable,
+    AppKeys, KEYS, Key, KeySource, LogFormat, Service, SettingFault, SettingFaults, Settings,
+    sample, variable,
 };
 
 const HUBSPOT_URL: &str = "https://api.hubapi.com";

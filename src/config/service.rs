@@ -46,7 +46,7 @@ const fn secret(name: &'static str, what: &'static str) -> Key {
     }
 }
 
-pub const KEYS: [Key; 19] = [
+pub const KEYS: [Key; 20] = [
     key(
         "server.listen",
         "127.0.0.1:8480",
@@ -71,6 +71,11 @@ pub const KEYS: [Key; 19] = [
         "server.requests_per_minute",
         "600",
         "requests to the API that one key may send in a minute; 1 to 100000",
+    ),
+    key(
+        "log.format",
+        "text",
+        "text for people, or json: one object for each line of the log",
     ),
     key(
         "store.url",
@@ -152,6 +157,24 @@ pub struct AppKeys {
 pub enum KeySource {
     File(PathBuf),
     Text(SecretString),
+}
+
+/// How lines of the log are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+impl LogFormat {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
 }
 
 /// What `serve` needs to know.
@@ -339,6 +362,12 @@ impl Settings {
         })
     }
 
+    /// How to log, which is needed before anything else is checked. `None` when the setting is
+    /// neither of the two.
+    pub fn log_format(&self) -> Option<LogFormat> {
+        LogFormat::parse(self.text("log.format").trim())
+    }
+
     /// Both parts of an app, or neither.
     fn app(&mut self, id: &'static str, secret: &'static str) -> Option<AppKeys> {
         match (self.text(id), self.text(secret)) {
@@ -371,6 +400,9 @@ impl Settings {
             );
             SocketAddr::from(([127, 0, 0, 1], 0))
         });
+        if self.log_format().is_none() {
+            self.wrong("log.format", "text or json");
+        }
         let keys = match self.text("vault.keys") {
             "" => KeySource::File(self.path("vault.key_file")),
             text => KeySource::Text(SecretString::from(text)),

@@ -8,7 +8,7 @@ use crate::model::{ConnectionState, Side, Timestamp, WorkspaceId};
 use super::Store;
 use super::db::args;
 use super::error::Result;
-use super::rows::{DataKeyDb, SealedDb, TextIdDb};
+use super::rows::{DataKeyDb, GrantDb, SealedDb, TextIdDb};
 use super::sql::service as sql;
 
 /// A side of a workspace that was connected through the service.
@@ -74,14 +74,16 @@ impl Store {
     }
 
     /// Keeps what was renewed. False when the version is no longer the one that was renewed.
+    /// `turn` is when it is renewed again at the latest.
     pub async fn end_renewal(
         &self,
         ws: &WorkspaceId,
         side: Side,
         version: i64,
         sealed: &str,
+        turn: Timestamp,
     ) -> Result<bool> {
-        let args = args![ws.as_str(), side.as_str(), version, sealed];
+        let args = args![ws.as_str(), side.as_str(), version, sealed, turn];
         Ok(self.db.run(&sql::RENEWAL_END, &args).await? > 0)
     }
 
@@ -90,6 +92,32 @@ impl Store {
         let args = args![ws.as_str(), side.as_str(), version];
         self.db.run(&sql::RENEWAL_DROP, &args).await?;
         Ok(())
+    }
+
+    /// Connections whose turn to be renewed has come, or that have none and are older than
+    /// `oldest`: the longest unused ones first.
+    pub async fn grants_due(
+        &self,
+        now: Timestamp,
+        oldest: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(WorkspaceId, Side)>> {
+        let args = args![now, oldest, limit];
+        let found = self.db.fetch::<GrantDb>(&sql::GRANTS_DUE, &args).await?;
+        self.each(found)
+    }
+
+    /// Gives a connection another turn. False when it is not due by `now` any more.
+    pub async fn put_off_grant(
+        &self,
+        ws: &WorkspaceId,
+        side: Side,
+        now: Timestamp,
+        oldest: Timestamp,
+        turn: Timestamp,
+    ) -> Result<bool> {
+        let args = args![ws.as_str(), side.as_str(), now, oldest, turn];
+        Ok(self.db.run(&sql::GRANT_PUT_OFF, &args).await? > 0)
     }
 
     /// Notes that the connection cannot be used any more. True for the one who noted it first.

@@ -24,19 +24,19 @@ use super::sql::setup as sql;
 
 const STATEMENTS_CACHED: usize = 200;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const POSTGRES_CONNECTIONS: u32 = 5;
 /// The first bytes of every SQLite file (sqlite.org/fileformat2.html).
 const SQLITE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-enum Place {
+pub(super) enum Place {
     Memory,
     File(PathBuf),
     Postgres(String),
 }
 
 impl Place {
-    fn of(url: &str) -> Self {
+    pub(super) fn of(url: &str) -> Self {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             return Self::Postgres(url.to_owned());
         }
@@ -266,7 +266,7 @@ impl Store {
 
 /// One connection, kept for good: SQLite has one writer anyway, and in memory a second connection
 /// or a replaced one would be another, empty database.
-async fn connect_sqlite(options: SqliteConnectOptions, place: String) -> Result<Db> {
+pub(super) async fn connect_sqlite(options: SqliteConnectOptions, place: String) -> Result<Db> {
     let options = options
         .busy_timeout(BUSY_TIMEOUT)
         .statement_cache_capacity(STATEMENTS_CACHED);
@@ -316,7 +316,7 @@ fn lock_file(path: &Path, place: &str) -> Result<File> {
 }
 
 /// A file that is no SQLite file is refused before SQLite can touch it.
-fn check_magic(path: &Path, place: &str) -> Result<()> {
+pub(super) fn check_magic(path: &Path, place: &str) -> Result<()> {
     let mut head = Vec::with_capacity(SQLITE_MAGIC.len());
     let read = File::open(path).and_then(|file| {
         let limit = u64::try_from(SQLITE_MAGIC.len()).unwrap_or(16);
@@ -336,7 +336,7 @@ fn check_magic(path: &Path, place: &str) -> Result<()> {
     }
 }
 
-fn without_credentials(url: &str) -> String {
+pub(super) fn without_credentials(url: &str) -> String {
     match url::Url::parse(url) {
         Ok(parsed) => {
             let host = parsed.host_str().unwrap_or("localhost");

@@ -8,7 +8,7 @@ use super::Store;
 use super::db::{Dialected, again, args};
 use super::error::Result;
 use super::rows::{AgendaDb, DocDb, TenantDb};
-use super::sql::{mappings, service as sql};
+use super::sql::{mappings, notices, service as sql};
 
 /// When each workspace next has something to do; one that never worked is not in it, nor one that
 /// somebody works on.
@@ -44,6 +44,8 @@ const BELONGINGS: &[(&str, Dialected)] = &[
     ("connect_links", sql::ERASE_CONNECT_LINKS),
     ("authorizations", sql::ERASE_AUTHORIZATIONS),
     ("repeats", sql::ERASE_REPEATS),
+    ("notice_channels", notices::ERASE_NOTICE_CHANNELS),
+    ("notices", notices::ERASE_NOTICES),
     ("api_keys", sql::ERASE_API_KEYS),
     ("data_keys", sql::ERASE_DATA_KEYS),
     ("workspaces", sql::ERASE_WORKSPACES),

@@ -18,6 +18,7 @@ use crate::crm::{
 use crate::model::{BySide, ConnectionState, Side, WorkspaceId};
 use crate::store::{SealedConnection, Store, StoreError};
 
+use super::alive::next_turn;
 use super::credentials::{Credentials, Grant};
 use super::{Vault, VaultError};
 
@@ -268,7 +269,7 @@ impl Keeper {
     }
 
     /// A token that is good now and newer than `stale`.
-    async fn token(
+    pub(super) async fn token(
         &self,
         ws: &WorkspaceId,
         side: Side,
@@ -340,7 +341,9 @@ impl Keeper {
         let text = Credentials::OAuth(grant.clone()).write();
         let sealed = self.vault.seal(ws, &place(side), &text).await;
         let sealed = sealed.map_err(|error| as_crm_error(error.into()))?;
-        let kept = self.store.end_renewal(ws, side, version, &sealed).await;
+        let turn = next_turn(ws, side, self.clock.now());
+        let kept = self.store.end_renewal(ws, side, version, &sealed, turn);
+        let kept = kept.await;
         if !kept.map_err(store_failed)? {
             let why = "the connection was made anew meanwhile";
             let error = CrmError::new(ErrorKind::NotBefore, "renewing", why, Sent::No);
@@ -373,7 +376,7 @@ impl Keeper {
         refused(state.as_str(), why)
     }
 
-    async fn credentials(
+    pub(super) async fn credentials(
         &self,
         ws: &WorkspaceId,
         side: Side,
@@ -398,7 +401,7 @@ impl Keeper {
         Ok((row, credentials))
     }
 
-    async fn hubspot_account(&self, token: &SecretString) -> Result<String, CrmError> {
+    pub(super) async fn hubspot_account(&self, token: &SecretString) -> Result<String, CrmError> {
         let transport = self.transport.clone();
         let token = token.clone();
         let client = HubSpot::new(transport, &self.hubspot_url, token, self.clock.clone());

@@ -45,7 +45,7 @@ pub enum KeyringFault {
 }
 
 impl Keyring {
-    /// Reads a file that nobody else can read.
+    /// Reads a file that nobody else can read, or that root hands to this service.
     pub fn read(path: &Path) -> Result<Self, KeyringFault> {
         let shown = path.display().to_string();
         let unreadable = |error: std::io::Error| KeyringFault::Unreadable {
@@ -55,9 +55,9 @@ impl Keyring {
         let about = std::fs::metadata(path).map_err(unreadable)?;
         #[cfg(unix)]
         {
-            use std::os::unix::fs::PermissionsExt;
+            use std::os::unix::fs::{MetadataExt, PermissionsExt};
             let mode = about.permissions().mode() & 0o777;
-            if mode & 0o077 != 0 {
+            if !is_private(mode, about.uid()) {
                 return Err(KeyringFault::OpenToOthers { path: shown, mode });
             }
         }
@@ -131,6 +131,13 @@ impl Keyring {
             .split_once(':')
             .is_some_and(|(id, _)| id == self.keys[0].0)
     }
+}
+
+/// Whether nobody else can read a file. systemd and Kubernetes hand a service a file of root's that
+/// its group may read as well, and nobody may write.
+#[cfg(unix)]
+fn is_private(mode: u32, owner: u32) -> bool {
+    mode & 0o077 == 0 || (owner == 0 && mode & 0o237 == 0)
 }
 
 fn place(ws: &str, id: &str) -> String {
@@ -208,6 +215,22 @@ mod tests {
             !format!("{:?}", ring(&["k1"]).0).contains('='),
             "shows no key"
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_a_service_is_handed_may_be_read_by_its_group() {
+        assert!(is_private(0o600, 1_000) && is_private(0o400, 0));
+        assert!(is_private(0o440, 0), "a credential of systemd");
+        for (mode, owner) in [
+            (0o440, 1_000),
+            (0o640, 0),
+            (0o460, 0),
+            (0o444, 0),
+            (0o604, 0),
+        ] {
+            assert!(!is_private(mode, owner), "{mode:o} of {owner}");
+        }
     }
 
     #[cfg(unix)]

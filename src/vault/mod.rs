@@ -5,10 +5,12 @@
 //! tied to its place, so that a row copied elsewhere opens nothing. May use the store and the
 //! clock; knows nothing of what it seals.
 
+mod alive;
 mod credentials;
 mod envelope;
 mod keeper;
 mod keyring;
+mod probe;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -26,6 +28,7 @@ pub use credentials::{Credentials, Grant, audience};
 use envelope::DataKey;
 pub use keeper::{Granted, Keeper, KeeperError, OnLoss};
 pub use keyring::{Keyring, KeyringFault};
+pub use probe::Probed;
 
 /// The service's own data key is that of the workspace without a name.
 const OWN: &str = "";

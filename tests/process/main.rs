@@ -6,10 +6,12 @@
 #[cfg(target_os = "linux")]
 mod crowd;
 mod demo;
+mod doctor;
 mod explain;
 mod faults;
 mod harness;
 mod interrupts;
+mod logs;
 mod matches;
 mod observing;
 mod people;

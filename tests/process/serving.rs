@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 
 use super::harness::{Ran, Sim, Variables, folder, run};
 
-const WS: &str = "acme/production";
+pub const WS: &str = "acme/production";
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running service; killed when it is dropped.
-pub(super) struct Service {
+pub struct Service {
     child: Child,
-    pub(super) url: String,
+    pub url: String,
     key: String,
 }
 
@@ -30,12 +30,12 @@ impl Drop for Service {
 }
 
 /// A port that is free now.
-pub(super) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").port()
 }
 
-pub(super) fn variables(sim: &Sim, port: u16) -> Variables {
+pub fn variables(sim: &Sim, port: u16) -> Variables {
     let of = |name, side, key| (name, sim.text(side, key));
     vec![
         of("TANDEM_HUBSPOT_URL", "hubspot", "url"),
@@ -59,7 +59,7 @@ pub(super) fn variables(sim: &Sim, port: u16) -> Variables {
 }
 
 /// The settings, keys and first management key of a service.
-pub(super) fn init(variables: &Variables, here: &Path) -> String {
+pub fn init(variables: &Variables, here: &Path) -> String {
     let ran = run(variables, here, &["init", "--json"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     ran.json()["management_key"]
@@ -68,7 +68,7 @@ pub(super) fn init(variables: &Variables, here: &Path) -> String {
         .to_owned()
 }
 
-pub(super) fn serve(variables: &Variables, here: &Path, key: &str) -> Service {
+pub fn serve(variables: &Variables, here: &Path, key: &str) -> Service {
     let log = File::options()
         .create(true)
         .append(true)
@@ -112,7 +112,7 @@ impl Service {
     }
 
     /// A live workspace, connected with static credentials.
-    fn connected(&self, sim: &Sim) {
+    pub fn connected(&self, sim: &Sim) {
         self.call(sim, "POST", "/workspaces", Some(json!({"id": WS})));
         let path = format!("/workspaces/{WS}/connections");
         let token = json!({"kind": "token", "token": sim.text("hubspot", "token")});
@@ -126,7 +126,7 @@ impl Service {
     }
 
     /// SIGTERM; the exit code, and how long it took.
-    pub(super) fn stop(mut self) -> (Option<i32>, Duration) {
+    pub fn stop(mut self) -> (Option<i32>, Duration) {
         let began = Instant::now();
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &id]).status();
@@ -142,7 +142,7 @@ impl Service {
 }
 
 #[track_caller]
-fn until(what: &str, holds: impl Fn() -> bool) -> Duration {
+pub fn until(what: &str, holds: impl Fn() -> bool) -> Duration {
     let began = Instant::now();
     while !holds() {
         assert!(began.elapsed() < LIMIT, "never {what}");
@@ -151,14 +151,14 @@ fn until(what: &str, holds: impl Fn() -> bool) -> Duration {
     began.elapsed()
 }
 
-fn titled(sim: &Sim, title: &str) -> bool {
+pub fn titled(sim: &Sim, title: &str) -> bool {
     sim.salesforce("Contact")
         .iter()
         .any(|record| record.text("Title") == title)
 }
 
 /// Makes a pair that both sides know, and answers HubSpot's id.
-fn pair(sim: &Sim) -> String {
+pub fn pair(sim: &Sim) -> String {
     sim.create_hubspot(
         "contacts",
         json!({"email": "ada@example.com", "lastname": "Lovelace"}),

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{Method, header};
 use serde_json::{Value, json};
-use tandem::model::Side;
+use tandem::model::{Side, WorkspaceId};
 
 use crate::house::{Answer, House, PUBLIC};
 
@@ -309,6 +309,77 @@ async fn tokens_are_renewed_and_rotated_while_records_flow() {
     }
     assert!(house.losses.lock().unwrap().is_empty());
     assert_eq!(state(&house, 1).await["state"], "connected");
+}
+
+/// Days pass one by one; nothing but the keep-alive of the service runs.
+async fn idle(house: &House, days: usize) -> u64 {
+    let mut renewed = 0;
+    for _ in 0..days {
+        house.clock.advance_millis(24 * 3_600_000);
+        renewed += house.api.keeper.keep_alive().await.unwrap();
+    }
+    renewed
+}
+
+#[tokio::test]
+async fn a_pause_of_three_months_leaves_both_grants_alive() {
+    let house = House::new().await;
+    house.hubspot.set_rotation(true);
+    house.salesforce.set_rotation(true);
+    both(&house).await;
+    house.pass(120_000).await;
+    let pause = format!("{WS}/pause");
+    house.operate(Method::POST, &pause, None).await;
+    house.pass(1_000).await;
+    let renewed = idle(&house, 90).await;
+    // Each side has its turn about once a week, and no more.
+    assert!((24..=30).contains(&renewed), "{renewed}");
+    house
+        .operate(Method::POST, &format!("{WS}/resume"), None)
+        .await;
+    house.person("late@example.com", "Late");
+    house.pass(300_000).await;
+    assert_eq!(house.salesforce.records("Contact").len(), 1);
+    assert!(house.losses.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_connection_that_is_tried_says_whose_it_is_or_what_is_wrong() {
+    let house = House::new().await;
+    both(&house).await;
+    let ws = WorkspaceId::new("acme/production");
+    let probe = async |side| house.api.keeper.probe(&ws, side).await;
+    // The tokens that came with the grants have run out by then.
+    house.clock.advance_millis(24 * 3_600_000);
+    for side in Side::BOTH {
+        let probed = probe(side).await.unwrap_or_else(|error| panic!("{error}"));
+        let bound = house.store.sealed_connection(&ws, side).await.unwrap();
+        assert_eq!(probed.account_id, bound.unwrap().account_id);
+        assert!(!probed.scopes.unwrap().is_empty(), "{side}");
+    }
+    house.hubspot.revoke_grants();
+    house.clock.advance_millis(24 * 3_600_000);
+    assert!(probe(Side::HubSpot).await.is_err());
+    let told = probe(Side::HubSpot).await.unwrap_err().to_string();
+    assert!(told.starts_with("HubSpot: "), "{told}");
+    assert!(probe(Side::Salesforce).await.is_ok());
+    let free = WorkspaceId::new("no/where");
+    let told = house.api.keeper.probe(&free, Side::HubSpot).await;
+    assert_eq!(told.unwrap_err().to_string(), "HubSpot is not connected");
+}
+
+#[tokio::test]
+async fn a_grant_that_was_revoked_during_a_pause_is_found_out() {
+    let house = House::new().await;
+    both(&house).await;
+    let pause = format!("{WS}/pause");
+    house.operate(Method::POST, &pause, None).await;
+    house.hubspot.revoke_grants();
+    assert_eq!(idle(&house, 10).await, 1, "Salesforce's");
+    assert_eq!(state(&house, 0).await["state"], "needs-reconnect");
+    assert_eq!(house.losses.lock().unwrap().len(), 1);
+    idle(&house, 10).await;
+    assert_eq!(house.losses.lock().unwrap().len(), 1, "once");
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use tandem::crm::Transport;
 use tandem::crm::oauth::App;
 use tandem::mapping::SourceFile;
 use tandem::model::{BySide, KeyKind, Role, Side, Timestamp, WorkspaceId};
+use tandem::notices::Notices;
 use tandem::sim::SimClock;
 use tandem::sim::hubspot::{HubSpotOptions, HubSpotSim};
 use tandem::sim::salesforce::{SalesforceOptions, SalesforceSim};
@@ -77,7 +78,13 @@ impl Answer {
 
 impl House {
     pub async fn new() -> Self {
-        Self::with(HubSpotOptions::default(), SalesforceOptions::default()).await
+        Self::at(PUBLIC).await
+    }
+
+    /// A service that is reached at this address.
+    pub async fn at(public: &str) -> Self {
+        let hubspot = HubSpotOptions::default();
+        Self::with(public, hubspot, SalesforceOptions::default()).await
     }
 
     /// With accounts that nobody has prepared.
@@ -90,10 +97,14 @@ impl House {
             bare: true,
             ..SalesforceOptions::default()
         };
-        Self::with(hubspot, salesforce).await
+        Self::with(PUBLIC, hubspot, salesforce).await
     }
 
-    async fn with(hubspot_options: HubSpotOptions, salesforce_options: SalesforceOptions) -> Self {
+    async fn with(
+        public: &str,
+        hubspot_options: HubSpotOptions,
+        salesforce_options: SalesforceOptions,
+    ) -> Self {
         let clock = Clock::manual(START);
         let sim_clock = SimClock::new(clock.clone());
         let hubspot = HubSpotSim::new(sim_clock.clone(), hubspot_options.clone());
@@ -129,7 +140,16 @@ impl House {
         })
         .await
         .unwrap();
+        let notices = Notices::new(
+            Arc::clone(&store),
+            Arc::clone(&vault),
+            clock.clone(),
+            chance.clone(),
+            public,
+        );
+        let notices = Arc::new(notices.unwrap());
         let api = Arc::new(Api {
+            notices,
             store: Arc::clone(&store),
             vault,
             keeper,
@@ -137,7 +157,7 @@ impl House {
             intake: Intake::start(Arc::clone(&store), Arc::clone(&service), clock.clone()),
             ids: Ids::new(clock.clone(), chance),
             clock: clock.clone(),
-            public_url: Url::parse(PUBLIC).unwrap(),
+            public_url: Url::parse(public).unwrap(),
             hubspot_secret: Some(SecretString::from(hubspot_options.client_secret.clone())),
             counts: Arc::new(Counts::default()),
             limits: Limits::new(PER_MINUTE),

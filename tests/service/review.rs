@@ -10,7 +10,7 @@ use tandem::model::{KeyKind, Role, WorkspaceId};
 use tandem::pipeline::LANE;
 use tandem::sim::salesforce::{SimRecord, ValidationRule};
 
-use crate::house::{Answer, CONTACTS, House};
+use crate::house::{Answer, CONTACTS, House, PUBLIC};
 
 const ACME: &str = "acme/production";
 pub const WS: &str = "/v1/workspaces/acme/production";
@@ -27,7 +27,12 @@ pub fn asking() -> SourceFile {
 
 /// A live workspace with such a mapping.
 pub async fn house() -> House {
-    let house = House::new().await;
+    house_at(PUBLIC).await
+}
+
+/// As [`house`], reached at this address.
+pub async fn house_at(public: &str) -> House {
+    let house = House::at(public).await;
     house
         .service
         .set_mappings(MappingFiles::shared(vec![asking()]));

@@ -12,6 +12,7 @@ on_both!(
     workspaces_are_listed_page_by_page,
     an_account_stays_bound,
     one_renewal_at_a_time,
+    a_grant_has_its_turn_when_it_was_not_renewed_for_long,
     a_lost_connection_is_told_once,
     a_link_is_used_once_and_an_authorisation_taken_once,
     a_revoked_key_stays_revoked,
@@ -130,13 +131,13 @@ async fn one_renewal_at_a_time(f: Fixture) {
     assert!(begin(1).await);
     assert!(!begin(1).await, "somebody is at it");
     assert!(!begin(2).await, "there is no such version yet");
-    assert!(f.store.end_renewal(&f.ws, HUBSPOT, 1, "two").await.unwrap());
-    assert!(
-        !f.store
-            .end_renewal(&f.ws, HUBSPOT, 1, "late")
-            .await
-            .unwrap()
-    );
+    let end = async |sealed: &str| {
+        let turn = f.clock.now();
+        let ended = f.store.end_renewal(&f.ws, HUBSPOT, 1, sealed, turn);
+        ended.await.unwrap()
+    };
+    assert!(end("two").await);
+    assert!(!end("late").await);
     assert!(!begin(1).await, "that one is renewed already");
     assert!(begin(2).await);
     f.store.drop_renewal(&f.ws, HUBSPOT, 2).await.unwrap();
@@ -148,6 +149,42 @@ async fn one_renewal_at_a_time(f: Fixture) {
         .unwrap()
         .unwrap();
     assert_eq!(found.sealed.as_deref(), Some("two"));
+}
+
+async fn a_grant_has_its_turn_when_it_was_not_renewed_for_long(f: Fixture) {
+    let store = &f.store;
+    let sealed = store.seal_connection(&f.ws, HUBSPOT, "1", "", "one").await;
+    assert!(sealed.unwrap());
+    let week = 1_000;
+    let due = async || {
+        let now = f.clock.now();
+        let oldest = now.plus_millis(-week);
+        store.grants_due(now, oldest, 10).await.unwrap()
+    };
+    assert!(due().await.is_empty(), "it is new");
+    f.clock.advance_millis(week);
+    assert_eq!(due().await, [(f.ws.clone(), HUBSPOT)]);
+    let put_off = async |turn: i64| {
+        let now = f.clock.now();
+        let (oldest, turn) = (now.plus_millis(-week), now.plus_millis(turn));
+        let taken = store.put_off_grant(&f.ws, HUBSPOT, now, oldest, turn);
+        taken.await.unwrap()
+    };
+    assert!(put_off(100).await);
+    assert!(!put_off(100).await, "another process has it");
+    f.clock.advance_millis(100);
+    assert_eq!(due().await.len(), 1, "it failed there, and comes again");
+    assert!(store.begin_renewal(&f.ws, HUBSPOT, 1, 10).await.unwrap());
+    let turn = f.clock.now().plus_millis(week);
+    let ended = store.end_renewal(&f.ws, HUBSPOT, 1, "two", turn).await;
+    assert!(ended.unwrap() && due().await.is_empty());
+    f.clock.advance_millis(week);
+    assert_eq!(due().await.len(), 1);
+    store
+        .cut_connection(&f.ws, HUBSPOT, "by hand")
+        .await
+        .unwrap();
+    assert!(due().await.is_empty(), "what is cut is left alone");
 }
 
 async fn a_lost_connection_is_told_once(f: Fixture) {

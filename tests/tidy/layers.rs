@@ -48,6 +48,7 @@ pub const FLOORS: &[(&str, &[&str])] = &[
         "review",
         &["model", "clock", "store", "pipeline", "explain"],
     ),
+    ("notices", &["model", "clock", "store", "vault", "pipeline"]),
     ("cases", &["model", "mapping", "merge", "pipeline", "sync"]),
     (
         "delivery",
@@ -60,7 +61,7 @@ pub const FLOORS: &[(&str, &[&str])] = &[
         &[
             "model", "clock", "config", "mapping", "merge", "routing", "retry", "store", "vault",
             "crm", "pipeline", "sources", "sync", "delivery", "explain", "prepare", "review",
-            "app",
+            "notices", "app",
         ],
     ),
     (
@@ -109,6 +110,7 @@ pub const FLOORS: &[(&str, &[&str])] = &[
             "cases",
             "inventory",
             "prepare",
+            "notices",
             "api",
             "app",
             "sim",

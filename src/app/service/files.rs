@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::mapping::SourceFile;
-use crate::model::WorkspaceId;
+use crate::mapping::{self, Fault, Loaded, SourceFile};
+use crate::model::{Workspace, WorkspaceId};
 use crate::store::SetMapping;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +41,13 @@ impl MappingFiles {
             shared: files,
             own: BTreeMap::new(),
         }
+    }
+
+    /// The mappings of a workspace if `set` is what was set for it.
+    pub fn load(&self, workspace: &Workspace, set: &[SetMapping]) -> Result<Loaded, Vec<Fault>> {
+        let texts = self.of(&workspace.id, set).into_iter();
+        let files: Vec<SourceFile> = texts.map(|(_, file)| file).collect();
+        mapping::load(&files, &workspace.vars)
     }
 
     /// The texts that count in a workspace, given what was set for it.

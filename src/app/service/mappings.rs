@@ -78,9 +78,8 @@ impl Service {
 
     /// The mappings of a workspace if `set` is what was set for it.
     pub fn load(&self, workspace: &Workspace, set: &[SetMapping]) -> Result<Loaded, Vec<Fault>> {
-        let texts = self.texts(&workspace.id, set);
-        let files: Vec<SourceFile> = texts.into_iter().map(|(_, file)| file).collect();
-        mapping::load(&files, &workspace.vars)
+        let files = std::sync::Arc::clone(&self.state().files);
+        files.load(workspace, set)
     }
 
     /// Loads the mappings that `set` would bring about and holds them against both CRMs. Where

@@ -8,6 +8,7 @@ mod change;
 mod files;
 mod kept;
 mod mappings;
+mod tend;
 mod trouble;
 mod turn;
 
@@ -257,6 +258,7 @@ impl Service {
         let tracker = TaskTracker::new();
         let permits = Arc::new(Semaphore::new(self.workers));
         tracker.spawn(Arc::clone(&self).look_for_others_work(stop.clone()));
+        tracker.spawn(Arc::clone(&self).tend(stop.clone()));
         loop {
             let permit = tokio::select! {
                 biased;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::mappings::{MappingsError, first};
 use super::trouble::OpenError;
@@ -25,8 +26,16 @@ const LOOK_AGAIN_MILLIS: i64 = 5 * 60_000;
 const SOON_MILLIS: i64 = 3_000;
 
 impl Service {
-    /// One workspace's turn: some steps, and when it is due again.
+    /// One workspace's turn: some steps, and when it is due again. Every line that is logged in it
+    /// names the workspace, and the run once there is an engine.
     pub(super) async fn turn(&self, ws: &WorkspaceId, stop: &CancellationToken) {
+        let run = tracing::field::Empty;
+        let span = tracing::error_span!("turn", workspace = ws.as_str(), run);
+        let turn = Box::pin(self.take_turn(ws, stop));
+        turn.instrument(span).await;
+    }
+
+    async fn take_turn(&self, ws: &WorkspaceId, stop: &CancellationToken) {
         let (opened, stale) = {
             let mut state = self.state();
             (state.engines.remove(ws), state.stale.remove(ws))
@@ -83,6 +92,7 @@ impl Service {
                 self.open(&workspace).await?
             }
         };
+        tracing::Span::current().record("run", engine.site().run.as_str());
         let mut next = Some(self.clock.now());
         for _ in 0..STEPS {
             if stop.is_cancelled() {

@@ -15,6 +15,7 @@ use crate::crm::Transport;
 use crate::crm::oauth::App;
 use crate::mapping::Fault;
 use crate::model::{BySide, Side};
+use crate::notices::Notices;
 use crate::store::Store;
 use crate::vault::{Keeper, Keyring, KeyringFault, ReadKeys, Vault};
 
@@ -23,6 +24,7 @@ use crate::cli::output::Advice;
 
 pub struct Built {
     pub api: Arc<Api>,
+    pub notices: Arc<Notices>,
     pub service: Arc<Service>,
     pub store: Arc<Store>,
     pub settings: config::Service,
@@ -94,7 +96,15 @@ pub async fn build(settings: config::Service) -> anyhow::Result<Built> {
     })
     .await?;
     let intake = Intake::start(Arc::clone(&store), Arc::clone(&service), clock.clone());
+    let notices = Arc::new(Notices::new(
+        Arc::clone(&store),
+        Arc::clone(&vault),
+        clock.clone(),
+        chance.clone(),
+        settings.public_url.as_str(),
+    )?);
     let api = Arc::new(Api {
+        notices: Arc::clone(&notices),
         store: Arc::clone(&store),
         vault,
         keeper,
@@ -113,6 +123,7 @@ pub async fn build(settings: config::Service) -> anyhow::Result<Built> {
     });
     Ok(Built {
         api,
+        notices,
         service,
         store,
         settings,

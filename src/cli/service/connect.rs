@@ -160,7 +160,7 @@ async fn put(
 }
 
 /// A secret from standard input, where no list of processes shows it.
-fn secret() -> anyhow::Result<String> {
+pub(super) fn secret() -> anyhow::Result<String> {
     let mut text = String::new();
     std::io::stdin()
         .lock()

@@ -1,19 +1,23 @@
-//! The service and its commands: `init`, `serve`, `workspace`, `connect`, `keys`, `mappings`.
+//! The service and its commands: `init`, `serve`, `doctor`, `workspace`, `connect`, `keys`,
+//! `mappings`.
 //!
-//! All of them but `init` and `serve` are calls of the API: over the network with `--server`, or
+//! All of them but `init`, `serve` and `doctor` are calls of the API: over the network with `--server`, or
 //! straight into its router when the store is at hand. There is one way to do each thing.
 
 mod build;
 mod connect;
+mod doctor;
 mod door;
 mod init;
 mod keys;
 mod mappings;
+mod notices;
 mod rows;
 mod serve;
 mod workspace;
 
 pub use connect::{ConnectCommand, connect};
+pub use doctor::{DoctorArgs, run as doctor};
 pub use door::DoorArgs;
 pub use init::{InitArgs, run as init};
 pub use keys::{KeysCommand, keys};

@@ -56,6 +56,7 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let Built {
         api,
+        notices,
         service,
         store,
         settings,
@@ -65,6 +66,7 @@ pub async fn serve(
     let closing = token.clone();
     let server = tokio::spawn(api::accept(listener, router, Bounds::default(), closing));
     let workers = tokio::spawn(std::sync::Arc::clone(&service).run(token.clone()));
+    let telling = tokio::spawn(notices.run(token.clone()));
     let watcher = tokio::spawn({
         let (settings, service, token) = (settings.clone(), service, token.clone());
         async move { watch(&settings, &service, &token).await }
@@ -75,6 +77,7 @@ pub async fn serve(
     let ended = async {
         watcher.await.ok();
         workers.await.ok();
+        telling.await.ok();
         server.await
     };
     match tokio::time::timeout(settings.grace, ended).await {

@@ -9,6 +9,7 @@ use crate::config::Environment;
 use crate::model::WorkspaceId;
 
 use super::door::DoorArgs;
+use super::notices;
 use super::rows::{Named, all, cell, cells, connections_table, id, open};
 
 #[derive(Debug, Subcommand)]
@@ -43,6 +44,8 @@ pub enum WorkspaceCommand {
     Sync(Named),
     /// Who changed what, the newest first.
     Log(Named),
+    /// Who is told when a workspace needs a person; shows it when nothing is named.
+    Notices(notices::NoticesArgs),
     /// Revoke its grants and erase its rows.
     Delete {
         #[command(flatten)]
@@ -96,6 +99,10 @@ pub async fn workspace(
         }
         WorkspaceCommand::Log(named) => {
             log(&named, environment, output).await?;
+            return Ok(Outcome::Done);
+        }
+        WorkspaceCommand::Notices(args) => {
+            notices::run(args, environment, output).await?;
             return Ok(Outcome::Done);
         }
         WorkspaceCommand::Delete { named, yes } => {

@@ -5,6 +5,7 @@
 
 mod links;
 mod mappings;
+mod notices;
 mod records;
 mod review;
 mod service;
@@ -27,6 +28,7 @@ pub(super) use links::{BasesDb, HoldCloseRow, HoldDb, IntentDb, LinkDb};
 pub(super) use mappings::{
     ActivationDb, ActivationRow, NameRow, SetMappingDb, SetMappingRow, pauses_text,
 };
+pub(super) use notices::{ChannelDb, FactsDb, NoticeDb};
 pub(super) use records::{
     AliasDb, CursorDb, HashRow, KeyPutRow, MatchDb, ReachedDb, RepeatedDb, RepeatsDb, TombstoneDb,
 };
@@ -35,7 +37,7 @@ pub(super) use review::{
 };
 pub(super) use service::{
     AccessDb, AgendaDb, ApiKeyDb, AttentionDb, AuthorizationDb, ConnectLinkDb, DataKeyDb, DocDb,
-    NamedDb, SealedDb, TenantDb, TextIdDb,
+    GrantDb, NamedDb, SealedDb, TenantDb, TextIdDb,
 };
 pub(super) use setup::{ActiveDb, AtDb, ConnectionDb, GateDb, RevisionDb, StoredRevisionDb};
 pub(super) use shadow::ShadowDb;

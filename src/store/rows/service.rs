@@ -122,6 +122,20 @@ impl TryFrom<SealedDb> for SealedConnection {
 }
 
 #[derive(FromRow)]
+pub(in crate::store) struct GrantDb {
+    workspace_id: String,
+    side: String,
+}
+
+impl TryFrom<GrantDb> for (WorkspaceId, Side) {
+    type Error = Fault;
+
+    fn try_from(row: GrantDb) -> Result<Self, Fault> {
+        Ok((WorkspaceId::new(row.workspace_id), side_of(&row.side)?))
+    }
+}
+
+#[derive(FromRow)]
 pub(in crate::store) struct DataKeyDb {
     pub workspace_id: String,
     pub wrapped: String,

@@ -7,6 +7,7 @@ pub(super) mod explain;
 pub(super) mod lanes;
 pub(super) mod links;
 pub(super) mod mappings;
+pub(super) mod notices;
 pub(super) mod records;
 pub(super) mod review;
 pub(super) mod service;
@@ -67,6 +68,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Dialected> {
         lanes::ALL,
         links::ALL,
         mappings::ALL,
+        notices::ALL,
         records::ALL,
         review::ALL,
         service::ALL,

@@ -59,15 +59,22 @@ statements! {
         ON CONFLICT (workspace_id, side) DO UPDATE SET state = 'connected', detail = '', \
         scopes = excluded.scopes, sealed = excluded.sealed, \
         version = COALESCE(connections.version, 0) + 1, renewing_until = 0, \
-        connected_at = excluded.connected_at \
+        connected_at = excluded.connected_at, refresh_due = NULL \
         WHERE connections.account_id = excluded.account_id"];
     /// Takes the right to refresh the tokens, for one process until it is over or its time is up.
     RENEWAL_BEGIN = ["UPDATE connections SET renewing_until = $5 WHERE workspace_id = $1 \
         AND side = $2 AND version = $3 AND renewing_until <= $4 AND state = 'connected'"];
     RENEWAL_END = ["UPDATE connections SET sealed = $4, version = version + 1, \
-        renewing_until = 0 WHERE workspace_id = $1 AND side = $2 AND version = $3"];
+        renewing_until = 0, refresh_due = $5 WHERE workspace_id = $1 AND side = $2 AND version = $3"];
     RENEWAL_DROP = ["UPDATE connections SET renewing_until = 0 \
         WHERE workspace_id = $1 AND side = $2 AND version = $3"];
+    GRANTS_DUE = ["SELECT workspace_id, side FROM connections \
+        WHERE state = 'connected' AND sealed IS NOT NULL AND (refresh_due <= $1 \
+        OR (refresh_due IS NULL AND connected_at <= $2)) \
+        ORDER BY COALESCE(refresh_due, connected_at), workspace_id, side LIMIT $3"];
+    GRANT_PUT_OFF = ["UPDATE connections SET refresh_due = $5 WHERE workspace_id = $1 \
+        AND side = $2 AND state = 'connected' AND (refresh_due <= $3 \
+        OR (refresh_due IS NULL AND connected_at <= $4))"];
     CONNECTION_LOST = ["UPDATE connections SET state = $4, detail = $5, renewing_until = 0 \
         WHERE workspace_id = $1 AND side = $2 AND version = $3 AND state = 'connected'"];
     CONNECTION_CUT = ["UPDATE connections SET state = 'needs-reconnect', detail = $3, \

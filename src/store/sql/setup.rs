@@ -5,10 +5,11 @@ use super::statements;
 /// The statements that speak of no single workspace, each for its own reason: the clock, the
 /// migration gate, the contents of a file before it is known to be ours, and the release of every
 /// lane after a crash, which the file lock makes safe; the planners' statistics; the schema's
-/// number; the end of answers that are kept for a day.
+/// number; the end of answers that are kept for a day; whether the file is whole.
 #[cfg(test)]
-pub(in crate::store) const GLOBAL: [&str; 12] = [
+pub(in crate::store) const GLOBAL: [&str; 13] = [
     "NOW",
+    "CHECK",
     "SCHEMA",
     "GATE_PUT",
     "GATE_LOCK",
@@ -27,6 +28,11 @@ statements! {
     NOW = [
         sqlite "SELECT CAST(0 AS BIGINT) AS at",
         postgres "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS at"
+    ];
+    /// What is wrong with the file, `ok` for nothing; a server looks after its own.
+    CHECK = [
+        sqlite "SELECT quick_check AS id FROM pragma_quick_check(10)",
+        postgres "SELECT CAST('ok' AS TEXT) AS id"
     ];
     /// The row that processes starting at once queue up for; a SQLite file has one process.
     GATE_PUT = [

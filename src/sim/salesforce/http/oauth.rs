@@ -67,7 +67,7 @@ fn token(org: &mut Org, incoming: &Incoming) -> Reply {
         "authorization_code" => {
             check_client(org, &form, true)?;
             let scope = redeem(org, &form)?;
-            let grant = org.sessions.new_grant(&scope);
+            let grant = org.sessions.new_grant(&scope, org.clock.now().millis());
             let lasting = |word: &str| matches!(word, "refresh_token" | "offline_access");
             let lasts = scope.split_whitespace().any(lasting);
             let refresh = lasts.then(|| issue_refresh(org, grant));
@@ -117,7 +117,8 @@ fn redeem(org: &mut Org, form: &Form) -> Result<String, Outgoing> {
 }
 
 fn refresh(org: &mut Org, incoming: &Incoming, token: &str) -> Reply {
-    let Some(grant) = org.sessions.present(token) else {
+    let now = org.clock.now().millis();
+    let Some(grant) = org.sessions.present(token, now) else {
         return Err(refused("invalid_grant", "expired access/refresh token"));
     };
     if !org.sessions.rotate {

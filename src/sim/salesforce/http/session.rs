@@ -8,6 +8,9 @@ use crate::sim::salesforce::org::Org;
 const DAY_MINUTES: i64 = 24 * 60;
 /// More live tokens than this and the longest unused one ends; codes and grants are as many.
 const MAX_TOKENS: usize = 1_000;
+/// A grant whose refresh token nobody uses for so long ends (salesforce.md 1.8: apps in more than
+/// two customers' orgs have this limit).
+const GRANT_IDLE_MS: i64 = 30 * 24 * 3_600_000;
 
 #[derive(Debug)]
 struct Access {
@@ -17,6 +20,14 @@ struct Access {
     grant: Option<u64>,
 }
 
+/// What somebody approved in the browser.
+#[derive(Debug)]
+struct Approved {
+    scope: String,
+    /// When its refresh token was last used, or made, in milliseconds.
+    used: i64,
+}
+
 #[derive(Debug)]
 pub(in crate::sim::salesforce) struct Sessions {
     access: BTreeMap<String, Access>,
@@ -24,8 +35,7 @@ pub(in crate::sim::salesforce) struct Sessions {
     refresh: BTreeMap<String, u64>,
     /// Tokens that were rotated out, oldest first: whoever shows one has stolen it or lost track.
     retired: VecDeque<(String, u64)>,
-    /// The scopes of each grant.
-    grants: BTreeMap<u64, String>,
+    grants: BTreeMap<u64, Approved>,
     last_grant: u64,
     codes: BTreeMap<String, Promise>,
     /// Every refresh hands out a new refresh token and ends the old one.
@@ -78,25 +88,39 @@ impl Sessions {
         self.codes.remove(code)
     }
 
-    pub fn new_grant(&mut self, scope: &str) -> u64 {
+    pub fn new_grant(&mut self, scope: &str, now: i64) -> u64 {
         if self.grants.len() >= MAX_TOKENS
             && let Some((oldest, _)) = self.grants.pop_first()
         {
             self.end_grant(oldest);
         }
         self.last_grant += 1;
-        self.grants.insert(self.last_grant, scope.to_owned());
+        let scope = scope.to_owned();
+        let approved = Approved { scope, used: now };
+        self.grants.insert(self.last_grant, approved);
         self.last_grant
     }
 
     pub fn scope(&self, grant: u64) -> &str {
-        self.grants.get(&grant).map_or("", String::as_str)
+        let found = self.grants.get(&grant);
+        found.map_or("", |grant| grant.scope.as_str())
     }
 
-    /// The grant of a live refresh token. One that was rotated out ends its whole grant.
-    pub fn present(&mut self, token: &str) -> Option<u64> {
-        if let Some(grant) = self.refresh.get(token) {
-            return Some(*grant);
+    /// The grant of a live refresh token, which is used by that. One that was rotated out ends its
+    /// whole grant, and so does one that was not used for too long.
+    pub fn present(&mut self, token: &str, now: i64) -> Option<u64> {
+        if let Some(grant) = self.refresh.get(token).copied() {
+            let used = self.grants.get_mut(&grant).map(|one| &mut one.used);
+            match used {
+                Some(used) if now - *used > GRANT_IDLE_MS => {}
+                Some(used) => {
+                    *used = now;
+                    return Some(grant);
+                }
+                None => return Some(grant),
+            }
+            self.end_grant(grant);
+            return None;
         }
         let retired = self.retired.iter().find(|(old, _)| old == token);
         if let Some((_, grant)) = retired.cloned() {
