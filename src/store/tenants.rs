@@ -8,6 +8,7 @@ use super::Store;
 use super::db::{Dialected, again, args};
 use super::error::Result;
 use super::rows::{AgendaDb, DocDb, TenantDb};
+use super::sql::jobs::ERASE_JOBS;
 use super::sql::service as sql;
 
 /// When each workspace next has something to do; one that never worked is not in it, nor one that
@@ -18,7 +19,7 @@ pub type Agenda = BTreeMap<WorkspaceId, Timestamp>;
 pub type Erased = BTreeMap<&'static str, u64>;
 
 /// Everything that belongs to a workspace. The workspace itself goes last.
-const BELONGINGS: [(&str, Dialected); 25] = [
+const BELONGINGS: [(&str, Dialected); 26] = [
     ("lanes", sql::ERASE_LANES),
     ("marks", sql::ERASE_MARKS),
     ("links", sql::ERASE_LINKS),
@@ -38,6 +39,7 @@ const BELONGINGS: [(&str, Dialected); 25] = [
     ("revisions", sql::ERASE_REVISIONS),
     ("active_revisions", sql::ERASE_ACTIVE_REVISIONS),
     ("schemas", sql::ERASE_SCHEMAS),
+    ("jobs", ERASE_JOBS),
     ("connections", sql::ERASE_CONNECTIONS),
     ("connect_links", sql::ERASE_CONNECT_LINKS),
     ("authorizations", sql::ERASE_AUTHORIZATIONS),

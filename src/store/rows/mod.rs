@@ -3,6 +3,7 @@
 //! A struct that derives `Serialize` is also a row of a statement's JSON argument; its field names
 //! are the columns there. No statement and no query lives here.
 
+mod jobs;
 mod links;
 mod records;
 mod review;
@@ -22,6 +23,7 @@ use super::Store;
 use super::doc;
 use super::error::{Result, StoreError};
 
+pub(super) use jobs::JobDb;
 pub(super) use links::{BasesDb, HoldCloseRow, HoldDb, IntentDb, LinkDb};
 pub(super) use records::{
     AliasDb, CursorDb, HashRow, KeyPutRow, MatchDb, ReachedDb, RepeatedDb, RepeatsDb, TombstoneDb,
