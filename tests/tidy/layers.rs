@@ -73,6 +73,7 @@ pub const FLOORS: &[(&str, &[&str])] = &[
             "telemetry",
             "mapping",
             "merge",
+            "inventory",
             "routing",
             "retry",
             "store",
