@@ -13,6 +13,8 @@ mod keys;
 mod lists;
 #[path = "service/mappings.rs"]
 mod mappings;
+#[path = "service/plans.rs"]
+mod plans;
 #[path = "service/review.rs"]
 mod review;
 #[path = "service/vault.rs"]

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::ChangeError;
+use crate::app::{ChangeError, JobRefusal};
 use crate::explain::Refusal;
 use crate::model::ErrorClass;
 use crate::review::TakeRefusal;
@@ -25,6 +25,8 @@ pub enum Code {
     NotFound,
     Exists,
     Settled,
+    Outdated,
+    Paused,
     NotConnected,
     OtherAccount,
     CredentialsRefused,
@@ -35,13 +37,15 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::BadRequest,
         Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
         Self::Exists,
         Self::Settled,
+        Self::Outdated,
+        Self::Paused,
         Self::NotConnected,
         Self::OtherAccount,
         Self::CredentialsRefused,
@@ -59,6 +63,8 @@ impl Code {
             Self::NotFound => "not-found",
             Self::Exists => "exists",
             Self::Settled => "settled",
+            Self::Outdated => "outdated",
+            Self::Paused => "paused",
             Self::NotConnected => "not-connected",
             Self::OtherAccount => "other-account",
             Self::CredentialsRefused => "credentials-refused",
@@ -77,6 +83,8 @@ impl Code {
             Self::NotFound => "There is nothing here",
             Self::Exists => "It exists already",
             Self::Settled => "It was decided already",
+            Self::Outdated => "It does not fit what is there now",
+            Self::Paused => "The workspace is paused",
             Self::NotConnected => "A side is not connected",
             Self::OtherAccount => "It is another account",
             Self::CredentialsRefused => "The CRM refused the credentials",
@@ -93,9 +101,13 @@ impl Code {
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Exists | Self::Settled | Self::NotConnected | Self::OtherAccount | Self::Busy => {
-                StatusCode::CONFLICT
-            }
+            Self::Exists
+            | Self::Settled
+            | Self::Outdated
+            | Self::Paused
+            | Self::NotConnected
+            | Self::OtherAccount
+            | Self::Busy => StatusCode::CONFLICT,
             Self::CredentialsRefused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -195,6 +207,20 @@ impl From<ChangeError> for ApiError {
         match error {
             ChangeError::Busy => Self::new(Code::Busy, error.to_string()),
             ChangeError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<JobRefusal> for ApiError {
+    fn from(refusal: JobRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            JobRefusal::Open(_) => Self::new(Code::Busy, detail),
+            JobRefusal::Gone => Self::not_found("plan"),
+            JobRefusal::NotReady(_) => Self::new(Code::Settled, detail),
+            JobRefusal::Outdated(_) | JobRefusal::Mappings(_) => Self::new(Code::Outdated, detail),
+            JobRefusal::NotAPlan(_) => Self::bad(format!("file: {detail}")),
+            JobRefusal::Store(error) => error.into(),
         }
     }
 }

@@ -9,13 +9,17 @@ mod conflicts;
 mod connect;
 mod connections;
 mod dead_letters;
+mod drift;
 mod dto;
 mod error;
 mod health;
 mod keys;
 mod looking;
+mod matches;
 mod openapi;
 mod page;
+mod planning;
+mod plans;
 mod review;
 mod webhooks;
 mod workspaces;
@@ -31,7 +35,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 use url::Url;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
 use crate::app::Service;
@@ -108,6 +112,13 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(looking::runs))
         .routes(routes!(looking::status))
         .routes(routes!(looking::explain))
+        .routes(routes!(plans::list, plans::create).layer(DefaultBodyLimit::max(plans::PLAN_BYTES)))
+        .routes(routes!(plans::show))
+        .routes(routes!(plans::file))
+        .routes(routes!(plans::apply))
+        .routes(routes!(plans::undo))
+        .routes(routes!(drift::begin, drift::last))
+        .routes(routes!(matches::begin, matches::last))
 }
 
 /// All routes, in front of the given service.

@@ -42,7 +42,10 @@ pub use plan_file::{NotAPlan, PlanFile, fields_json, row_json};
 pub use prepare::{Made, look_over, make_ready};
 pub use quiet::{blind_spots, is_blind_source, why_left};
 pub use scratch::Scratch;
-pub use service::{ChangeError, Figures, MappingFiles, Service, ServiceParts, Standing, Trouble};
+pub use service::{
+    ChangeError, Figures, JobFault, JobRefusal, MappingFiles, Service, ServiceParts, Standing,
+    Trouble, UndoWish, Wish, kept_job,
+};
 pub use setup::{
     Busy, DAY_MILLIS, JOURNAL_DAYS, Lacking, Options, Parts, SetupError, read_schemas,
 };

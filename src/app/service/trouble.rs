@@ -3,6 +3,7 @@
 use super::State;
 use crate::app::SetupError;
 use crate::crm::ErrorKind;
+use crate::mapping::Fault;
 use crate::model::{Timestamp, WorkspaceId};
 use crate::store::StoreError;
 use crate::vault::KeeperError;
@@ -34,8 +35,13 @@ pub(super) enum OpenError {
 }
 
 impl OpenError {
+    pub(super) fn faults(faults: Vec<Fault>) -> Self {
+        let first = faults.first().map(ToString::to_string);
+        Self::Mappings(first.unwrap_or_default())
+    }
+
     /// Nothing changes by itself: whoever mends it wakes the workspace.
-    fn waits_for_a_person(&self) -> bool {
+    pub(super) fn waits_for_a_person(&self) -> bool {
         match self {
             Self::Keeper(KeeperError::NotConnected(_) | KeeperError::Unusable { .. }) => true,
             Self::Keeper(KeeperError::Crm { error, .. })

@@ -5,16 +5,18 @@ use std::sync::atomic::Ordering;
 
 use tokio_util::sync::CancellationToken;
 
+use super::at_job::Turned;
+use super::ending::fault_of;
 use super::trouble::OpenError;
 use super::{LANE_MILLIS, LONGEST_MILLIS, Opened, Service, Stale, kept};
-use crate::app::{Engine, Options, Parts, Step};
+use crate::app::{Engine, Options, Parts, Step, Work};
 use crate::mapping::{self, Mapping};
 use crate::model::{Timestamp, Workspace, WorkspaceId, WorkspaceMode};
 use crate::store::StoreError;
 use crate::sync::Mode;
 
 /// Attempts that one workspace may make before others get their turn.
-const STEPS: usize = 20;
+pub(super) const STEPS: usize = 20;
 /// Engines that are kept open while they wait: each holds its CRMs' schemas, two megabytes or so.
 /// One more is closed, and opened again when it is due.
 const ENGINES: usize = 64;
@@ -31,6 +33,15 @@ impl Service {
             (state.engines.remove(ws), state.stale.remove(ws))
         };
         let outcome = Box::pin(self.work(ws, opened, stale, stop)).await;
+        if let Err(error) = &outcome
+            && error.waits_for_a_person()
+            && let Err(error) = self
+                .refuse_jobs(ws, fault_of(error), &error.to_string())
+                .await
+        {
+            tracing::warn!(ws = ws.as_str(), %error, "a job could not be ended");
+        }
+        self.expire_jobs().await;
         let closed = !self.state().engines.contains_key(ws);
         if closed {
             self.carry_out_alone(ws).await;
@@ -63,10 +74,12 @@ impl Service {
     ) -> Result<Option<Timestamp>, OpenError> {
         // Another process may have paused it, or let it write: what it may do is asked each time.
         let Some(workspace) = self.store.workspace(ws).await?.filter(|one| !one.paused) else {
-            if let Some(opened) = opened {
-                self.close(ws, opened.engine).await?;
-            }
+            self.pause_jobs(ws, opened).await?;
             return Ok(None);
+        };
+        let opened = match self.at_job(opened, &workspace, stale, stop).await? {
+            Turned::Own(opened) => opened,
+            Turned::Jobs(next) => return Ok(next),
         };
         let goes_on = match (&opened, stale) {
             (Some(opened), None) => opened.workspace == workspace,
@@ -75,14 +88,19 @@ impl Service {
             }
             (Some(_), Some(Stale::Changed)) | (None, _) => false,
         };
-        let mut engine = match opened {
+        let engine = match opened {
             Some(opened) if goes_on => opened.engine,
             other => {
                 if let Some(old) = other {
                     self.close(ws, old.engine).await?;
                 }
-                self.open(&workspace).await?
+                self.open(&workspace, mode_of(&workspace)).await?
             }
+        };
+        let mut engine = match self.with_job(&workspace, engine, stop).await? {
+            Turned::Own(Some(opened)) => opened.engine,
+            Turned::Own(None) => return Ok(Some(self.clock.now())),
+            Turned::Jobs(next) => return Ok(next),
         };
         let mut next = Some(self.clock.now());
         for _ in 0..STEPS {
@@ -91,10 +109,7 @@ impl Service {
             }
             self.carry_out(ws, &mut engine).await;
             match engine.step().await {
-                Ok(Step::Worked(work)) => {
-                    self.steps.fetch_add(1, Ordering::Relaxed);
-                    self.writes.fetch_add(work.writes, Ordering::Relaxed);
-                }
+                Ok(Step::Worked(work)) => self.count(&work),
                 Ok(Step::Wait(at)) => {
                     next = at;
                     break;
@@ -117,11 +132,16 @@ impl Service {
             self.close(ws, engine).await?;
             return Err(lost.into());
         }
-        self.put_away(Opened { engine, workspace }, next).await
+        self.put_away(Opened::of(engine, workspace), next).await
+    }
+
+    pub(super) fn count(&self, work: &Work) {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+        self.writes.fetch_add(work.writes, Ordering::Relaxed);
     }
 
     /// Keeps the engine for its next turn, or closes it where too many are open.
-    async fn put_away(
+    pub(super) async fn put_away(
         &self,
         opened: Opened,
         next: Option<Timestamp>,
@@ -198,12 +218,13 @@ impl Service {
         self.state().agenda.done(ws, Some(next), now);
     }
 
-    async fn open(&self, workspace: &Workspace) -> Result<Engine, OpenError> {
+    pub(super) async fn open(
+        &self,
+        workspace: &Workspace,
+        mode: Mode,
+    ) -> Result<Engine, OpenError> {
         let ws = &workspace.id;
-        let loaded = self.mappings(workspace).map_err(|faults| {
-            let first = faults.first().map(ToString::to_string);
-            OpenError::Mappings(first.unwrap_or_default())
-        })?;
+        let loaded = self.mappings(workspace).map_err(OpenError::faults)?;
         let crms = self.keeper.crms(ws).await?;
         let asked_for = kept::asked_for(&loaded.mappings);
         let now = self.clock.now();
@@ -218,10 +239,7 @@ impl Service {
             clock: self.clock.clone(),
             chance: self.chance.clone(),
             options: Options {
-                mode: match workspace.mode {
-                    WorkspaceMode::Observing => Mode::Shadow,
-                    WorkspaceMode::Live => Mode::Write,
-                },
+                mode,
                 schemas: known,
                 ..self.options.clone()
             },
@@ -236,5 +254,12 @@ impl Service {
             "the engine is open"
         );
         Ok(engine)
+    }
+}
+
+fn mode_of(workspace: &Workspace) -> Mode {
+    match workspace.mode {
+        WorkspaceMode::Observing => Mode::Shadow,
+        WorkspaceMode::Live => Mode::Write,
     }
 }
