@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 
 use super::harness::{Ran, Sim, Variables, folder, run};
 
-const WS: &str = "acme/production";
+pub const WS: &str = "acme/production";
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running service; killed when it is dropped.
-struct Service {
+pub struct Service {
     child: Child,
-    url: String,
+    pub url: String,
     key: String,
 }
 
@@ -30,12 +30,12 @@ impl Drop for Service {
 }
 
 /// A port that is free now.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").port()
 }
 
-fn variables(sim: &Sim, port: u16) -> Variables {
+pub fn variables(sim: &Sim, port: u16) -> Variables {
     let of = |name, side, key| (name, sim.text(side, key));
     vec![
         of("TANDEM_HUBSPOT_URL", "hubspot", "url"),
@@ -59,7 +59,7 @@ fn variables(sim: &Sim, port: u16) -> Variables {
 }
 
 /// The settings, keys and first management key of a service.
-fn init(variables: &Variables, here: &Path) -> String {
+pub fn init(variables: &Variables, here: &Path) -> String {
     let ran = run(variables, here, &["init", "--json"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     ran.json()["management_key"]
@@ -68,7 +68,7 @@ fn init(variables: &Variables, here: &Path) -> String {
         .to_owned()
 }
 
-fn serve(variables: &Variables, here: &Path, key: &str) -> Service {
+pub fn serve(variables: &Variables, here: &Path, key: &str) -> Service {
     let log = File::options()
         .create(true)
         .append(true)
@@ -97,7 +97,7 @@ fn serve(variables: &Variables, here: &Path, key: &str) -> Service {
 
 impl Service {
     #[track_caller]
-    fn call(&self, sim: &Sim, method: &str, path: &str, body: Option<Value>) -> Value {
+    pub fn call(&self, sim: &Sim, method: &str, path: &str, body: Option<Value>) -> Value {
         let url = format!("{}/v1{path}", self.url);
         let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
         let (status, text) = sim.ask(|client| {
@@ -113,6 +113,12 @@ impl Service {
 
     /// A live workspace, connected with static credentials.
     fn connected(&self, sim: &Sim) {
+        self.observing(sim);
+        self.call(sim, "POST", &format!("/workspaces/{WS}/live"), None);
+    }
+
+    /// A workspace that observes, connected with static credentials.
+    pub fn observing(&self, sim: &Sim) {
         self.call(sim, "POST", "/workspaces", Some(json!({"id": WS})));
         let path = format!("/workspaces/{WS}/connections");
         let token = json!({"kind": "token", "token": sim.text("hubspot", "token")});
@@ -122,7 +128,6 @@ impl Service {
             "client_id": sim.text("salesforce", "client_id"),
             "client_secret": sim.text("salesforce", "client_secret")});
         self.call(sim, "PUT", &format!("{path}/salesforce"), Some(client));
-        self.call(sim, "POST", &format!("/workspaces/{WS}/live"), None);
     }
 
     /// SIGTERM; the exit code, and how long it took.
@@ -142,7 +147,7 @@ impl Service {
 }
 
 #[track_caller]
-fn until(what: &str, holds: impl Fn() -> bool) -> Duration {
+pub fn until(what: &str, holds: impl Fn() -> bool) -> Duration {
     let began = Instant::now();
     while !holds() {
         assert!(began.elapsed() < LIMIT, "never {what}");

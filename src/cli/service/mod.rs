@@ -8,6 +8,7 @@ mod connect;
 mod door;
 mod init;
 mod keys;
+mod plan;
 mod rows;
 mod serve;
 mod workspace;
