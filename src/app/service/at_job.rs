@@ -93,12 +93,15 @@ impl Service {
         running: Box<Running>,
     ) -> Result<Option<Opened>, OpenError> {
         let Running { job, work } = *running;
-        let Work::Planning(planning) = work else {
-            let why = "what the workspace may do, or by which credentials, was changed meanwhile";
-            let running = Box::new(Running { job, work });
-            return self
-                .break_off(opened, running, JobFault::Changed, why)
-                .await;
+        let planning = match work {
+            Work::Planning(planning) => planning,
+            work @ Work::Applying { .. } => {
+                let why = "what the workspace may do, or by which credentials, was changed";
+                let running = Box::new(Running { job, work });
+                return self
+                    .break_off(opened, running, JobFault::Changed, why)
+                    .await;
+            }
         };
         self.give_gates_back(&mut opened, &planning).await?;
         planning.close().await;
