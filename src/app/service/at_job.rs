@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::ending::{broken, ended, progress, ready, taken, with_outcome};
-use super::jobs::{JobFault, Wish};
+use super::jobs::{JobFault, STOPPED, Wish};
 use super::planning::Planning;
 use super::trouble::OpenError;
 use super::turn::STEPS;
@@ -302,8 +302,8 @@ impl Service {
         let looked = tokio::select! {
             biased;
             () = stop.cancelled() => {
-                let why = "the service was stopped while it was at it; ask for it again";
-                return Ok(broken(job, JobFault::Interrupted, why, self.clock.now()));
+                let now = self.clock.now();
+                return Ok(broken(job, JobFault::Interrupted, STOPPED, now));
             }
             looked = looked => looked?,
         };
@@ -381,19 +381,27 @@ impl Service {
         opened: Option<Opened>,
     ) -> Result<(), OpenError> {
         let why = "the workspace was paused";
-        let mut own = opened;
-        if let Some(mut opened) = own.take() {
-            own = match opened.job.take() {
-                Some(running) => {
-                    self.break_off(opened, running, JobFault::Paused, why)
-                        .await?
-                }
-                None => Some(opened),
-            };
+        if let Some(opened) = opened {
+            self.put_down(opened, JobFault::Paused, why).await?;
         }
         self.refuse_jobs(ws, JobFault::Paused, why).await?;
+        Ok(())
+    }
+
+    /// Closes an engine, and ends the job that it is for.
+    pub(super) async fn put_down(
+        &self,
+        mut opened: Opened,
+        fault: JobFault,
+        why: &str,
+    ) -> Result<(), OpenError> {
+        let ws = opened.workspace.id.clone();
+        let own = match opened.job.take() {
+            Some(running) => self.break_off(opened, running, fault, why).await?,
+            None => Some(opened),
+        };
         if let Some(opened) = own {
-            self.close(ws, opened.engine).await?;
+            self.close(&ws, opened.engine).await?;
         }
         Ok(())
     }

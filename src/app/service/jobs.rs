@@ -19,6 +19,8 @@ use crate::store::{Job, JobEnd, JobKind, JobState, NewJob, Store, StoreError};
 /// What has ended is kept for so long, and only the newest of them.
 pub(super) const KEPT_MILLIS: i64 = 7 * 24 * 3_600_000;
 const KEPT: u32 = 20;
+/// Said of a job that a process left in the middle.
+pub(super) const STOPPED: &str = "the service was stopped while it was at it; ask for it again";
 /// How often what has expired is removed.
 const EXPIRE_MILLIS: i64 = 3_600_000;
 

@@ -314,7 +314,8 @@ impl Service {
         self.state().wanted.clear();
         let engines = std::mem::take(&mut self.state().engines);
         for (ws, opened) in engines {
-            if let Err(error) = self.close(&ws, opened.engine).await {
+            let put_down = self.put_down(opened, JobFault::Interrupted, jobs::STOPPED);
+            if let Err(error) = Box::pin(put_down).await {
                 tracing::warn!(ws = ws.as_str(), %error, "the lane was not given back");
             }
         }

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::at_job::{Running, Turned, Work};
 use super::ending::{broken, fault_of};
-use super::jobs::{JobFault, Wish};
+use super::jobs::{JobFault, STOPPED, Wish};
 use super::trouble::OpenError;
 use super::{Opened, PAGE, Service};
 use crate::app::{Engine, PlanFile};
@@ -54,8 +54,7 @@ impl Service {
     /// journal knows each value that was written.
     async fn cut_off(&self, ws: &WorkspaceId, job: &Job) -> Result<JobEnd, OpenError> {
         let now = self.clock.now();
-        let why = "the service was stopped while it was at it; ask for it again";
-        let mut end = broken(job, JobFault::Interrupted, why, now);
+        let mut end = broken(job, JobFault::Interrupted, STOPPED, now);
         if job.run.is_some() {
             let of = WritesOf {
                 run: job.run.clone(),
