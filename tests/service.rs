@@ -17,6 +17,8 @@ mod mappings;
 mod plans;
 #[path = "service/review.rs"]
 mod review;
+#[path = "service/surveys.rs"]
+mod surveys;
 #[path = "service/vault.rs"]
 mod vault;
 #[path = "service/webhooks.rs"]

@@ -8,11 +8,11 @@ use tandem::store::{JobKind, JobState, NewJob};
 
 use crate::house::{CONTACTS, House, file};
 
-const ACME: &str = "acme/production";
-const WS: &str = "/v1/workspaces/acme/production";
+pub const ACME: &str = "acme/production";
+pub const WS: &str = "/v1/workspaces/acme/production";
 
 /// A workspace that observes, with so many people in HubSpot who would be copied.
-async fn observing(people: usize) -> (House, Vec<String>) {
+pub async fn observing(people: usize) -> (House, Vec<String>) {
     let house = House::new().await;
     house.connected(ACME).await;
     let person = |nth| house.person(&format!("person{nth}@example.com"), "Lovelace");
@@ -61,7 +61,7 @@ fn emails(house: &House) -> Vec<String> {
 }
 
 /// Records that were written to, on both sides, as often as they were; people count on HubSpot.
-fn written(house: &House) -> u64 {
+pub fn written(house: &House) -> u64 {
     let (hubspot, salesforce) = (house.hubspot.counters(), house.salesforce.counters());
     let updates = [hubspot.noop_updates, salesforce.noop_updates];
     salesforce.records_created
@@ -397,64 +397,6 @@ async fn a_viewer_looks_an_operator_plans_and_an_admin_applies() {
         !log.to_string().contains("Lovelace"),
         "the log holds no values"
     );
-}
-
-#[tokio::test]
-async fn a_comparison_begins_at_once_and_tells_what_it_found() {
-    let house = House::new().await;
-    house.live(ACME).await;
-    for nth in 0..2 {
-        house.person(&format!("p{nth}@example.com"), "Lovelace");
-    }
-    house.pass(300_000).await;
-    let path = format!("{WS}/drift");
-    let none = house.operate(Method::GET, &path, None).await;
-    assert_eq!(none, json!({"mappings": {}}));
-    let asked = house.operate(Method::POST, &path, None).await;
-    assert_eq!(asked, json!({"mappings": ["contacts"]}));
-    house.pass(30_000).await;
-    let found = house.operate(Method::GET, &path, None).await;
-    let contacts = &found["mappings"]["contacts"];
-    assert_eq!(
-        (&contacts["pairs"], &contacts["drift"]),
-        (&json!(2), &json!(0)),
-        "{found}"
-    );
-    assert_eq!(contacts["values"], contacts["agree"], "{found}");
-}
-
-#[tokio::test]
-async fn an_inventory_is_taken_before_the_first_write() {
-    let (house, _) = observing(2).await;
-    let fields = [
-        ("Email", json!("person0@example.com")),
-        ("LastName", json!("Lovelace")),
-    ];
-    house.salesforce.create("Contact", &fields).unwrap();
-    house.pass(120_000).await;
-    let path = format!("{WS}/match");
-    let key = house
-        .key(Some(ACME), KeyKind::Workspace, Role::Viewer)
-        .await;
-    let none = house.call(Method::GET, &path, Some(&key), None).await;
-    assert_eq!(none.status, 404, "none was taken yet");
-    let asked = house.operate(Method::POST, &path, None).await;
-    assert_eq!(asked["state"], "waiting");
-    house.pass(15_000).await;
-    let told = house
-        .call(Method::GET, &path, Some(&key), None)
-        .await
-        .json();
-    assert_eq!(told["state"], "ready", "{told}");
-    let inventory = &told["inventory"];
-    assert_eq!(inventory["pairs"], 1, "{inventory}");
-    let creates = &inventory["mappings"][0]["creates"]["salesforce"]["records"];
-    assert_eq!(creates, &json!(1), "{inventory}");
-    assert_eq!(written(&house), 0);
-    let plans = house
-        .operate(Method::GET, &format!("{WS}/plans"), None)
-        .await;
-    assert_eq!(plans["items"], json!([]), "an inventory is no plan");
 }
 
 #[tokio::test]
