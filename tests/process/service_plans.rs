@@ -16,9 +16,13 @@ fn creates(plan: &Value, side: &str) -> u64 {
 }
 
 fn records(sim: &Sim, side: &str) -> u64 {
-    let objects = match side {
-        "hubspot" => ["contacts", "companies", "deals"].map(|object| sim.hubspot(object).len()),
-        _ => ["Contact", "Account", "Opportunity"].map(|object| sim.salesforce(object).len()),
+    let objects: Vec<usize> = match side {
+        "hubspot" => ["contacts", "companies", "deals"]
+            .map(|object| sim.hubspot(object).len())
+            .to_vec(),
+        _ => ["Contact", "Account", "Opportunity", "Lead"]
+            .map(|object| sim.salesforce(object).len())
+            .to_vec(),
     };
     objects.iter().sum::<usize>() as u64
 }
