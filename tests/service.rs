@@ -23,6 +23,8 @@ mod mappings;
 mod notices;
 #[path = "service/pauses.rs"]
 mod pauses;
+#[path = "service/plans.rs"]
+mod plans;
 #[path = "service/prepare.rs"]
 mod prepare;
 #[path = "service/repeats.rs"]
@@ -31,6 +33,8 @@ mod repeats;
 mod review;
 #[path = "service/revisions.rs"]
 mod revisions;
+#[path = "service/surveys.rs"]
+mod surveys;
 #[path = "service/vault.rs"]
 mod vault;
 #[path = "service/webhooks.rs"]

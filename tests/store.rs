@@ -2,6 +2,8 @@
 
 #[path = "store/approvals.rs"]
 mod approvals;
+#[path = "store/copy.rs"]
+mod copy;
 #[path = "store/explain.rs"]
 mod explain;
 #[path = "store/faults.rs"]
@@ -10,6 +12,8 @@ mod faults;
 mod findings;
 #[path = "store/fixture.rs"]
 mod fixture;
+#[path = "store/jobs.rs"]
+mod jobs;
 #[path = "store/journal.rs"]
 mod journal;
 #[path = "store/leases.rs"]

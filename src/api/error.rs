@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::{ChangeError, MappingsError, SetupError};
+use crate::app::{ChangeError, JobRefusal, MappingsError, SetupError};
 use crate::explain::Refusal;
 use crate::mapping::Fault;
 use crate::model::ErrorClass;
@@ -33,6 +33,8 @@ pub enum Code {
     TooSlow,
     Exists,
     Settled,
+    Outdated,
+    Paused,
     NotConnected,
     OtherAccount,
     UnderWay,
@@ -56,6 +58,8 @@ impl Code {
         Self::TooSlow,
         Self::Exists,
         Self::Settled,
+        Self::Outdated,
+        Self::Paused,
         Self::NotConnected,
         Self::OtherAccount,
         Self::UnderWay,
@@ -79,6 +83,8 @@ impl Code {
             Self::TooSlow => "too-slow",
             Self::Exists => "exists",
             Self::Settled => "settled",
+            Self::Outdated => "outdated",
+            Self::Paused => "paused",
             Self::NotConnected => "not-connected",
             Self::OtherAccount => "other-account",
             Self::UnderWay => "under-way",
@@ -103,6 +109,8 @@ impl Code {
             Self::TooSlow => "The request did not arrive in time",
             Self::Exists => "It exists already",
             Self::Settled => "It was decided already",
+            Self::Outdated => "It does not fit what is there now",
+            Self::Paused => "The workspace is paused",
             Self::NotConnected => "A side is not connected",
             Self::OtherAccount => "It is another account",
             Self::UnderWay => "The same request is under way",
@@ -127,6 +135,8 @@ impl Code {
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Exists
             | Self::Settled
+            | Self::Outdated
+            | Self::Paused
             | Self::NotConnected
             | Self::OtherAccount
             | Self::UnderWay
@@ -272,6 +282,20 @@ impl From<MappingsError> for ApiError {
                 }
                 Self::new(Code::MappingFaults, detail)
             }
+        }
+    }
+}
+
+impl From<JobRefusal> for ApiError {
+    fn from(refusal: JobRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            JobRefusal::Open(_) => Self::new(Code::Busy, detail),
+            JobRefusal::Gone => Self::not_found("plan"),
+            JobRefusal::NotReady(_) => Self::new(Code::Settled, detail),
+            JobRefusal::Outdated(_) | JobRefusal::Mappings(_) => Self::new(Code::Outdated, detail),
+            JobRefusal::NotAPlan(_) => Self::bad(format!("file: {detail}")),
+            JobRefusal::Store(error) => error.into(),
         }
     }
 }

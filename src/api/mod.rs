@@ -9,6 +9,7 @@ mod conflicts;
 mod connect;
 mod connections;
 mod dead_letters;
+mod drift;
 mod dto;
 mod error;
 mod front;
@@ -18,9 +19,12 @@ mod limits;
 mod listen;
 mod looking;
 mod mappings;
+mod matches;
 mod notices;
 mod openapi;
 mod page;
+mod planning;
+mod plans;
 mod repeats;
 mod review;
 mod trace;
@@ -38,7 +42,7 @@ use secrecy::SecretString;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use url::Url;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
 use crate::app::Service;
@@ -133,6 +137,13 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(looking::runs))
         .routes(routes!(looking::status))
         .routes(routes!(looking::explain))
+        .routes(routes!(plans::list, plans::create).layer(DefaultBodyLimit::max(plans::PLAN_BYTES)))
+        .routes(routes!(plans::show))
+        .routes(routes!(plans::file))
+        .routes(routes!(plans::apply))
+        .routes(routes!(plans::undo))
+        .routes(routes!(drift::begin, drift::last))
+        .routes(routes!(matches::begin, matches::last))
 }
 
 /// All routes, in front of the given service.

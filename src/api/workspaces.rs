@@ -10,10 +10,12 @@ use axum::http::StatusCode;
 use super::Api;
 use super::caller::{Caller, WorkspacePath};
 use super::dto::{
-    AccessJson, Body, ChangedWorkspace, ErasedJson, Listed, NewWorkspace, Page, PageQuery,
-    VAR_CHARS, VARS_MAX, WorkspaceJson,
+    AccessJson, Body, ChangedWorkspace, ErasedJson, Listed, MaybeBody, NewWorkspace, Page,
+    PageQuery, VAR_CHARS, VARS_MAX, WorkspaceJson,
 };
 use super::error::{ApiError, Code, Problem};
+use super::planning::{NewApply, NewLive};
+use super::review::id;
 use crate::model::{Role, Side, Workspace, WorkspaceId, WorkspaceMode};
 use crate::pipeline::LANE;
 
@@ -218,22 +220,39 @@ async fn set_paused(
     Ok(Json(shown(api, workspace)))
 }
 
-/// Let a workspace write.
+/// Let a workspace write: at once, or once a plan is carried out. With `canary` only so many of the
+/// plan's records are written, and it keeps observing until it is let write again.
 #[utoipa::path(post, path = "/v1/workspaces/{customer}/{environment}/live", tag = "workspaces",
     params(("customer" = String, Path), ("environment" = String, Path)),
+    request_body = Option<NewLive>,
     responses((status = 200, body = WorkspaceJson), (status = "4XX", body = Problem)))]
 pub(super) async fn live(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path((customer, environment)): WorkspacePath,
+    MaybeBody(new): MaybeBody<NewLive>,
 ) -> Result<Json<WorkspaceJson>, ApiError> {
-    set_mode(
-        &api,
-        &caller,
-        (&customer, &environment),
-        WorkspaceMode::Live,
-    )
-    .await
+    let place = (customer.as_str(), environment.as_str());
+    let Some(plan) = new.plan else {
+        if new.canary.is_some() {
+            return Err(ApiError::bad("canary is a part of a plan; name the plan"));
+        }
+        return set_mode(&api, &caller, place, WorkspaceMode::Live).await;
+    };
+    let workspace = api.enter(&caller, place, Role::Admin).await?;
+    let canary = NewApply { canary: new.canary }.checked()?;
+    let ws = &workspace.id;
+    let plan = api.plan(ws, id("plan", &plan)?).await?.id;
+    api.workable(&workspace).await?;
+    let live = canary.is_none();
+    api.service.apply(&workspace, &plan, canary, live).await?;
+    let (action, detail) = match canary {
+        Some(count) => ("apply", format!("canary {count}")),
+        None => ("live", "once it is carried out".to_owned()),
+    };
+    api.note(Some(ws), &caller.actor, action, &plan, &detail)
+        .await?;
+    Ok(Json(shown(&api, workspace)))
 }
 
 /// Let a workspace only observe: it matches and plans, and every write is refused.

@@ -25,4 +25,19 @@ impl Engine {
             Err(error) => Err(error),
         }
     }
+
+    /// Sees to it that the lane stays ours while nothing is done with it. False when it is lost.
+    pub async fn hold(&mut self) -> Result<bool, StoreError> {
+        let Some(lane) = &mut self.lane else {
+            return Ok(false);
+        };
+        match lane.keep().await {
+            Ok(()) => Ok(true),
+            Err(StoreError::LeaseLost { .. }) => {
+                self.lane = None;
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
 }

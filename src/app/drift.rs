@@ -71,6 +71,12 @@ pub struct DriftFound {
 }
 
 impl DriftFound {
+    /// Values that were compared, and how many of them agree.
+    pub fn values(&self) -> (u64, u64) {
+        let values = self.found.values.values();
+        values.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+
     /// Differences that somebody should look at.
     pub fn drift(&self) -> u64 {
         let counted = [Why::Drift, Why::Gone].map(Why::as_str);
@@ -156,6 +162,15 @@ pub async fn drift_found(
         }
     }
     Ok(found)
+}
+
+/// Whether the first look at all pairs is over, and some of them are to be looked at again.
+pub(super) async fn is_on_second_look(
+    store: &Store,
+    workspace: &WorkspaceId,
+    mapping: &MappingName,
+) -> Result<bool, StoreError> {
+    Ok(course(store, workspace, mapping).await?.second)
 }
 
 async fn course(

@@ -5,14 +5,20 @@
 
 mod decided;
 mod drift;
+mod drift_told;
 mod facts;
+pub mod matches;
 mod order;
+mod outcome;
+mod patience;
 mod paused;
 mod plan_file;
 mod planned;
 mod prepare;
+mod quiet;
 mod refresh;
 mod room;
+mod scratch;
 mod service;
 mod setup;
 mod stage;
@@ -30,11 +36,16 @@ use crate::store::{Changes, Claimed, Mark, RunRow, StoreError};
 use crate::sync::{self, Desk, Planning, Tally};
 
 pub use drift::{DriftFound, drift_found};
+pub use drift_told::{compare_soon, drift_json, time_of};
+pub use outcome::{Total, fate_json, fate_word, fates, is_left, named, why_spared};
+pub use patience::{LookError, compared, records_page, wait_for_room};
 pub use plan_file::{NotAPlan, PlanFile, fields_json, row_json};
 pub use prepare::{Made, Prepared, look_over, make_ready, prepare};
+pub use quiet::{blind_spots, is_blind_source, why_left};
+pub use scratch::Scratch;
 pub use service::{
-    ChangeError, Figures, MappingFiles, MappingsError, Origin, Refused, Service, ServiceParts,
-    Standing, Trouble,
+    ChangeError, Figures, JobFault, JobRefusal, MappingFiles, MappingsError, Origin, Refused,
+    Service, ServiceParts, Standing, Trouble, UndoWish, Wish, kept_job,
 };
 pub use setup::{
     Busy, DAY_MILLIS, JOURNAL_DAYS, Lacking, Options, Parts, SetupError, read_schemas,

@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::app::row_json;
+use crate::app::{fate_json, fate_word, fates, is_left, named};
 use crate::model::{BySide, RunId, Side};
-use crate::sync::{Fate, Row};
+use crate::sync::Row;
 
 use super::output::{Outcome, table};
-use super::plan_report::{named, rule_of, values};
+use super::plan_report::{rule_of, values};
 use super::planned::off_percent;
 
 /// Rows that were not written and are spelled out for people; `--json` has them all.
@@ -27,30 +27,9 @@ pub struct ApplyReport {
     pub stopped: bool,
 }
 
-/// The word for a fate in `--json`, and what stands behind it.
-fn word(fate: &Fate) -> (&'static str, &str) {
-    match fate {
-        Fate::Waiting => (
-            "not-reached",
-            "its record was not reached; the next run looks at it",
-        ),
-        Fate::Taken => ("under-way", "no answer yet; the next run settles it"),
-        Fate::LeftOut => ("left-out", "not in this part of the plan"),
-        Fate::Written => ("written", ""),
-        Fate::Already => ("already", "both sides hold it already"),
-        Fate::Moved(why) => ("moved", why),
-        Fate::Held(why) => ("held", why),
-        Fate::Failed(why) => ("failed", why),
-    }
-}
-
 impl ApplyReport {
     fn counts(&self) -> BTreeMap<&'static str, u64> {
-        let mut counts = BTreeMap::new();
-        for row in self.rows.iter().filter(|row| row.write.says()) {
-            *counts.entry(word(&row.fate).0).or_insert(0) += 1;
-        }
-        counts
+        fates(&self.rows)
     }
 
     fn count(&self, word: &str) -> u64 {
@@ -59,10 +38,7 @@ impl ApplyReport {
 
     /// Rows that somebody should look at.
     fn left(&self) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(|row| {
-            let quiet = matches!(row.fate, Fate::Written | Fate::Already | Fate::LeftOut);
-            row.write.says() && !quiet
-        })
+        self.rows.iter().filter(|row| is_left(row))
     }
 
     pub fn outcome(&self) -> Outcome {
@@ -76,19 +52,13 @@ impl ApplyReport {
     }
 
     pub fn json(&self) -> Value {
-        let rows = self.rows.iter().filter(|row| row.write.says()).map(|row| {
-            let (fate, why) = word(&row.fate);
-            let mut object = row_json(&row.write);
-            object["fate"] = json!(fate);
-            object["why"] = json!(why);
-            object
-        });
+        let rows = self.rows.iter().filter(|row| row.write.says());
         json!({
             "run": self.run.as_str(),
             "stopped": self.stopped,
             "canary": self.canary,
             "counts": self.counts(),
-            "rows": rows.collect::<Vec<_>>(),
+            "rows": rows.map(fate_json).collect::<Vec<_>>(),
             "calls": {
                 "foreseen": both(&self.foreseen),
                 "used": both(&self.used),
@@ -163,7 +133,7 @@ impl ApplyReport {
                     named(write),
                     rule_of(write),
                     values(&write.after, &write.after),
-                    word(&row.fate).1.to_owned(),
+                    fate_word(&row.fate).1.to_owned(),
                 ]
             })
             .collect();

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::app::Scratch;
 use crate::clock::{Chance, Clock, Ids};
 use crate::model::{Timestamp, WorkspaceId};
 use crate::pipeline::LANE;
@@ -11,7 +12,6 @@ use crate::store::{Changes, Store};
 
 use super::arguments::DataArgs;
 use super::output::Advice;
-use super::scratch::Scratch;
 
 /// The workspace of everything that runs without the service.
 pub const WORKSPACE: &str = "default/production";
@@ -80,7 +80,10 @@ impl Data {
     pub async fn open_scratch(args: &DataArgs) -> anyhow::Result<Self> {
         match place(args)? {
             Place::File(file) if file.exists() => {
-                let scratch = Scratch::make()?;
+                let scratch = Scratch::make().map_err(|error| {
+                    let todo = "name a folder that can be written with TMPDIR";
+                    Advice::new(error.to_string(), todo)
+                })?;
                 let copy = Store::open_copy(&file, scratch.path(), Clock::System).await?;
                 let mut data = Self::of(copy, Clock::System).await?;
                 data.scratch = Some(scratch);

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::app::Engine;
+use crate::app::{Engine, compared};
 use crate::config::Environment;
 use crate::model::{BySide, LinkId, RecordKey, Side, Timestamp};
 use crate::sync::{Difference, PlannedValues, Why};
@@ -16,8 +16,8 @@ use crate::sync::{Difference, PlannedValues, Why};
 use super::drift_last;
 use super::drift_report::DriftReport;
 use super::drive::{Stop, drive};
+use super::engine::unfinished;
 use super::output::{Outcome, Output};
-use super::patience;
 use super::plan::save;
 use super::plan_report::PlanReport;
 use super::planned::{LOOKING, chosen, look};
@@ -85,7 +85,8 @@ async fn compare_all(engine: &mut Engine, args: &DriftArgs) -> anyhow::Result<Dr
     for name in &names {
         let mut after: Option<LinkId> = None;
         loop {
-            let compared = patience::compared(engine, name, after.as_ref(), &planned).await?;
+            let compared = compared(engine, name, after.as_ref(), &planned).await;
+            let compared = compared.map_err(unfinished)?;
             after.clone_from(&compared.next);
             report.add(name, compared);
             if after.is_none() {

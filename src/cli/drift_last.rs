@@ -3,10 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
-
-use crate::app::{DriftFound, drift_found};
-use crate::model::{BySide, MappingName, Side, Timestamp};
+use crate::app::{DriftFound, drift_found, drift_json, time_of};
+use crate::model::{BySide, MappingName, Side};
 
 use super::arguments::DataArgs;
 use super::data::Data;
@@ -22,7 +20,7 @@ pub async fn run(
     let found = found(&data, mapping).await;
     data.close().await;
     let found = found?;
-    output.answer(&json(&found), || text(&found));
+    output.answer(&drift_json(&found), || text(&found));
     Ok(match found.values().any(|one| one.drift() > 0) {
         true => Outcome::Different,
         false => Outcome::Done,
@@ -39,45 +37,12 @@ async fn found(
     Ok(drift_found(store, ws, names).await?)
 }
 
-fn values(found: &DriftFound) -> (u64, u64) {
-    let values = found.found.values.values();
-    values.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
-}
-
 /// Rounded down, so that 100 % means all.
 fn percent(part: u64, whole: u64) -> String {
     match whole {
         0 => String::new(),
         whole => format!("{}.{} %", part * 100 / whole, part * 1_000 / whole % 10),
     }
-}
-
-fn time(micros: i64) -> String {
-    Timestamp::from_micros(micros).to_string()
-}
-
-fn json(found: &BTreeMap<MappingName, DriftFound>) -> Value {
-    let mappings = found.iter().map(|(name, one)| {
-        let (all, agree) = values(one);
-        let rules = one.found.values.iter().map(|(rule, (all, agree))| {
-            let count = json!({ "compared": all, "agree": agree });
-            (rule.clone(), count)
-        });
-        let object = json!({
-            "began": time(one.began),
-            "ended": time(one.ended),
-            "pairs": one.found.pairs,
-            "values": all,
-            "agree": agree,
-            "drift": one.drift(),
-            "reasons": one.found.reasons,
-            "digests": one.found.digests,
-            "rules": rules.collect::<serde_json::Map<_, _>>(),
-            "named": one.found.named,
-        });
-        (name.to_string(), object)
-    });
-    json!({ "mappings": mappings.collect::<serde_json::Map<_, _>>() })
 }
 
 fn text(found: &BTreeMap<MappingName, DriftFound>) -> String {
@@ -95,11 +60,11 @@ fn text(found: &BTreeMap<MappingName, DriftFound>) -> String {
         "differs for a reason",
     ];
     let rows = found.iter().map(|(name, one)| {
-        let (all, agree) = values(one);
+        let (all, agree) = one.values();
         let differs: u64 = one.found.reasons.values().sum();
         vec![
             name.to_string(),
-            time(one.ended),
+            time_of(one.ended),
             one.found.pairs.to_string(),
             percent(agree, all),
             one.drift().to_string(),

@@ -6,10 +6,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::app::{Engine, Step};
-use crate::model::Timestamp;
 use crate::store::StoreError;
 
-use super::engine::{is_blind_source, waiting};
 use super::output::Advice;
 
 /// How long a store that is busy or out of reach is waited for, time and again, in seconds.
@@ -69,7 +67,7 @@ pub async fn drive(engine: &mut Engine, stop: &mut Stop, course: Course) -> anyh
         told_of_refusal(engine, course, &mut refused)?;
         let Some(until) = until else { continue };
         if let Course::UntilQuiet(horizon) = course
-            && is_over(engine, until, horizon).await?
+            && engine.is_quiet(until, horizon).await?
         {
             return Ok(false);
         }
@@ -138,32 +136,4 @@ async fn rest(stop: &mut Stop, wait: Duration) -> anyhow::Result<bool> {
         }
         () = tokio::time::sleep(wait) => Ok(false),
     }
-}
-
-async fn is_over(
-    engine: &Engine,
-    until: Option<Timestamp>,
-    horizon: i64,
-) -> Result<bool, StoreError> {
-    let now = engine.site().clock.now();
-    let closed = until.is_some_and(|at| at.millis_since(now) > horizon);
-    Ok(closed || !is_due_within(engine, horizon).await?)
-}
-
-/// Whether there is work to wait for: records, backfills, and sources that failed and will be
-/// asked again. The next look at sources that are fine is the next run's.
-async fn is_due_within(engine: &Engine, horizon: i64) -> Result<bool, StoreError> {
-    let now = engine.site().clock.now();
-    let soon = |at: Timestamp| at.millis_since(now) <= horizon;
-    let work = engine.next_work().await?;
-    if work.is_some_and(|at| at <= now) || engine.poll_is_due().await? {
-        return Ok(true);
-    }
-    let waiting = waiting(engine).await?;
-    let mut blind = waiting.iter().filter(|work| is_blind_source(work));
-    // Records cannot go on without a source that is not asked again in time.
-    if blind.clone().any(|source| !soon(source.not_before)) {
-        return Ok(false);
-    }
-    Ok(work.is_some_and(soon) || blind.any(|source| soon(source.not_before)))
 }

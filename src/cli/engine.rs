@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::app::{self, Busy, Engine, Lacking, Options, Parts, SetupError};
+use crate::app::{
+    self, Busy, Engine, Lacking, LookError, Options, Parts, SetupError, wait_for_room,
+};
 use crate::clock::{Chance, Clock};
 use crate::config::{Credentials, SalesforceAccess};
 use crate::crm::salesforce::{Login, log_in};
 use crate::crm::{CrmError, Crms, HubSpot, Salesforce, Transport};
 use crate::mapping::{Loaded, Mapping};
-use crate::model::{ErrorClass, Schemas, Side, Task, Timestamp};
-use crate::pipeline::LANE;
-use crate::store::{Claimed, Store, StoreError};
+use crate::model::{ErrorClass, Schemas, Side};
+use crate::store::Store;
 use crate::sync::{Limits, Mode};
 use crate::vault::audience;
 
@@ -31,8 +32,6 @@ use super::{files, run_report};
 pub const HORIZON_MILLIS: i64 = 3 * 60_000;
 /// Calls that reading the schemas may need.
 const CALLS_AT_START: u32 = 25;
-/// As much of the waiting work as is looked through for sources that fail.
-const QUEUE_MAX: u32 = 10_000;
 /// What a run that was told to stop may take for its summary and for giving the lane back.
 const CLOSE_WITHIN: Duration = Duration::from_millis(1_500);
 const READY: &str =
@@ -260,19 +259,6 @@ async fn prove_reading(crms: &Crms, mappings: &[Mapping]) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Sleeps until `at`, unless that is after `until`: then whoever calls next is told of the limit.
-pub async fn wait_for_room(clock: &Clock, at: Option<Timestamp>, until: Timestamp) {
-    let Some(at) = at.filter(|at| *at < until) else {
-        return;
-    };
-    let millis = at.millis_since(clock.now()).max(0);
-    if millis > 1_000 {
-        let seconds = millis / 1_000 + 1;
-        tracing::warn!("the CRM's limit of calls is used up; going on in {seconds} s");
-    }
-    tokio::time::sleep(Duration::from_millis(millis.unsigned_abs())).await;
-}
-
 fn login(access: &SalesforceAccess) -> Login {
     let text = |url: &url::Url| url.as_str().trim_end_matches('/').to_owned();
     match access {
@@ -304,17 +290,12 @@ fn login(access: &SalesforceAccess) -> Login {
     }
 }
 
-/// The work that is left, due or not, most urgent first.
-pub async fn waiting(engine: &Engine) -> Result<Vec<Claimed>, StoreError> {
-    let site = engine.site();
-    site.store.queue(&site.workspace, LANE, QUEUE_MAX).await
-}
-
-/// A source that could not read its CRM: what changed there is not known. A comparison looks for
-/// nothing new.
-pub fn is_blind_source(work: &Claimed) -> bool {
-    let is_source = !matches!(work.task, Task::Record(_) | Task::Drift { .. });
-    work.failure.is_some() && is_source
+/// What could not be found out, and what to do.
+pub fn unfinished(error: LookError) -> anyhow::Error {
+    match error {
+        LookError::Store(error) => error.into(),
+        LookError::Incomplete(what) => Advice::new(what, "run it again").into(),
+    }
 }
 
 /// Says what happened at the start and what to do about it, in one line.

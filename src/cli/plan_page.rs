@@ -1,9 +1,10 @@
 //! A plan as a page to look at or to send.
 
+use crate::app::named;
 use crate::model::{IntentKind, PlannedWrite, Side};
 
 use super::page::Page;
-use super::plan_report::{PlanReport, doing, named, rule_of, shown_percent, values};
+use super::plan_report::{PlanReport, doing, rule_of, shown_percent, values};
 
 const HEADERS: [&str; 7] = [
     "to",
@@ -38,6 +39,7 @@ pub fn page(report: &PlanReport) -> String {
     let blanks = rows(&PlannedWrite::blanks);
     page.list("Values that would be emptied", &HEADERS, &blanks, true);
     let totals: Vec<Vec<String>> = report
+        .file
         .totals()
         .into_iter()
         .map(|((mapping, side, kind), count)| {
@@ -70,11 +72,11 @@ pub fn page(report: &PlanReport) -> String {
 
 fn figures(report: &PlanReport) -> Vec<(&'static str, String, bool)> {
     let count = |kind: IntentKind| -> u64 {
-        let totals = report.totals().into_iter();
+        let totals = report.file.totals().into_iter();
         let of_kind = totals.filter(|((_, _, of), _)| *of == kind);
         of_kind.map(|(_, count)| count).sum()
     };
-    let (deletes, blanks) = (report.deletes(), report.blanks());
+    let (deletes, blanks) = (report.file.deletes(), report.file.blanks());
     let calls = |side: Side| {
         let share = report.daily_percent(side);
         let share = share.map_or_else(String::new, |percent| {

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::app::{Engine, PlanFile, row_json};
-use crate::model::{BySide, Fields, IntentKind, LinkState, PlannedWrite, Raw, RecordId, Side};
+use crate::app::{Engine, PlanFile, named, row_json};
+use crate::model::{BySide, Fields, IntentKind, LinkState, PlannedWrite, Raw, Side};
 use crate::store::StoreError;
 
 use super::apply_report::both;
@@ -32,9 +32,6 @@ pub struct PlanReport {
     millis: u64,
 }
 
-/// Records of one object to which the same is done.
-pub type Total = (String, Side, IntentKind);
-
 impl PlanReport {
     /// What `engine` would write. `linked` are the links its store had at the start, by state.
     pub async fn of(
@@ -42,59 +39,33 @@ impl PlanReport {
         linked: &BTreeMap<LinkState, u64>,
         rest: &RunReport,
     ) -> Result<Self, StoreError> {
-        let (tally, site) = (engine.tally(), engine.site());
+        let site = engine.site();
         let links = site.store.summary(&site.workspace).await?.links;
         let count =
             |links: &BTreeMap<LinkState, u64>| links.get(&LinkState::Linked).copied().unwrap_or(0);
-        let (made, looking) = (engine.calls_of_sides(), engine.looking_calls());
-        let calls = BySide::from_fn(|side| {
-            made.get(side) - looking.get(side) + tally.forecast.calls.get(side)
-        });
+        let file = engine.plan_file();
+        let calls = &file.calls;
         let crms = engine.crms();
         let usage = BySide::new(crms.hubspot.usage(), crms.salesforce.usage());
         let burst = usage.hubspot.burst_limit.unwrap_or(HUBSPOT_CALLS).max(1);
         let span = usage.hubspot.burst_window_ms.unwrap_or(HUBSPOT_SPAN_MILLIS);
-        let mappings = site.mappings.iter();
+        let millis = (calls.hubspot * span / burst).max(calls.salesforce * CALL_MILLIS);
         Ok(Self {
-            file: PlanFile {
-                workspace: site.workspace.clone(),
-                accounts: site.accounts.clone(),
-                made_at: site.clock.now(),
-                run: site.run.clone(),
-                mappings: mappings
-                    .map(|(name, bound)| (name.clone(), bound.mapping().revision.clone()))
-                    .collect(),
-                calls,
-                writes: tally.planned.rows().cloned().collect(),
-            },
+            file,
             links: count(&links).saturating_sub(count(linked)),
             waiting: rest.waiting(),
             daily: BySide::from_fn(|side| usage.get(side).daily_limit),
-            millis: (calls.hubspot * span / burst).max(calls.salesforce * CALL_MILLIS),
+            millis,
         })
     }
 
     /// The rows that would send something: a new record has no value in most fields.
     pub fn writes(&self) -> impl Iterator<Item = &PlannedWrite> {
-        self.file.writes.iter().filter(|write| write.says())
+        self.file.says()
     }
 
     pub fn is_empty(&self) -> bool {
         self.writes().next().is_none()
-    }
-
-    /// Records by what would happen to them.
-    pub fn totals(&self) -> BTreeMap<Total, u64> {
-        let mut seen: BTreeSet<(Total, String)> = BTreeSet::new();
-        for write in self.writes() {
-            let total = (write.mapping.to_string(), write.side, write.kind);
-            seen.insert((total, named(write)));
-        }
-        let mut counts = BTreeMap::new();
-        for (total, _) in seen {
-            *counts.entry(total).or_insert(0) += 1;
-        }
-        counts
     }
 
     /// Records by owner, the most first.
@@ -116,17 +87,6 @@ impl PlanReport {
             owners.push(("others".to_owned(), rest));
         }
         owners
-    }
-
-    /// Records that would be deleted.
-    pub fn deletes(&self) -> usize {
-        let gone = |write: &&PlannedWrite| write.kind == IntentKind::Archive;
-        self.writes().filter(gone).count()
-    }
-
-    /// Values that would be emptied.
-    pub fn blanks(&self) -> usize {
-        self.writes().filter(|write| write.blanks()).count()
     }
 
     /// The share of the day's calls that carrying it out takes, in percent.
@@ -154,6 +114,7 @@ impl PlanReport {
 
     pub fn json(&self) -> Value {
         let records: Vec<Value> = self
+            .file
             .totals()
             .into_iter()
             .map(|((mapping, side, kind), count)| {
@@ -171,8 +132,8 @@ impl PlanReport {
             "owners": owners
                 .map(|(owner, count)| json!({"owner": owner, "records": count}))
                 .collect::<Vec<_>>(),
-            "deletes": self.deletes(),
-            "blanks": self.blanks(),
+            "deletes": self.file.deletes(),
+            "blanks": self.file.blanks(),
             "links": self.links,
             "waiting": self.waiting,
             "calls": both(&self.file.calls),
@@ -196,8 +157,8 @@ impl PlanReport {
             return format!("Nothing to write: both sides are in step.\n{links}{waiting}");
         }
         let mut text = String::new();
-        if self.deletes() + self.blanks() > 0 {
-            let (deletes, blanks) = (self.deletes(), self.blanks());
+        if self.file.deletes() + self.file.blanks() > 0 {
+            let (deletes, blanks) = (self.file.deletes(), self.file.blanks());
             let parts = [
                 (
                     deletes,
@@ -226,7 +187,7 @@ impl PlanReport {
     }
 
     fn figures(&self, text: &mut String) {
-        for ((mapping, side, kind), count) in self.totals() {
+        for ((mapping, side, kind), count) in self.file.totals() {
             writeln!(
                 text,
                 "{:<11} {mapping}: {} {}",
@@ -278,18 +239,6 @@ pub const fn doing(kind: IntentKind) -> &'static str {
         IntentKind::Create => "created",
         IntentKind::Update | IntentKind::Associate => "updated",
         IntentKind::Archive => "deleted",
-    }
-}
-
-/// The record that a write is about; one that does not exist yet by where it comes from.
-pub fn named(write: &PlannedWrite) -> String {
-    let id = |id: &Option<RecordId>| id.as_ref().map(|id| id.as_str().to_owned());
-    match (write.kind, id(&write.record), id(&write.source)) {
-        (IntentKind::Create, _, Some(source)) => {
-            format!("new, from {} {source}", write.side.other().title())
-        }
-        (_, Some(record), _) => record,
-        (_, None, source) => source.unwrap_or_default(),
     }
 }
 

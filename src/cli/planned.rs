@@ -1,7 +1,6 @@
 //! Runs that plan, and runs that carry a plan out. What they decide is the engine's; here files are
 //! read and written and engines opened.
 
-use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -140,35 +139,8 @@ pub fn read(path: &Path, ready: &Ready) -> anyhow::Result<PlanFile> {
         refuse(error.to_string(), todo)
     })?;
     let again = "make a new plan with `tandem plan --out`";
-    if plan.workspace != ready.data.workspace {
-        let (made, here) = (&plan.workspace, &ready.data.workspace);
-        let why = format!("the plan is of workspace {made}, and this is {here}");
-        return Err(refuse(why, again).into());
-    }
-    let mappings: BTreeMap<_, _> = ready
-        .mappings
-        .mappings
-        .iter()
-        .map(|mapping| (mapping.name.clone(), mapping.revision.clone()))
-        .collect();
-    for (name, revision) in &plan.mappings {
-        match mappings.get(name) {
-            Some(now) if now == revision => {}
-            Some(_) => {
-                let why = format!("mapping `{name}` was edited since the plan was made");
-                return Err(refuse(why, again).into());
-            }
-            None => {
-                let why = format!("there is no mapping `{name}` any more");
-                return Err(refuse(why, again).into());
-            }
-        }
-    }
-    if let Some(new) = mappings
-        .keys()
-        .find(|name| !plan.mappings.contains_key(*name))
-    {
-        let why = format!("mapping `{new}` was added since the plan was made");
+    let mappings = &ready.mappings.mappings;
+    if let Some(why) = plan.misfit(&ready.data.workspace, mappings) {
         return Err(refuse(why, again).into());
     }
     Ok(plan)

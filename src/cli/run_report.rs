@@ -1,17 +1,16 @@
 //! What `tandem sync --once` says at the end: what was written, what waits and why.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::app::Engine;
-use crate::model::{Failure, LinkState, Task, Timestamp};
+use crate::app::{Engine, blind_spots, is_blind_source, why_left as why};
+use crate::model::{LinkState, Task, Timestamp};
 use crate::pipeline::LANE;
 use crate::store::{Claimed, ConflictState, DeadLetterState, QueueCounts, StoreError, Summary};
 use crate::sync::{Mode, Tally};
 
-use super::engine::{calls, is_blind_source, waiting};
+use super::engine::calls;
 use super::memory::max_rss_bytes;
 use super::output::printable;
 
@@ -37,7 +36,8 @@ impl RunReport {
     pub async fn of(engine: &Engine, started: Timestamp) -> Result<Self, StoreError> {
         let site = engine.site();
         let (store, ws) = (&site.store, &site.workspace);
-        let (rest, sources): (Vec<Claimed>, Vec<Claimed>) = waiting(engine)
+        let (rest, sources): (Vec<Claimed>, Vec<Claimed>) = engine
+            .waiting()
             .await?
             .into_iter()
             .partition(|work| matches!(work.task, Task::Record(_)));
@@ -60,16 +60,7 @@ impl RunReport {
 
     /// What could not be read and why, each reason once, in one line.
     pub fn blind_spots(&self) -> String {
-        let mut spots: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for work in &self.blind {
-            let what = format!("{} of {}", work.task.side().title(), work.task.mapping());
-            spots.entry(why(work)).or_default().push(what);
-        }
-        let lines = spots.into_iter().map(|(why, mut what)| {
-            what.dedup();
-            format!("{} could not be read: {why}", what.join(", "))
-        });
-        lines.collect::<Vec<_>>().join("; ")
+        blind_spots(&self.blind)
     }
 
     fn dead_letters(&self) -> u64 {
@@ -233,16 +224,6 @@ impl Page {
         // Writing to a string cannot fail.
         writeln!(self.0, "  {name:<12} {value}").unwrap_or_default();
     }
-}
-
-fn why(work: &Claimed) -> String {
-    let parent = work.parent.as_ref().map(|parent| {
-        let (side, mapping, id) = (parent.side.title(), &parent.mapping, parent.id.as_str());
-        format!("waits for {side} {id} of {mapping}")
-    });
-    let failure = work.failure.as_ref().map(|Failure { message, .. }| message);
-    let known = failure.cloned().or(parent);
-    known.unwrap_or_else(|| "not looked at yet".to_owned())
 }
 
 fn work_json(work: &Claimed) -> Value {

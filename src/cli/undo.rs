@@ -5,7 +5,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::app::{self, PlanFile, Spared, Undo};
+use crate::app::{self, PlanFile, Spared, Undo, named, why_spared};
 use crate::config::Environment;
 use crate::explain::moment;
 use crate::model::{BySide, MappingName, PlannedWrite, RecordId, RunId};
@@ -17,7 +17,7 @@ use super::engine::Ready;
 use super::explain;
 use super::output::{Advice, Outcome, Output, printable, table};
 use super::plan::KeepArgs;
-use super::plan_report::{PlanReport, named};
+use super::plan_report::PlanReport;
 use super::planned;
 use super::sync::PlaceArgs;
 
@@ -187,16 +187,6 @@ fn text(report: &PlanReport, spared: &[Spared], stays: &[&Row]) -> String {
     format!("{}{}{todo}", report.text(), spared_text(spared, stays))
 }
 
-fn why(fate: &Fate) -> &str {
-    match fate {
-        Fate::Moved(_) => "somebody changed it since, or it is back already",
-        Fate::Already => "it is back already",
-        Fate::Held(why) | Fate::Failed(why) => why,
-        Fate::Waiting => "its record could not be read",
-        Fate::LeftOut | Fate::Taken | Fate::Written => "",
-    }
-}
-
 /// What stays as it is, and why.
 fn spared_text(spared: &[Spared], stays: &[&Row]) -> String {
     let mut rows: Vec<Vec<String>> = spared
@@ -223,7 +213,7 @@ fn spared_text(spared: &[Spared], stays: &[&Row]) -> String {
             write.side.title().to_owned(),
             named(write),
             write.rule.clone(),
-            why(&row.fate).to_owned(),
+            why_spared(&row.fate).to_owned(),
         ]
     }));
     let count = rows.len();
@@ -259,7 +249,7 @@ fn row_json(row: &Row) -> Value {
         "side": write.side.as_str(),
         "record": write.record.as_ref().map(RecordId::as_str),
         "rule": write.rule,
-        "why": why(&row.fate),
+        "why": why_spared(&row.fate),
     })
 }
 

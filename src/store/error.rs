@@ -52,6 +52,8 @@ pub enum Taken {
     Group,
     /// The link has an open intent on this side already.
     Intent,
+    /// The workspace has an open job already.
+    Job,
 }
 
 impl fmt::Display for Taken {
@@ -61,6 +63,7 @@ impl fmt::Display for Taken {
             Self::SalesforceRecord => "the Salesforce record already has an open link",
             Self::Group => "the HubSpot record has an open link in another mapping of its group",
             Self::Intent => "the link already has an open intent on that side",
+            Self::Job => "the workspace already has an open job",
         })
     }
 }
@@ -137,6 +140,7 @@ fn taken(constraint: Option<&str>, message: &str) -> Option<Taken> {
         Some("links_salesforce") => return Some(Taken::SalesforceRecord),
         Some("links_group") => return Some(Taken::Group),
         Some("intents_open") => return Some(Taken::Intent),
+        Some("jobs_open") => return Some(Taken::Job),
         Some(_) | None => {}
     }
     if message.contains("links.link_group") {
@@ -147,6 +151,8 @@ fn taken(constraint: Option<&str>, message: &str) -> Option<Taken> {
         Some(Taken::SalesforceRecord)
     } else if message.contains("intents.link_id") {
         Some(Taken::Intent)
+    } else if message.contains("jobs.workspace_id") {
+        Some(Taken::Job)
     } else {
         None
     }

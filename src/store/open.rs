@@ -144,7 +144,7 @@ impl Store {
         Ok(store)
     }
 
-    async fn open_file(
+    pub(super) async fn open_file(
         path: &Path,
         place: String,
         lock: Option<File>,

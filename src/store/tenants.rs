@@ -8,7 +8,7 @@ use super::Store;
 use super::db::{Dialected, again, args};
 use super::error::Result;
 use super::rows::{AgendaDb, DocDb, TenantDb};
-use super::sql::{mappings, notices, service as sql};
+use super::sql::{jobs, mappings, notices, service as sql};
 
 /// When each workspace next has something to do; one that never worked is not in it, nor one that
 /// somebody works on.
@@ -40,6 +40,7 @@ const BELONGINGS: &[(&str, Dialected)] = &[
     ("set_mappings", mappings::ERASE_SET_MAPPINGS),
     ("activations", mappings::ERASE_ACTIVATIONS),
     ("schemas", sql::ERASE_SCHEMAS),
+    ("jobs", jobs::ERASE_JOBS),
     ("connections", sql::ERASE_CONNECTIONS),
     ("connect_links", sql::ERASE_CONNECT_LINKS),
     ("authorizations", sql::ERASE_AUTHORIZATIONS),

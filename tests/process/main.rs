@@ -22,5 +22,6 @@ mod postgres;
 mod prepare;
 mod runs;
 mod schemas;
+mod service_plans;
 mod serving;
 mod staying;

@@ -97,7 +97,7 @@ pub fn serve(variables: &Variables, here: &Path, key: &str) -> Service {
 
 impl Service {
     #[track_caller]
-    pub(super) fn call(&self, sim: &Sim, method: &str, path: &str, body: Option<Value>) -> Value {
+    pub fn call(&self, sim: &Sim, method: &str, path: &str, body: Option<Value>) -> Value {
         let url = format!("{}/v1{path}", self.url);
         let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
         let (status, text) = sim.ask(|client| {
@@ -113,6 +113,12 @@ impl Service {
 
     /// A live workspace, connected with static credentials.
     pub fn connected(&self, sim: &Sim) {
+        self.observing(sim);
+        self.call(sim, "POST", &format!("/workspaces/{WS}/live"), None);
+    }
+
+    /// A workspace that observes, connected with static credentials.
+    pub fn observing(&self, sim: &Sim) {
         self.call(sim, "POST", "/workspaces", Some(json!({"id": WS})));
         let path = format!("/workspaces/{WS}/connections");
         let token = json!({"kind": "token", "token": sim.text("hubspot", "token")});
@@ -122,7 +128,6 @@ impl Service {
             "client_id": sim.text("salesforce", "client_id"),
             "client_secret": sim.text("salesforce", "client_secret")});
         self.call(sim, "PUT", &format!("{path}/salesforce"), Some(client));
-        self.call(sim, "POST", &format!("/workspaces/{WS}/live"), None);
     }
 
     /// SIGTERM; the exit code, and how long it took.

@@ -13,6 +13,8 @@ struct Ids<'a> {
     conflict: &'a str,
     letter: &'a str,
     approval: &'a str,
+    plan: &'a str,
+    run: &'a str,
 }
 
 impl<'a> Ids<'a> {
@@ -22,6 +24,8 @@ impl<'a> Ids<'a> {
             conflict: text,
             letter: text,
             approval: text,
+            plan: text,
+            run: text,
         }
     }
 }
@@ -43,6 +47,8 @@ fn operations(ws: &str, ids: &Ids<'_>) -> Vec<(Method, String)> {
             .replace("conflicts/{id}", &format!("conflicts/{}", ids.conflict))
             .replace("letters/{id}", &format!("letters/{}", ids.letter))
             .replace("approvals/{id}", &format!("approvals/{}", ids.approval))
+            .replace("plans/{id}", &format!("plans/{}", ids.plan))
+            .replace("runs/{id}", &format!("runs/{}", ids.run))
             .replace("/explain", "/explain?object=contacts&id=1");
         assert!(!path.contains('{'), "{path} has a name to be filled in");
         for method in item.as_object().unwrap().keys() {
@@ -102,6 +108,20 @@ fn ids_of(rows: &[String; 3]) -> [String; 3] {
     })
 }
 
+/// A plan of the workspace that is ready, and a run.
+async fn plan_and_run(house: &House, ws: &str) -> (String, String) {
+    let path = format!("/v1/workspaces/{ws}");
+    let plan = house
+        .operate(Method::POST, &format!("{path}/plans"), None)
+        .await;
+    house.pass(30_000).await;
+    let runs = house
+        .operate(Method::GET, &format!("{path}/runs"), None)
+        .await;
+    let id = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+    (id(&plan, "id"), id(&runs["items"][0], "id"))
+}
+
 #[tokio::test]
 async fn a_key_of_one_workspace_reaches_nothing_of_another() {
     let house = House::new().await;
@@ -154,16 +174,19 @@ async fn what_waits_in_another_workspace_is_not_found_in_ones_own() {
         .await;
     let before = waiting(&house, "acme/production").await;
     let [conflict, letter, approval] = ids_of(&before);
+    let (plan, run) = plan_and_run(&house, "acme/production").await;
     let ids = Ids {
         key: "x",
         conflict: &conflict,
         letter: &letter,
         approval: &approval,
+        plan: &plan,
+        run: &run,
     };
     let mut tried = 0;
     for ws in ["other/production", "acme/production"] {
         for (method, path) in operations(ws, &ids) {
-            if [&conflict, &letter, &approval]
+            if [&conflict, &letter, &approval, &plan, &run]
                 .iter()
                 .all(|id| !path.contains(*id))
             {
@@ -175,7 +198,7 @@ async fn what_waits_in_another_workspace_is_not_found_in_ones_own() {
             assert_eq!(answer.status, 404, "{method} {path}: {}", answer.text);
         }
     }
-    assert_eq!(tried, 12, "six operations name such a thing");
+    assert_eq!(tried, 20, "ten operations name such a thing");
     assert_eq!(waiting(&house, "acme/production").await, before);
 }
 

@@ -74,6 +74,7 @@ pub const FLOORS: &[(&str, &[&str])] = &[
             "telemetry",
             "mapping",
             "merge",
+            "inventory",
             "routing",
             "retry",
             "store",

@@ -47,6 +47,30 @@ fn refused_body(rejection: &JsonRejection) -> ApiError {
     ApiError::new(code, rejection.body_text())
 }
 
+/// As [`Body`], where a request without one means the default.
+pub struct MaybeBody<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let read = axum::body::Bytes::from_request(request, state).await;
+        let body = read.map_err(|rejection| {
+            let code = match rejection.status().as_u16() {
+                413 => Code::TooLarge,
+                _ => Code::BadRequest,
+            };
+            ApiError::new(code, rejection.body_text())
+        })?;
+        if body.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        let read = serde_json::from_slice(&body);
+        read.map(Self)
+            .map_err(|error| ApiError::bad(format!("the body cannot be read: {error}")))
+    }
+}
+
 /// Which page of a list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -4,17 +4,22 @@
 //! not paused, lets it step while there is work, and knows nothing of what a step does.
 
 mod agenda;
+mod at_job;
 mod change;
+mod ending;
 mod files;
+mod jobs;
 mod kept;
 mod mappings;
+mod planning;
+mod take_up;
 mod tend;
 mod trouble;
 mod turn;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,10 +36,12 @@ use crate::vault::Keeper;
 
 use super::{Busy, DAY_MILLIS, Engine, Options};
 use agenda::{Agenda, Next};
+use at_job::Running;
 use change::Wanted;
 
 pub use change::ChangeError;
 pub use files::{MappingFiles, Origin};
+pub use jobs::{JobFault, JobRefusal, UndoWish, Wish, kept_job};
 pub use mappings::{MappingsError, Refused};
 pub use trouble::Trouble;
 
@@ -83,6 +90,8 @@ pub struct Service {
     changed: Notify,
     steps: AtomicU64,
     writes: AtomicU64,
+    /// When jobs that expired were removed last, in milliseconds since 1970.
+    expired_at: AtomicI64,
 }
 
 /// What this process has done and has open.
@@ -98,6 +107,19 @@ pub struct Figures {
 struct Opened {
     engine: Engine,
     workspace: Workspace,
+    /// What the next steps are for, instead of the engine's own.
+    job: Option<Box<Running>>,
+}
+
+impl Opened {
+    fn of(engine: Engine, workspace: Workspace) -> Self {
+        let job = None;
+        Self {
+            engine,
+            workspace,
+            job,
+        }
+    }
 }
 
 /// Why an engine is opened anew.
@@ -140,6 +162,9 @@ impl Service {
                 );
             }
         }
+        for ws in parts.store.workspaces_with_jobs().await? {
+            agenda.due(&ws, now);
+        }
         Ok(Arc::new(Self {
             store: parts.store,
             keeper: parts.keeper,
@@ -164,6 +189,7 @@ impl Service {
             changed: Notify::new(),
             steps: AtomicU64::new(0),
             writes: AtomicU64::new(0),
+            expired_at: AtomicI64::new(0),
         }))
     }
 
@@ -289,7 +315,8 @@ impl Service {
         self.state().wanted.clear();
         let engines = std::mem::take(&mut self.state().engines);
         for (ws, opened) in engines {
-            if let Err(error) = self.close(&ws, opened.engine).await {
+            let put_down = self.put_down(opened, JobFault::Interrupted, jobs::STOPPED);
+            if let Err(error) = Box::pin(put_down).await {
                 tracing::warn!(ws = ws.as_str(), %error, "the lane was not given back");
             }
         }

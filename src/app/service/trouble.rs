@@ -1,6 +1,7 @@
 //! What keeps a workspace from being worked on, and when it is tried again.
 
 use super::State;
+use super::mappings::{MappingsError, first};
 use crate::app::SetupError;
 use crate::crm::ErrorKind;
 use crate::model::{Timestamp, WorkspaceId};
@@ -33,9 +34,20 @@ pub(super) enum OpenError {
     Mappings(String),
 }
 
+impl From<MappingsError> for OpenError {
+    fn from(error: MappingsError) -> Self {
+        match error {
+            MappingsError::Faults(faults) => Self::Mappings(first(&faults)),
+            MappingsError::Store(error) => Self::Store(error),
+            MappingsError::Keeper(error) => Self::Keeper(error),
+            MappingsError::Setup(error) => Self::Setup(error),
+        }
+    }
+}
+
 impl OpenError {
     /// Nothing changes by itself: whoever mends it wakes the workspace.
-    fn waits_for_a_person(&self) -> bool {
+    pub(super) fn waits_for_a_person(&self) -> bool {
         match self {
             Self::Keeper(KeeperError::NotConnected(_) | KeeperError::Unusable { .. }) => true,
             Self::Keeper(KeeperError::Crm { error, .. })

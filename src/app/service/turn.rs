@@ -6,17 +6,19 @@ use std::sync::atomic::Ordering;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use super::at_job::Turned;
+use super::ending::fault_of;
 use super::mappings::{MappingsError, first};
 use super::trouble::OpenError;
 use super::{LANE_MILLIS, LONGEST_MILLIS, Opened, Service, Stale, kept};
-use crate::app::{Engine, Options, Parts, SetupError, Step};
+use crate::app::{Engine, Options, Parts, SetupError, Step, Work};
 use crate::mapping::Mapping;
 use crate::model::{Timestamp, Workspace, WorkspaceId, WorkspaceMode};
 use crate::store::StoreError;
 use crate::sync::Mode;
 
 /// Attempts that one workspace may make before others get their turn.
-const STEPS: usize = 20;
+pub(super) const STEPS: usize = 20;
 /// Engines that are kept open while they wait: each holds its CRMs' schemas, two megabytes or so.
 /// One more is closed, and opened again when it is due.
 const ENGINES: usize = 64;
@@ -41,6 +43,15 @@ impl Service {
             (state.engines.remove(ws), state.stale.remove(ws))
         };
         let outcome = Box::pin(self.work(ws, opened, stale, stop)).await;
+        if let Err(error) = &outcome
+            && error.waits_for_a_person()
+            && let Err(error) = self
+                .refuse_jobs(ws, fault_of(error), &error.to_string())
+                .await
+        {
+            tracing::warn!(ws = ws.as_str(), %error, "a job could not be ended");
+        }
+        self.expire_jobs().await;
         let closed = !self.state().engines.contains_key(ws);
         if closed {
             self.carry_out_alone(ws).await;
@@ -73,26 +84,32 @@ impl Service {
     ) -> Result<Option<Timestamp>, OpenError> {
         // Another process may have paused it, or let it write: what it may do is asked each time.
         let Some(workspace) = self.store.workspace(ws).await?.filter(|one| !one.paused) else {
-            if let Some(opened) = opened {
-                self.close(ws, opened.engine).await?;
-            }
+            self.pause_jobs(ws, opened).await?;
             return Ok(None);
         };
-        let mut opened = opened;
+        let mut opened = match self.at_job(opened, &workspace, stale, stop).await? {
+            Turned::Own(opened) => opened,
+            Turned::Jobs(next) => return Ok(next),
+        };
         let goes_on = match &mut opened {
             Some(opened) => self.goes_on(&workspace, opened, stale).await?,
             None => false,
         };
-        let mut engine = match opened {
+        let engine = match opened {
             Some(opened) if goes_on => opened.engine,
             other => {
                 if let Some(old) = other {
                     self.close(ws, old.engine).await?;
                 }
-                self.open(&workspace).await?
+                self.open(&workspace, mode_of(&workspace)).await?
             }
         };
         tracing::Span::current().record("run", engine.site().run.as_str());
+        let mut engine = match self.with_job(&workspace, engine, stop).await? {
+            Turned::Own(Some(opened)) => opened.engine,
+            Turned::Own(None) => return Ok(Some(self.clock.now())),
+            Turned::Jobs(next) => return Ok(next),
+        };
         let mut next = Some(self.clock.now());
         for _ in 0..STEPS {
             if stop.is_cancelled() {
@@ -100,10 +117,7 @@ impl Service {
             }
             self.carry_out(ws, &mut engine).await;
             match engine.step().await {
-                Ok(Step::Worked(work)) => {
-                    self.steps.fetch_add(1, Ordering::Relaxed);
-                    self.writes.fetch_add(work.writes, Ordering::Relaxed);
-                }
+                Ok(Step::Worked(work)) => self.count(&work),
                 Ok(Step::Wait(at)) => {
                     next = at;
                     break;
@@ -126,11 +140,16 @@ impl Service {
             self.close(ws, engine).await?;
             return Err(lost.into());
         }
-        self.put_away(Opened { engine, workspace }, next).await
+        self.put_away(Opened::of(engine, workspace), next).await
+    }
+
+    pub(super) fn count(&self, work: &Work) {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+        self.writes.fetch_add(work.writes, Ordering::Relaxed);
     }
 
     /// Keeps the engine for its next turn, or closes it where too many are open.
-    async fn put_away(
+    pub(super) async fn put_away(
         &self,
         opened: Opened,
         next: Option<Timestamp>,
@@ -198,12 +217,18 @@ impl Service {
 
     /// With the mappings that count, or with those that were at work last where these do not load
     /// or do not fit.
-    async fn open(&self, workspace: &Workspace) -> Result<Engine, OpenError> {
+    pub(super) async fn open(
+        &self,
+        workspace: &Workspace,
+        mode: Mode,
+    ) -> Result<Engine, OpenError> {
         let ws = &workspace.id;
         let mut tried = Vec::new();
         let error = match self.mappings(workspace).await {
             Ok(loaded) => {
-                match Box::pin(self.open_with(workspace, loaded.mappings.clone())).await {
+                match Box::pin(self.open_with(workspace, loaded.mappings.clone(), mode.clone()))
+                    .await
+                {
                     Err(error @ OpenError::Setup(SetupError::Mappings(_))) => {
                         tried = loaded.mappings;
                         error
@@ -216,16 +241,14 @@ impl Service {
                     }
                 }
             }
-            Err(MappingsError::Faults(faults)) => OpenError::Mappings(first(&faults)),
-            Err(MappingsError::Store(error)) => return Err(error.into()),
-            Err(MappingsError::Keeper(error)) => return Err(error.into()),
-            Err(MappingsError::Setup(error)) => return Err(error.into()),
+            Err(error @ MappingsError::Faults(_)) => error.into(),
+            Err(error) => return Err(error.into()),
         };
         let last = self.last_good(ws).await?;
         if last.is_empty() || kept::asked_for(&last) == kept::asked_for(&tried) {
             return Err(error);
         }
-        let engine = Box::pin(self.open_with(workspace, last)).await?;
+        let engine = Box::pin(self.open_with(workspace, last, mode)).await?;
         self.refuse(ws, why(&error));
         Ok(engine)
     }
@@ -234,6 +257,7 @@ impl Service {
         &self,
         workspace: &Workspace,
         mappings: Vec<Mapping>,
+        mode: Mode,
     ) -> Result<Engine, OpenError> {
         let ws = &workspace.id;
         let crms = self.keeper.crms(ws).await?;
@@ -250,10 +274,7 @@ impl Service {
             clock: self.clock.clone(),
             chance: self.chance.clone(),
             options: Options {
-                mode: match workspace.mode {
-                    WorkspaceMode::Observing => Mode::Shadow,
-                    WorkspaceMode::Live => Mode::Write,
-                },
+                mode,
                 schemas: known,
                 pauses: workspace.pauses.clone(),
                 ..self.options.clone()
@@ -277,5 +298,12 @@ fn why(error: &OpenError) -> String {
         OpenError::Setup(SetupError::Mappings(faults)) => first(faults),
         OpenError::Mappings(why) => why.clone(),
         OpenError::Store(_) | OpenError::Keeper(_) | OpenError::Setup(_) => error.to_string(),
+    }
+}
+
+fn mode_of(workspace: &Workspace) -> Mode {
+    match workspace.mode {
+        WorkspaceMode::Observing => Mode::Shadow,
+        WorkspaceMode::Live => Mode::Write,
     }
 }

@@ -3,33 +3,23 @@
 //! The engine makes a run that writes nothing, on a store of its own; what it found out is
 //! collected, and every record is read once more to be counted.
 
-mod found;
-mod gather;
 mod page;
 mod propose;
-mod report;
-mod survey;
 mod text;
 mod words;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::app::{Engine, Lacking};
+use crate::app::{Engine, Lacking, matches};
 use crate::config::Environment;
-use crate::mapping::{Mapping, lacks};
-use crate::model::{MappingName, Timestamp};
 
-use super::output::{Advice, Outcome, Output};
+use super::engine::unfinished;
+use super::output::{Outcome, Output};
 use super::plan::save;
 use super::planned::{chosen, look};
-use super::run_report::RunReport;
 use super::sync::PlaceArgs;
-use found::Found;
-use report::Report;
-use survey::Fates;
 
 #[derive(Debug, Args)]
 pub struct MatchArgs {
@@ -66,8 +56,10 @@ pub async fn run(
     ready.lacking = Lacking::Letters;
     let names = ready.mappings.mappings.iter().map(|mapping| &mapping.name);
     let chosen = chosen(names, args.mapping.as_deref())?;
-    let started = ready.data.now();
-    let find = async |engine: &mut Engine| find_out(engine, &chosen, started).await;
+    let find = async |engine: &mut Engine| {
+        let found = matches::find_out(engine, &chosen).await;
+        found.map_err(unfinished)
+    };
     let report = Box::pin(look(ready, "inventory", find)).await?;
     if let Some(path) = &args.html {
         save(path, &page::page(&report))?;
@@ -77,47 +69,5 @@ pub async fn run(
         Outcome::Different
     } else {
         Outcome::Done
-    })
-}
-
-/// Collects all that is to be told of a run that has ended.
-async fn find_out(
-    engine: &mut Engine,
-    chosen: &[MappingName],
-    started: Timestamp,
-) -> anyhow::Result<Report> {
-    let rest = RunReport::of(engine, started).await?;
-    if rest.is_blind() {
-        let what = format!("the inventory is not complete: {}", rest.blind_spots());
-        return Err(Advice::new(what, "run it again").into());
-    }
-    let mut found = BTreeMap::new();
-    for name in chosen {
-        let Some(bound) = engine.site().mappings.get(name) else {
-            continue;
-        };
-        let mut of = Found::new(bound);
-        gather::pairs(engine, name, &mut of).await?;
-        gather::failures(engine, name, &mut of).await?;
-        gather::doubles(engine, name, &mut of).await?;
-        found.insert(name.clone(), of);
-    }
-    gather::holds(engine, &mut found).await?;
-    let fates = Fates {
-        created: gather::created(engine),
-        waiting: gather::waiting(engine).await?,
-    };
-    survey::survey(engine, &fates, &mut found).await?;
-    let site = engine.site();
-    let mappings = found.keys().filter_map(|name| site.mappings.get(name));
-    let mappings: Vec<Mapping> = mappings.map(|bound| bound.mapping().clone()).collect();
-    let lacking = lacks(&mappings, &site.schemas);
-    Ok(Report {
-        accounts: site.accounts.clone(),
-        workspace: site.workspace.to_string(),
-        made_at: site.clock.now(),
-        missing: lacking.iter().map(ToString::to_string).collect(),
-        calls: engine.calls_of_sides(),
-        found: found.into_values().collect(),
     })
 }

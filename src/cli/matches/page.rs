@@ -1,11 +1,10 @@
 //! The inventory as one page to send: counts first, then a list for everything that stands out.
 
+use crate::app::matches::{Found, Group, Groups, Report, percent};
 use crate::inventory::{Fate, Listed};
 use crate::model::{RecordId, Side};
 
 use super::super::page::Page;
-use super::found::{Found, Group, Groups};
-use super::report::{Report, percent};
 use super::words;
 
 pub fn page(report: &Report) -> String {

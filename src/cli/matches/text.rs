@@ -2,12 +2,11 @@
 
 use std::fmt::{Arguments, Write as _};
 
+use crate::app::matches::{Found, Group, Report, asks, percent};
 use crate::inventory::{Fate, LISTED};
 use crate::model::{BySide, Side};
 
 use super::super::output::{printable, table};
-use super::found::{Found, Group, asks};
-use super::report::{Report, percent};
 use super::words;
 
 /// Rows of a list.

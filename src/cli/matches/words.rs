@@ -1,10 +1,9 @@
 //! The words of an inventory, the same on the terminal and on a page.
 
+use crate::app::matches::{Found, Group};
 use crate::inventory::{Alone, Fate, Used};
 use crate::mapping::Counterpart;
 use crate::model::{BySide, HoldReason, RecordId, Side};
-
-use super::found::{Found, Group};
 
 /// Members of a group that are shown before the rest is counted.
 const SHOWN_MEMBERS: usize = 4;

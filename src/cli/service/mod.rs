@@ -12,6 +12,7 @@ mod init;
 mod keys;
 mod mappings;
 mod notices;
+mod plan;
 mod rows;
 mod serve;
 mod workspace;

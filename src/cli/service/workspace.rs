@@ -10,6 +10,7 @@ use crate::model::WorkspaceId;
 
 use super::door::DoorArgs;
 use super::notices;
+use super::plan::{self, ApplyArgs, LiveArgs, PlanArgs};
 use super::rows::{Named, all, cell, cells, connections_table, id, open};
 
 #[derive(Debug, Subcommand)]
@@ -36,8 +37,12 @@ pub enum WorkspaceCommand {
     Pause(Named),
     /// Go on after a pause.
     Resume(Named),
-    /// Let it write.
-    Live(Named),
+    /// Let it write: at once, or once a plan is carried out.
+    Live(LiveArgs),
+    /// Find out what it would write, and write nothing; made by a running service.
+    Plan(PlanArgs),
+    /// Carry out a plan of it, and write nothing else; done by a running service.
+    Apply(ApplyArgs),
     /// Match and plan only; every write is refused.
     Observe(Named),
     /// Look for changes on both sides now.
@@ -111,7 +116,9 @@ pub async fn workspace(
         }
         WorkspaceCommand::Pause(named) => (named, "pause"),
         WorkspaceCommand::Resume(named) => (named, "resume"),
-        WorkspaceCommand::Live(named) => (named, "live"),
+        WorkspaceCommand::Live(args) => return plan::live(args, environment, output).await,
+        WorkspaceCommand::Plan(args) => return plan::plan(args, environment, output).await,
+        WorkspaceCommand::Apply(args) => return plan::apply(args, environment, output).await,
         WorkspaceCommand::Observe(named) => (named, "observe"),
         WorkspaceCommand::Sync(named) => (named, "sync"),
     };
@@ -121,7 +128,6 @@ pub async fn workspace(
     let said = match action {
         "pause" => "is paused",
         "resume" => "goes on",
-        "live" => "writes from now on",
         "observe" => "observes from now on",
         _ => "looks for changes now",
     };

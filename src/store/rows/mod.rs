@@ -3,6 +3,7 @@
 //! A struct that derives `Serialize` is also a row of a statement's JSON argument; its field names
 //! are the columns there. No statement and no query lives here.
 
+mod jobs;
 mod links;
 mod mappings;
 mod notices;
@@ -24,6 +25,7 @@ use super::Store;
 use super::doc;
 use super::error::{Result, StoreError};
 
+pub(super) use jobs::JobDb;
 pub(super) use links::{BasesDb, HoldCloseRow, HoldDb, IntentDb, LinkDb};
 pub(super) use mappings::{
     ActivationDb, ActivationRow, NameRow, SetMappingDb, SetMappingRow, pauses_text,

@@ -3,7 +3,9 @@
 //! Nothing runs here. A statement is one text for both databases except for how a JSON argument
 //! becomes rows; `rows("$n": column TYPE, ...)` writes that part and calls the rows `r`.
 
+pub(super) mod copy;
 pub(super) mod explain;
+pub(super) mod jobs;
 pub(super) mod lanes;
 pub(super) mod links;
 pub(super) mod mappings;
@@ -64,7 +66,9 @@ use statements;
 /// Every statement there is.
 pub(super) fn all() -> impl Iterator<Item = &'static Dialected> {
     [
+        copy::ALL,
         explain::ALL,
+        jobs::ALL,
         lanes::ALL,
         links::ALL,
         mappings::ALL,
@@ -120,6 +124,7 @@ mod tests {
             include_str!("../../../migrations/0002_explain.sql"),
             include_str!("../../../migrations/0005_review.sql"),
             include_str!("../../../migrations/0006_mappings.sql"),
+            include_str!("../../../migrations/0009_jobs.sql"),
         ] {
             let words: Vec<&str> = schema.split_whitespace().collect();
             let named = words.windows(2).filter(|pair| pair[0] == "INDEX");

@@ -5,9 +5,10 @@ use super::statements;
 /// The statements that speak of no single workspace, each for its own reason: the clock, the
 /// migration gate, the contents of a file before it is known to be ours, and the release of every
 /// lane after a crash, which the file lock makes safe; the planners' statistics; the schema's
-/// number; the end of answers that are kept for a day; whether the file is whole.
+/// number; the end of answers that are kept for a day; whether the file is whole; and the removal
+/// of what has expired, wherever it is.
 #[cfg(test)]
-pub(in crate::store) const GLOBAL: [&str; 13] = [
+pub(in crate::store) const GLOBAL: [&str; 14] = [
     "NOW",
     "CHECK",
     "SCHEMA",
@@ -21,6 +22,7 @@ pub(in crate::store) const GLOBAL: [&str; 13] = [
     "STATS_LOAD",
     "SURVEY",
     "REPEATS_CLEAR",
+    "JOBS_EXPIRE",
 ];
 
 statements! {
@@ -115,7 +117,8 @@ statements! {
             ('revisions', 'sqlite_autoindex_revisions_1', '1000 1000 1'), \
             ('revisions', 'revisions_mapping', '1000 1000 100 1 1'), \
             ('approvals', 'sqlite_autoindex_approvals_1', '1000 1000 1'), \
-            ('approvals', 'approvals_once', '1000 1000 500 250 100 1')",
+            ('approvals', 'approvals_once', '1000 1000 500 250 100 1'), \
+            ('jobs', 'jobs_open', '10 1')",
         postgres "SELECT 1 AS one"
     ];
     STATS_LOAD = [sqlite "ANALYZE sqlite_schema", postgres "SELECT 1 AS one"];

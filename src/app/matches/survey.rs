@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::app::Engine;
+use crate::app::{Engine, LookError, records_page};
 use crate::inventory::{Inventory, Known};
 use crate::mapping::Bound;
 use crate::model::{BySide, MappingName, Record, RecordId, RecordKey, Side, Task};
 use crate::store::StoreError;
 
-use super::super::patience;
 use super::found::Found;
 use super::gather::Records;
 
@@ -23,7 +22,7 @@ pub async fn survey(
     engine: &Engine,
     fates: &Fates,
     found: &mut BTreeMap<MappingName, Found>,
-) -> anyhow::Result<()> {
+) -> Result<(), LookError> {
     let site = engine.site();
     for of in found.values_mut() {
         of.inventory = Inventory::new(MappingName::new(&of.name), wanted(of));
@@ -41,14 +40,14 @@ pub async fn survey(
             let mut after: Option<String> = None;
             loop {
                 let object = first.object(side);
-                let page = patience::page(engine, side, object, &fields, after.as_deref()).await?;
+                let listing = records_page(engine, side, object, &fields, after.as_deref()).await?;
                 for bound in &asked {
-                    let known = known(engine, bound, side, &page.records, fates).await?;
+                    let known = known(engine, bound, side, &listing.records, fates).await?;
                     if let Some(of) = found.get_mut(&bound.mapping().name) {
-                        of.inventory.add(bound, side, &page.records, &known);
+                        of.inventory.add(bound, side, &listing.records, &known);
                     }
                 }
-                after = page.next;
+                after = listing.next;
                 if after.is_none() {
                     break;
                 }

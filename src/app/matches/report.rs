@@ -7,7 +7,6 @@ use crate::mapping::Counterpart;
 use crate::model::{BySide, RecordId, Side, Timestamp};
 use crate::sync::Filled;
 
-use super::super::apply_report::both;
 use super::found::{Found, Group, Groups, asks};
 
 pub struct Report {
@@ -40,7 +39,7 @@ impl Report {
             "failures": self.sum(Found::failures),
             "held_values": self.sum(Found::held),
             "values_without_counterpart": self.sum(Found::unmapped),
-            "calls": both(&self.calls),
+            "calls": sides(|side| json!(self.calls.get(side))),
             "mappings": self.found.iter().map(mapping).collect::<Vec<_>>(),
         })
     }
@@ -125,7 +124,7 @@ fn groups(found: &Found, groups: &Groups) -> Value {
         };
         json!({
             "match": found.matched_by(Some(group.rule)),
-            "counts": both(&group.counts),
+            "counts": sides(|side| json!(group.counts.get(side))),
             "records": sides(members),
         })
     };

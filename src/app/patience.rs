@@ -1,18 +1,41 @@
 //! Reading beside the engine: waits for room, and asks again where a fault passes.
 
-use crate::app::Engine;
+use std::time::Duration;
+
+use super::Engine;
 use crate::clock::Clock;
 use crate::crm::{CrmError, Crms, Listing};
 use crate::model::{ErrorClass, LinkId, MappingName, Side, Timestamp};
+use crate::store::StoreError;
 use crate::sync::{Compared, Part, PlannedValues, ReadError};
-
-use super::engine::wait_for_room;
-use super::output::Advice;
 
 /// Calls that one step may need.
 const CALLS_OF_A_STEP: u32 = 25;
 const PATIENCE_MILLIS: i64 = 3 * 60_000;
 const TRIES: usize = 5;
+
+/// Why what was asked could not be found out. It can be asked again.
+#[derive(Debug, thiserror::Error)]
+pub enum LookError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What is not complete, and why.
+    #[error("{0}")]
+    Incomplete(String),
+}
+
+/// Sleeps until `at`, unless that is after `until`: then whoever calls next is told of the limit.
+pub async fn wait_for_room(clock: &Clock, at: Option<Timestamp>, until: Timestamp) {
+    let Some(at) = at.filter(|at| *at < until) else {
+        return;
+    };
+    let millis = at.millis_since(clock.now()).max(0);
+    if millis > 1_000 {
+        let seconds = millis / 1_000 + 1;
+        tracing::warn!("the CRM's limit of calls is used up; going on in {seconds} s");
+    }
+    tokio::time::sleep(Duration::from_millis(millis.unsigned_abs())).await;
+}
 
 /// How one step is waited for.
 struct Patience {
@@ -36,13 +59,13 @@ impl Patience {
         wait_for_room(&self.clock, room, self.until).await;
     }
 
-    /// Waits after a fault that passes; any other ends the command.
-    async fn after(&mut self, error: CrmError, what: &str) -> anyhow::Result<()> {
+    /// Waits after a fault that passes; any other ends the look.
+    async fn after(&mut self, error: CrmError, what: &str) -> Result<(), LookError> {
         let passing = matches!(error.class(), ErrorClass::Rate | ErrorClass::Transient);
         self.tries += 1;
         if !passing || self.tries == TRIES {
             let what = format!("the {what} is not complete: {error}");
-            return Err(Advice::new(what, "run it again").into());
+            return Err(LookError::Incomplete(what));
         }
         let soonest = self.clock.now().plus_millis(1_000);
         let at = error.retry_after.unwrap_or(soonest).max(soonest);
@@ -57,7 +80,7 @@ pub async fn compared(
     name: &MappingName,
     after: Option<&LinkId>,
     planned: &PlannedValues,
-) -> anyhow::Result<Compared> {
+) -> Result<Compared, LookError> {
     let mut patience = Patience::new(engine);
     loop {
         patience.room(engine.crms()).await;
@@ -70,13 +93,13 @@ pub async fn compared(
 }
 
 /// One page of all records of an object.
-pub async fn page(
+pub async fn records_page(
     engine: &Engine,
     side: Side,
     object: &str,
     fields: &[String],
     after: Option<&str>,
-) -> anyhow::Result<Listing> {
+) -> Result<Listing, LookError> {
     let mut patience = Patience::new(engine);
     loop {
         let crms = engine.crms();

@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::app::Engine;
 use crate::inventory::LISTED;
 use crate::model::{
     BySide, Hold, IntentKind, Link, LinkId, MappingName, RecordId, RecordKey, Side, Task,
@@ -13,8 +12,8 @@ use crate::pipeline::{AMBIGUOUS, LANE};
 use crate::store::{DeadLetter, DeadLetterFilter, DeadLetterState, HoldPlace, Store, StoreError};
 use crate::sync::PlannedValues;
 
-use super::super::patience;
 use super::found::{Found, Group, Groups};
+use crate::app::{Engine, LookError, compared};
 
 const PAGE: u32 = 1_000;
 /// Members of a group that are named.
@@ -60,19 +59,19 @@ pub async fn pairs(
     engine: &mut Engine,
     name: &MappingName,
     found: &mut Found,
-) -> anyhow::Result<()> {
+) -> Result<(), LookError> {
     let mut after: Option<LinkId> = None;
     let nothing = PlannedValues::new();
     loop {
-        let compared = patience::compared(engine, name, after.as_ref(), &nothing).await?;
-        found.pairs += compared.pairs;
-        for pair in compared.matched {
+        let part = compared(engine, name, after.as_ref(), &nothing).await?;
+        found.pairs += part.pairs;
+        for pair in part.matched {
             *found.paired_by.entry(pair.rule).or_insert(0) += 1;
             if found.paired.len() < LISTED {
                 found.paired.push(pair);
             }
         }
-        for (rule, more) in compared.filled {
+        for (rule, more) in part.filled {
             let of = found.filled.entry(rule).or_default();
             of.both += more.both;
             of.same += more.same;
@@ -81,7 +80,7 @@ pub async fn pairs(
                 *of.alone.get_mut(side) += *more.alone.get(side);
             }
         }
-        after = compared.next;
+        after = part.next;
         if after.is_none() {
             return Ok(());
         }

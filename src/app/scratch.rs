@@ -1,12 +1,10 @@
-//! A folder that is ours for the length of one command, and gone afterwards.
+//! A folder that is ours for the length of one run, and gone afterwards.
 //!
 //! It may hold a copy of customers' data, so nobody else may look into it.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
-
-use super::output::Advice;
 
 /// Names tried before the place for temporary files counts as unusable.
 const NAMES: u32 = 100;
@@ -18,7 +16,7 @@ pub struct Scratch(PathBuf);
 impl Scratch {
     /// # Errors
     /// When the system's place for temporary files takes no new folder.
-    pub fn make() -> anyhow::Result<Self> {
+    pub fn make() -> Result<Self, Error> {
         let parent = std::env::temp_dir();
         let mut last = None;
         for nth in 0..NAMES {
@@ -32,9 +30,9 @@ impl Scratch {
                 }
             }
         }
-        let why = last.map_or_else(String::new, |error| error.to_string());
-        let what = format!("cannot make a folder in {}: {why}", parent.display());
-        Err(Advice::new(what, "name a folder that can be written with TMPDIR").into())
+        let last = last.unwrap_or_else(|| ErrorKind::Other.into());
+        let what = format!("cannot make a folder in {}: {last}", parent.display());
+        Err(Error::new(last.kind(), what))
     }
 
     pub fn path(&self) -> &Path {
