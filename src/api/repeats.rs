@@ -15,9 +15,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use secrecy::{ExposeSecret, SecretString};
+use tracing::Instrument;
 
 use super::error::{ApiError, Code};
-use super::{Api, BODY_CAP, TIME_OUT};
+use super::{Api, TIME_OUT};
 use crate::model::{Timestamp, WorkspaceId};
 use crate::store::{ApiKey, Begun, Repeat};
 use crate::vault;
@@ -30,6 +31,9 @@ const UNDER_WAY_MILLIS: i64 = 60_000;
 const KEPT_MILLIS: i64 = 24 * 3_600_000;
 /// From one clearing of all workspaces to the next.
 const CLEAR_MILLIS: i64 = 3_600_000;
+/// The most that is read before it is known whether the request came before. Its handler may take
+/// less.
+const REQUEST_CAP: usize = 16 * 1024 * 1024;
 /// More than any answer to a POST has.
 const ANSWER_CAP: usize = 1024 * 1024;
 
@@ -58,9 +62,9 @@ pub(super) async fn once(
         return Ok(next.run(request).await);
     };
     let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, BODY_CAP)
+    let body = axum::body::to_bytes(body, REQUEST_CAP)
         .await
-        .map_err(|_| ApiError::new(Code::TooLarge, "the body is over 256 KiB"))?;
+        .map_err(|_| ApiError::new(Code::TooLarge, "the body is over 16 MiB"))?;
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     // What is no UTF-8 is no JSON either; its handler refuses it.
     let said = format!("{path}\n{}", String::from_utf8_lossy(&body));
@@ -88,8 +92,8 @@ pub(super) async fn once(
     let request = Request::from_parts(parts, Body::from(body));
     let api = Arc::clone(api);
     // A task of its own: whoever hangs up now and sends it again shall find the answer.
-    let task = tokio::spawn(async move { run(&api, &of, until, request, next).await });
-    match task.await {
+    let run = async move { run(&api, &of, until, request, next).await };
+    match tokio::spawn(run.in_current_span()).await {
         Ok(answered) => answered,
         Err(broken) => match broken.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

@@ -375,3 +375,29 @@ async fn webhooks_that_nobody_signed_cost_no_look_into_the_store() {
     }
     assert_eq!(house.api.counts.events.load(Ordering::Relaxed), 0);
 }
+
+#[tokio::test]
+async fn hours_of_a_link_are_a_whole_number_from_1_to_720() {
+    let house = House::new().await;
+    house.connected("acme/production").await;
+    let key = house.key(None, KeyKind::Management, Role::Admin).await;
+    let path = format!("{WS}/connect-links");
+    for (hours, status) in [
+        (json!(1), 201),
+        (json!(24.0), 201),
+        (json!(720), 201),
+        (json!(null), 201),
+        (json!(0), 400),
+        (json!(721), 400),
+        (json!(1.5), 400),
+        (json!(-1), 400),
+        (json!(1e300), 400),
+        (json!("24"), 400),
+    ] {
+        let body = json!({"side": "hubspot", "hours": hours});
+        let answer = house
+            .call(Method::POST, &path, Some(&key), Some(body))
+            .await;
+        assert_eq!(answer.status, status, "{hours}: {}", answer.text);
+    }
+}

@@ -248,3 +248,22 @@ async fn whoever_hangs_up_and_asks_again_has_made_one_thing() {
     }
     assert!(hung_up > 3, "it was cut off in {hung_up} places");
 }
+
+#[test]
+fn the_description_names_the_header_at_every_post() {
+    let spec = tandem::api::specification().to_json().unwrap();
+    let spec: Value = serde_json::from_str(&spec).unwrap();
+    let mut posts = 0;
+    for (path, item) in spec["paths"].as_object().unwrap() {
+        let Some(post) = item.get("post") else {
+            continue;
+        };
+        posts += 1;
+        let given = post["parameters"].as_array().unwrap();
+        let named = |one: &Value| one["name"] == "Idempotency-Key" && one["in"] == "header";
+        assert_eq!(given.iter().filter(|one| named(one)).count(), 1, "{path}");
+        let problem = &post["responses"]["4XX"]["content"]["application/problem+json"];
+        assert!(problem.is_object(), "{path}");
+    }
+    assert!(posts > 10, "{posts}");
+}
