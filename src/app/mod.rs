@@ -31,7 +31,9 @@ use crate::sync::{self, Desk, Planning, Tally};
 pub use drift::{DriftFound, drift_found};
 pub use plan_file::{NotAPlan, PlanFile, fields_json, row_json};
 pub use prepare::{Made, look_over, make_ready};
-pub use service::{ChangeError, Figures, MappingFiles, Service, ServiceParts, Standing, Trouble};
+pub use service::{
+    ChangeError, Counted, Figures, MappingFiles, Service, ServiceParts, Standing, Trouble,
+};
 pub use setup::{
     Busy, DAY_MILLIS, JOURNAL_DAYS, Lacking, Options, Parts, SetupError, read_schemas,
 };

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{Method, header};
 use serde_json::{Value, json};
-use tandem::model::Side;
+use tandem::model::{Side, WorkspaceId};
 
 use crate::house::{Answer, House, PUBLIC};
 
@@ -309,6 +309,34 @@ async fn tokens_are_renewed_and_rotated_while_records_flow() {
     }
     assert!(house.losses.lock().unwrap().is_empty());
     assert_eq!(state(&house, 1).await["state"], "connected");
+}
+
+/// Whoever does not know which user it is cannot read its own writes out of a history.
+#[tokio::test]
+async fn by_a_grant_it_is_known_which_changes_of_a_history_are_our_own() {
+    let house = House::new().await;
+    house
+        .salesforce
+        .track_history("Contact", &["LastName"])
+        .unwrap();
+    both(&house).await;
+    let id = house.person("ada@example.com", "Ada");
+    house.pass(180_000).await;
+    let contact = house.salesforce.records("Contact")[0].id.clone();
+    // Somebody is at work on the record that is written to, so its history is looked at.
+    house
+        .hubspot
+        .edit("contacts", &id, &[("lastname", "Lindqvist")])
+        .unwrap();
+    house
+        .salesforce
+        .edit("Contact", &contact, &[("FirstName", json!("Ada"))])
+        .unwrap();
+    house.pass(180_000).await;
+    let held = &house.salesforce.records("Contact")[0].fields["LastName"];
+    assert_eq!(held, &json!("Lindqvist"));
+    let counted = house.service.counted(&WorkspaceId::new("acme/production"));
+    assert_eq!(counted.map(|counted| counted.unknown), Some(0));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! not paused, lets it step while there is work, and knows nothing of what a step does.
 
 mod agenda;
+mod by_hand;
 mod change;
 mod files;
 mod kept;
@@ -32,6 +33,7 @@ use super::{Busy, DAY_MILLIS, Engine, Options};
 use agenda::{Agenda, Next};
 use change::Wanted;
 
+pub use by_hand::Counted;
 pub use change::ChangeError;
 pub use files::MappingFiles;
 pub use trouble::Trouble;
@@ -80,6 +82,7 @@ pub struct Service {
     state: Mutex<State>,
     changed: Notify,
     steps: AtomicU64,
+    records: AtomicU64,
     writes: AtomicU64,
 }
 
@@ -89,6 +92,8 @@ pub struct Figures {
     pub open: u64,
     pub troubled: u64,
     pub steps: u64,
+    /// Records that steps have read or attempted.
+    pub records: u64,
     pub writes: u64,
 }
 
@@ -158,6 +163,7 @@ impl Service {
             }),
             changed: Notify::new(),
             steps: AtomicU64::new(0),
+            records: AtomicU64::new(0),
             writes: AtomicU64::new(0),
         }))
     }
@@ -239,6 +245,7 @@ impl Service {
             open: state.engines.len() as u64,
             troubled: state.trouble.len() as u64,
             steps: self.steps.load(Ordering::Relaxed),
+            records: self.records.load(Ordering::Relaxed),
             writes: self.writes.load(Ordering::Relaxed),
         }
     }
@@ -291,17 +298,6 @@ impl Service {
             if let Err(error) = self.close(&ws, opened.engine).await {
                 tracing::warn!(ws = ws.as_str(), %error, "the lane was not given back");
             }
-        }
-    }
-
-    /// Works on whatever is due now, one workspace after the other, and comes back: for callers
-    /// that own the loop and the clock.
-    pub async fn run_due(&self) {
-        let stop = CancellationToken::new();
-        loop {
-            let next = self.state().agenda.next(self.clock.now());
-            let Next::Work(ws) = next else { return };
-            Box::pin(self.turn(&ws, &stop)).await;
         }
     }
 

@@ -93,6 +93,7 @@ impl Service {
             match engine.step().await {
                 Ok(Step::Worked(work)) => {
                     self.steps.fetch_add(1, Ordering::Relaxed);
+                    self.records.fetch_add(work.records, Ordering::Relaxed);
                     self.writes.fetch_add(work.writes, Ordering::Relaxed);
                 }
                 Ok(Step::Wait(at)) => {
