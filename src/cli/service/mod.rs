@@ -12,8 +12,12 @@ mod rows;
 mod serve;
 mod workspace;
 
+pub(super) use build::{Built, build_at, settings};
 pub use connect::{ConnectCommand, connect};
+pub(super) use door::Door;
+pub(super) use init::write;
 pub use init::{InitArgs, run as init};
 pub use keys::{KeysCommand, keys};
+pub(super) use serve::watch;
 pub use serve::{ServeArgs, run as serve};
 pub use workspace::{WorkspaceCommand, workspace};
