@@ -13,6 +13,8 @@ use crate::model::WorkspaceId;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
     pub links: u64,
+    /// Records written.
+    pub writes: u64,
     /// API calls of polls that found nothing new.
     pub idle_calls: u64,
     /// Writes that may have replaced an edit where no history tells whether they did.
@@ -43,6 +45,7 @@ impl Service {
         let engine = &state.engines.get(ws)?.engine;
         Some(Counted {
             links: engine.tally().links,
+            writes: engine.tally().writes,
             idle_calls: engine.idle_calls(),
             unknown: engine.tally().unknown,
         })

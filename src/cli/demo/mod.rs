@@ -40,6 +40,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use crate::sim::faults::FaultPlan;
+use crate::sim::salesforce::SalesforceSim;
 
 use super::sim::{Simulators, Start, told_to_stop};
 use place::Place;
@@ -98,6 +99,9 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     };
     let simulators = start(args.seed).await?;
     let others = start(args.seed.wrapping_add(1)).await?;
+    for one in [&simulators, &others] {
+        keep_histories(&one.salesforce)?;
+    }
     let trouble = Trouble::new(&plan, &simulators);
     let both = [&simulators, &others];
     let run = Run::new(&args, both, trouble, place.path(), stop);
@@ -108,4 +112,16 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         place.tidy_up()?;
     }
     done
+}
+
+/// The orgs keep a history of all that people type, so that it can be told of every write whether it
+/// replaced an edit.
+fn keep_histories(salesforce: &SalesforceSim) -> anyhow::Result<()> {
+    for shape in &shape::SHAPES {
+        let fields = shape.rules.iter().flat_map(|rule| rule.salesforce);
+        let fields: Vec<&str> = fields.copied().collect();
+        let kept = salesforce.track_history(shape.salesforce, &fields);
+        kept.map_err(anyhow::Error::msg)?;
+    }
+    Ok(())
 }

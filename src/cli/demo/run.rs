@@ -121,20 +121,22 @@ impl<'a> Run<'a> {
         let records = self.args.records;
         self.say("Two workspaces, each with a portal and an organisation of its own.");
         self.say(&format!(
-            "  {first:<22}{records} records per object type, partly the same, partly wrong"
+            "  {:<22}{records} records per object type, partly the same, partly wrong",
+            first.as_str()
         ));
         let seeded =
             seed::seed(hubspot, salesforce, records, self.args.seed).map_err(anyhow::Error::msg)?;
         let settled = Second::settle_in(self.others, self.simulators)?;
         let people = settled.people();
         self.say(&format!(
-            "  {second:<22}{people} people, and a mapping of its own"
+            "  {:<22}{people} people, and a mapping of its own",
+            second.as_str()
         ));
-        self.rest(SEARCH_LAG_MS).await;
         let pace = Pace::of(records, self.args.seed);
         let customers = self.customers();
-        let opened = Served::open(self.data, &customers, pace);
-        let served = Box::pin(opened).await?;
+        let opened = Box::pin(Served::open(self.data, &customers, pace));
+        let (opened, ()) = tokio::join!(opened, self.rest(SEARCH_LAG_MS));
+        let served = opened?;
         let done = Box::pin(self.with(&served, seeded, settled)).await;
         // Closed in any case: a lease that is let go lets the next run begin at once.
         let closed = served.close().await;
@@ -189,11 +191,12 @@ impl<'a> Run<'a> {
         self.tell(&report, &learned, served)?;
         if !self.args.exit && !self.stop.is_cancelled() {
             let stay = Stay {
-                customers: self.customers(),
+                served,
+                workspaces: &self.workspaces,
                 clock: &self.clock,
                 quiet: self.args.json,
             };
-            stay.until(served, &self.stop).await;
+            stay.until(&self.stop).await;
         }
         let fine = report.converged();
         Ok(if fine {

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use axum::Router;
@@ -15,6 +16,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -29,6 +31,9 @@ use crate::store::Store;
 use super::super::service::{Built, Door, build_at, watch};
 use super::super::sim::Simulators;
 use super::{furnish, platforms};
+
+/// How long requests under way may take when a demo ends.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 /// How often both CRMs are asked for changes: soon, because somebody watches.
 const POLL_MILLIS: i64 = 3_000;
@@ -236,7 +241,10 @@ impl Served {
         self.stop.cancel();
         // Workers that are told to stop at once close what is open and do nothing else.
         Arc::clone(&self.service).run(self.stop.clone()).await;
-        self.http.await.context("the server broke")??;
+        // Whoever is still in the middle of a request does not keep a demo up.
+        if let Ok(ended) = timeout(CLOSE_WITHIN, self.http).await {
+            ended.context("the server broke")??;
+        }
         Ok(())
     }
 }

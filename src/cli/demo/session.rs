@@ -3,6 +3,8 @@
 //! Nothing is decided here. The turns are taken by the demo and not by workers, so that people type
 //! while nobody works, and every edit is seen arriving.
 
+use std::time::Duration;
+
 use anyhow::bail;
 use tokio_util::sync::CancellationToken;
 
@@ -51,7 +53,7 @@ impl<'a> Session<'a> {
                 bail!(why);
             }
             if !worked {
-                tokio::task::yield_now().await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }
         Ok(session)

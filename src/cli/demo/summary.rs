@@ -301,11 +301,6 @@ fn next(page: &mut String, scene: &Scene<'_>) {
     line(page, format_args!("\n{}", style("How to reach it").bold()));
     let url = &reach.url;
     row(page, "API", format!("{url}/v1, described at {url}/docs"));
-    row(
-        page,
-        "management key",
-        format!("{}, of this demo only", reach.key),
-    );
     for place in &reach.workspaces {
         let (hubspot, salesforce) = (&place.hubspot, &place.salesforce);
         let told = format!("HubSpot {hubspot}, Salesforce {salesforce}");
@@ -315,9 +310,9 @@ fn next(page: &mut String, scene: &Scene<'_>) {
     row(
         page,
         "settings, mappings",
-        format!("{data}; changed mappings take over"),
+        format!("{data}, where changed mappings take over"),
     );
-    line(page, "");
+    line(page, "\n  With a management key, of this demo only:\n");
     let ada = scene
         .seeded
         .heroine
@@ -358,7 +353,7 @@ fn next(page: &mut String, scene: &Scene<'_>) {
 fn commands(page: &mut String, scene: &Scene<'_>) {
     line(page, format_args!("\n{}", style("What to try next").bold()));
     let mut told = |command: &str, what: &str| {
-        line(page, format_args!("  {command:<41}{what}"));
+        line(page, format!("  {command:<41}{what}").trim_end());
     };
     told(
         "tandem demo",
