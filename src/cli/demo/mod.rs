@@ -114,8 +114,8 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     done
 }
 
-/// The orgs keep a history of all that people type, so that it can be told of every write whether it
-/// replaced an edit.
+/// The orgs keep a history of all that people type, so that it can be told of every write whether
+/// it replaced an edit.
 fn keep_histories(salesforce: &SalesforceSim) -> anyhow::Result<()> {
     for shape in &shape::SHAPES {
         let fields = shape.rules.iter().flat_map(|rule| rule.salesforce);

@@ -35,7 +35,14 @@ impl Reach {
     }
 
     pub fn json(&self) -> Json {
-        let place = |one: &Place| json!({"id": one.id, "hubspot_url": one.hubspot, "salesforce_url": one.salesforce});
+        let place = |one: &Place| {
+            let Place {
+                id,
+                hubspot,
+                salesforce,
+            } = one;
+            json!({"id": id, "hubspot_url": hubspot, "salesforce_url": salesforce})
+        };
         let workspaces: Vec<Json> = self.workspaces.iter().map(place).collect();
         json!({
             "url": self.url,

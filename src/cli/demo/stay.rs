@@ -1,5 +1,5 @@
-//! A demo that stays up: the service's workers keep both workspaces in step, and it is said what they
-//! write.
+//! A demo that stays up: the service's workers keep both workspaces in step, and it is said what
+//! they write.
 
 use std::time::Duration;
 
