@@ -55,9 +55,9 @@ impl Reach {
     /// Lines to copy: how a workspace stands, how it is connected, and why a value is as it is.
     pub fn commands(&self, explained: Option<(&str, &str)>) -> Vec<String> {
         let Self { url, key, .. } = self;
-        let ids = self.workspaces.iter().map(|one| one.id.as_str());
-        let (first, last) = (ids.clone().next(), ids.last());
-        let (first, last) = (first.unwrap_or_default(), last.unwrap_or_default());
+        let id = |place: Option<&Place>| place.map_or(String::new(), |one| one.id.clone());
+        let first = id(self.workspaces.first());
+        let last = id(self.workspaces.last());
         let curl = "curl -H \"Authorization: Bearer $TANDEM_KEY\"";
         let mut lines = vec![
             format!("export TANDEM_KEY={key}"),

@@ -139,7 +139,7 @@ impl<'a> Run<'a> {
         let served = opened?;
         let done = Box::pin(self.with(&served, seeded, settled)).await;
         // Closed in any case: a lease that is let go lets the next run begin at once.
-        let closed = served.close().await;
+        let closed = Box::pin(served.close()).await;
         let code = done?;
         closed?;
         Ok(code)
