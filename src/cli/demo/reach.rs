@@ -55,7 +55,7 @@ impl Reach {
     /// Lines to copy: how a workspace stands, how it is connected, and why a value is as it is.
     pub fn commands(&self, explained: Option<(&str, &str)>) -> Vec<String> {
         let Self { url, key, .. } = self;
-        let id = |place: Option<&Place>| place.map_or(String::new(), |one| one.id.clone());
+        let id = |place: Option<&Place>| place.map_or_else(String::new, |one| one.id.clone());
         let first = id(self.workspaces.first());
         let last = id(self.workspaces.last());
         let curl = "curl -H \"Authorization: Bearer $TANDEM_KEY\"";
