@@ -44,8 +44,8 @@ pub use prepare::{Made, Prepared, look_over, make_ready, prepare};
 pub use quiet::{blind_spots, is_blind_source, why_left};
 pub use scratch::Scratch;
 pub use service::{
-    ChangeError, Figures, JobFault, JobRefusal, MappingFiles, MappingsError, Origin, Refused,
-    Service, ServiceParts, Standing, Trouble, UndoWish, Wish, kept_job,
+    ChangeError, Counted, Figures, JobFault, JobRefusal, MappingFiles, MappingsError, Origin,
+    Refused, Service, ServiceParts, Standing, Trouble, UndoWish, Wish, kept_job,
 };
 pub use setup::{
     Busy, DAY_MILLIS, JOURNAL_DAYS, Lacking, Options, Parts, SetupError, read_schemas,

@@ -37,7 +37,7 @@ const SHIPPED: [(&str, &str); 4] = [
 ];
 
 /// The mappings that come with the program.
-fn shipped() -> Vec<SourceFile> {
+pub fn shipped() -> Vec<SourceFile> {
     SHIPPED
         .iter()
         .map(|(path, text)| SourceFile {

@@ -65,7 +65,7 @@ pub(super) struct Simulators {
     pub hubspot_url: String,
     pub salesforce_url: String,
     pub hubspot_token: String,
-    hubspot_client: (String, String),
+    pub hubspot_client: (String, String),
     pub salesforce_client: (String, String),
     username: String,
     running: [Running; 2],
@@ -124,11 +124,15 @@ impl Simulators {
     }
 
     /// Lets both send what changes; with no URL yet, once test control gives one.
-    fn push(&self, args: &SimArgs) -> Result<[Pushing; 2], String> {
-        if let Some(url) = &args.hubspot_webhooks {
+    pub fn push(
+        &self,
+        hubspot: Option<&str>,
+        salesforce: Option<&str>,
+    ) -> Result<[Pushing; 2], String> {
+        if let Some(url) = hubspot {
             self.hubspot.set_webhooks(Some(WebhookSettings::to(url)))?;
         }
-        if let Some(url) = &args.salesforce_messages {
+        if let Some(url) = salesforce {
             let settings = OutboundSettings {
                 instance_url: self.salesforce_url.clone(),
                 retry_gap_ms: 1_000,
@@ -232,7 +236,10 @@ pub async fn run(args: SimArgs) -> anyhow::Result<ExitCode> {
     .map_err(anyhow::Error::msg)?;
     let token = simulators.salesforce.issue_token();
     simulators.switch_on(&plan);
-    let _pushing = simulators.push(&args).map_err(anyhow::Error::msg)?;
+    let (webhooks, messages) = (&args.hubspot_webhooks, &args.salesforce_messages);
+    let _pushing = simulators
+        .push(webhooks.as_deref(), messages.as_deref())
+        .map_err(anyhow::Error::msg)?;
     let mut out = std::io::stdout().lock();
     if args.json {
         writeln!(out, "{}", simulators.json(&token))?;

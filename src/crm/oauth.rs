@@ -61,6 +61,8 @@ pub struct Tokens {
     pub account_id: Option<String>,
     /// Salesforce: where calls go.
     pub instance_url: String,
+    /// Salesforce: whom calls are made as.
+    pub user_id: Option<String>,
     pub scopes: Vec<String>,
 }
 
@@ -253,6 +255,10 @@ impl App {
             Side::HubSpot => extra.hub_id.as_ref().and_then(digits),
             Side::Salesforce => extra.id.as_deref().and_then(organization_of),
         };
+        let user_id = match self.side {
+            Side::HubSpot => None,
+            Side::Salesforce => extra.id.as_deref().and_then(user_of),
+        };
         let instance_url = extra.instance_url.clone().unwrap_or_default();
         if self.side == Side::Salesforce {
             check_instance(&instance_url, &self.token_host)?;
@@ -273,6 +279,7 @@ impl App {
             expires_at: millis.map(|millis| clock.now().plus_millis(millis)),
             account_id,
             instance_url,
+            user_id,
             scopes,
         })
     }
@@ -292,6 +299,11 @@ fn digits(value: &Value) -> Option<String> {
 /// The last path segments but one of the identity address (salesforce.md 1.3).
 fn organization_of(identity: &str) -> Option<String> {
     salesforce::full_id(identity.rsplit('/').nth(1)?)
+}
+
+/// The last path segment of it.
+fn user_of(identity: &str) -> Option<String> {
+    salesforce::full_id(identity.rsplit('/').next()?)
 }
 
 /// The token goes wherever the reply says, so that has to be a sound address, and not an open line

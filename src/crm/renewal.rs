@@ -27,6 +27,8 @@ pub struct Token {
     pub instance_url: String,
     /// The portal or organisation that it opens.
     pub account_id: String,
+    /// Salesforce: whom calls are made as, which tells our own changes from those of people.
+    pub user_id: Option<String>,
 }
 
 /// Answers a token that is good now and newer than the version named.

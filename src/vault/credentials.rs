@@ -39,6 +39,9 @@ pub struct Grant {
     pub expires_at: Option<Timestamp>,
     /// Where calls go; empty on HubSpot.
     pub instance_url: String,
+    /// Salesforce: whom calls are made as. A grant that was kept without it learns it when it is
+    /// renewed.
+    pub user_id: Option<String>,
     /// Where it was granted and is renewed.
     pub login_url: String,
 }
@@ -51,6 +54,7 @@ impl Grant {
             refresh: tokens.refresh.clone().or_else(|| self.refresh.clone()),
             expires_at: tokens.expires_at,
             instance_url: tokens.instance_url.clone(),
+            user_id: tokens.user_id.clone().or_else(|| self.user_id.clone()),
             login_url: self.login_url.clone(),
         }
     }
@@ -65,6 +69,8 @@ enum Written {
         refresh: Option<String>,
         expires_at: Option<i64>,
         instance_url: String,
+        #[serde(default)]
+        user_id: Option<String>,
         login_url: String,
     },
     Token {
@@ -128,6 +134,7 @@ impl Credentials {
                 refresh: grant.refresh.as_ref().map(shown),
                 expires_at: grant.expires_at.map(Timestamp::micros),
                 instance_url: grant.instance_url,
+                user_id: grant.user_id,
                 login_url: grant.login_url,
             },
             Self::Token { url, token } => Written::Token {
@@ -167,12 +174,14 @@ impl Credentials {
                 refresh,
                 expires_at,
                 instance_url,
+                user_id,
                 login_url,
             } => Self::OAuth(Grant {
                 access: SecretString::from(access),
                 refresh: refresh.map(SecretString::from),
                 expires_at: expires_at.map(Timestamp::from_micros),
                 instance_url,
+                user_id,
                 login_url,
             }),
             Written::Token { url, token } => Self::Token {

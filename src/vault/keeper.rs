@@ -415,6 +415,7 @@ fn granted(app: &App, tokens: &Tokens) -> Grant {
         refresh: tokens.refresh.clone(),
         expires_at: tokens.expires_at,
         instance_url: tokens.instance_url.clone(),
+        user_id: tokens.user_id.clone(),
         login_url: app.token_host.as_str().trim_end_matches('/').to_owned(),
     }
 }
@@ -426,6 +427,7 @@ fn token(row: &SealedConnection, grant: &Grant) -> Token {
         expires_at: grant.expires_at,
         instance_url: grant.instance_url.clone(),
         account_id: row.account_id.clone(),
+        user_id: grant.user_id.clone(),
     }
 }
 

@@ -382,6 +382,34 @@ async fn a_grant_that_was_revoked_during_a_pause_is_found_out() {
     assert_eq!(house.losses.lock().unwrap().len(), 1, "once");
 }
 
+/// Whoever does not know which user it is cannot read its own writes out of a history.
+#[tokio::test]
+async fn by_a_grant_it_is_known_which_changes_of_a_history_are_our_own() {
+    let house = House::new().await;
+    house
+        .salesforce
+        .track_history("Contact", &["LastName"])
+        .unwrap();
+    both(&house).await;
+    let id = house.person("ada@example.com", "Ada");
+    house.pass(180_000).await;
+    let contact = house.salesforce.records("Contact")[0].id.clone();
+    // Somebody is at work on the record that is written to, so its history is looked at.
+    house
+        .hubspot
+        .edit("contacts", &id, &[("lastname", "Lindqvist")])
+        .unwrap();
+    house
+        .salesforce
+        .edit("Contact", &contact, &[("FirstName", json!("Ada"))])
+        .unwrap();
+    house.pass(180_000).await;
+    let held = &house.salesforce.records("Contact")[0].fields["LastName"];
+    assert_eq!(held, &json!("Lindqvist"));
+    let counted = house.service.counted(&WorkspaceId::new("acme/production"));
+    assert_eq!(counted.map(|counted| counted.unknown), Some(0));
+}
+
 #[tokio::test]
 async fn a_revoked_grant_is_told_once_and_costs_no_calls_until_it_is_connected_again() {
     let house = House::new().await;

@@ -5,6 +5,7 @@
 
 mod agenda;
 mod at_job;
+mod by_hand;
 mod change;
 mod ending;
 mod files;
@@ -39,6 +40,7 @@ use agenda::{Agenda, Next};
 use at_job::Running;
 use change::Wanted;
 
+pub use by_hand::Counted;
 pub use change::ChangeError;
 pub use files::{MappingFiles, Origin};
 pub use jobs::{JobFault, JobRefusal, UndoWish, Wish, kept_job};
@@ -89,6 +91,7 @@ pub struct Service {
     state: Mutex<State>,
     changed: Notify,
     steps: AtomicU64,
+    records: AtomicU64,
     writes: AtomicU64,
     /// When jobs that expired were removed last, in milliseconds since 1970.
     expired_at: AtomicI64,
@@ -100,6 +103,8 @@ pub struct Figures {
     pub open: u64,
     pub troubled: u64,
     pub steps: u64,
+    /// Records that steps have read or attempted.
+    pub records: u64,
     pub writes: u64,
 }
 
@@ -188,6 +193,7 @@ impl Service {
             }),
             changed: Notify::new(),
             steps: AtomicU64::new(0),
+            records: AtomicU64::new(0),
             writes: AtomicU64::new(0),
             expired_at: AtomicI64::new(0),
         }))
@@ -264,6 +270,7 @@ impl Service {
             open: state.engines.len() as u64,
             troubled: state.trouble.len() as u64,
             steps: self.steps.load(Ordering::Relaxed),
+            records: self.records.load(Ordering::Relaxed),
             writes: self.writes.load(Ordering::Relaxed),
         }
     }
@@ -319,17 +326,6 @@ impl Service {
             if let Err(error) = Box::pin(put_down).await {
                 tracing::warn!(ws = ws.as_str(), %error, "the lane was not given back");
             }
-        }
-    }
-
-    /// Works on whatever is due now, one workspace after the other, and comes back: for callers
-    /// that own the loop and the clock.
-    pub async fn run_due(&self) {
-        let stop = CancellationToken::new();
-        loop {
-            let next = self.state().agenda.next(self.clock.now());
-            let Next::Work(ws) = next else { return };
-            Box::pin(self.turn(&ws, &stop)).await;
         }
     }
 

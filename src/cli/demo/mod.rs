@@ -1,22 +1,31 @@
-//! `tandem demo`: both CRMs, the engine and a store on this machine, with people typing into both.
+//! `tandem demo`: the service with two workspaces, both CRMs of each, and people typing into them.
 //!
 //! This file is the order of events. What is seeded is in `sim::seed`, what people type in `edits`,
-//! the judgement in `verify`, the words in `summary`. The engine is behind `engine`. What is public
-//! serves other runs that end with the same judgement (`tests/chaos`).
+//! the judgement in `verify`, the words in `summary`; the second workspace is in `second`. The
+//! service is put together in `served` and works behind `session`. What is public serves other runs
+//! that end with the same judgement (`tests/chaos`).
 
 pub mod canon;
 pub mod claims;
 pub mod doubles;
 pub mod edits;
-mod engine;
 pub mod findings;
+mod furnish;
 pub mod ledger;
 pub mod outcome;
 mod place;
+mod platforms;
 mod progress;
+mod reach;
 mod report;
 mod run;
+mod second;
+#[cfg(test)]
+mod second_tests;
+mod served;
+mod session;
 pub mod shape;
+mod stay;
 mod summary;
 mod trouble;
 mod typed;
@@ -31,13 +40,14 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use crate::sim::faults::FaultPlan;
+use crate::sim::salesforce::SalesforceSim;
 
 use super::sim::{Simulators, Start, told_to_stop};
 use place::Place;
 use run::{Run, SEARCH_LAG_MS};
 use trouble::Trouble;
 
-/// Watches two simulated CRMs converge, and proves that they did.
+/// Serves two workspaces with simulated CRMs, watches them converge, and proves that they did.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
     /// Records per object type to start with
@@ -63,7 +73,8 @@ pub struct DemoArgs {
     pub json: bool,
 }
 
-/// Exit code 0 only when both CRMs agree, apart from what is listed, and nothing was lost.
+/// Exit code 0 only when both CRMs of both workspaces agree, apart from what is listed, and nothing
+/// was lost.
 ///
 /// # Errors
 /// A directory that is not empty, a store or a simulator that fails, or an engine that stops.
@@ -79,18 +90,38 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         }
         asked.cancel();
     });
-    let started = Simulators::start(Start {
-        seed: args.seed,
-        search_lag_ms: Some(SEARCH_LAG_MS),
-        ..Start::default()
-    });
-    let simulators = started.await?;
+    let start = |seed| {
+        Simulators::start(Start {
+            seed,
+            search_lag_ms: Some(SEARCH_LAG_MS),
+            ..Start::default()
+        })
+    };
+    let simulators = start(args.seed).await?;
+    let others = start(args.seed.wrapping_add(1)).await?;
+    for one in [&simulators, &others] {
+        keep_histories(&one.salesforce)?;
+    }
     let trouble = Trouble::new(&plan, &simulators);
-    let run = Run::new(&args, &simulators, trouble, place.path(), stop);
-    let done = run.all().await;
+    let both = [&simulators, &others];
+    let run = Run::new(&args, both, trouble, place.path(), stop);
+    let done = Box::pin(run.all()).await;
     simulators.stop();
+    others.stop();
     if args.exit {
         place.tidy_up()?;
     }
     done
+}
+
+/// The orgs keep a history of all that people type, so that it can be told of every write whether
+/// it replaced an edit.
+fn keep_histories(salesforce: &SalesforceSim) -> anyhow::Result<()> {
+    for shape in &shape::SHAPES {
+        let fields = shape.rules.iter().flat_map(|rule| rule.salesforce);
+        let fields: Vec<&str> = fields.copied().collect();
+        let kept = salesforce.track_history(shape.salesforce, &fields);
+        kept.map_err(anyhow::Error::msg)?;
+    }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! What the demo asks of the engine and what it gets back, as plain data.
+//! What the demo gets back from the service, as plain data.
 //!
 //! The verification reads these as claims to be checked against the simulators, never as truth.
 
@@ -6,31 +6,19 @@ use std::fmt;
 
 use crate::model::Side;
 
-/// How to reach the Salesforce simulator.
-#[derive(Clone, Debug)]
-pub struct SalesforceAccess {
-    pub url: String,
-    pub client_id: String,
-    pub client_secret: String,
-}
-
-/// How one step of the engine ended.
-#[derive(Clone, Debug)]
+/// How one turn of the service ended.
+#[derive(Clone, Copy, Debug)]
 pub enum Stepped {
-    /// `what` is one short line for people, such as `contacts: 97 records, 41 writes`.
-    Worked {
-        what: String,
-        records: usize,
-        writes: usize,
-    },
-    /// Nothing is due for this long.
+    /// Records that were read or attempted, and those that were written.
+    Worked { records: u64, writes: u64 },
+    /// Nothing is due; look again after this long.
     Wait { millis: i64 },
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Progress {
-    /// Records read by the first pass over everything, both sides.
-    pub backfill_done: u64,
+    /// Records that were read or attempted so far.
+    pub handled: u64,
     pub links: u64,
     pub waiting: u64,
 }

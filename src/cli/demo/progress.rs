@@ -24,12 +24,11 @@ impl Bar {
         Self(bar)
     }
 
-    pub fn show(&self, progress: Progress, doing: &str) {
+    pub fn show(&self, progress: Progress) {
         let total = self.0.length().unwrap_or_default();
-        self.0.set_length(total.max(progress.backfill_done));
-        self.0.set_position(progress.backfill_done);
+        self.0.set_position(progress.handled.min(total));
         self.0.set_message(format!(
-            "{} linked, {} waiting  {doing}",
+            "{} linked, {} waiting",
             progress.links, progress.waiting
         ));
     }

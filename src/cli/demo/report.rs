@@ -6,6 +6,7 @@ use crate::model::BySide;
 
 use super::findings::Findings;
 use super::outcome::Outcome;
+use super::second::Judged;
 use super::trouble::Met;
 
 /// How many findings of each kind are spelled out.
@@ -36,6 +37,8 @@ pub struct Report {
     /// The engine came to rest before patience ran out.
     pub quiet: bool,
     pub findings: Findings,
+    /// The second workspace, by its own mappings.
+    pub second: Judged,
     /// What went wrong in the simulators on purpose.
     pub faults: Met,
     pub outcome: Outcome,
@@ -55,9 +58,10 @@ pub struct Report {
 }
 
 impl Report {
-    /// Both CRMs agree except for what is listed, and nothing was lost or made twice.
+    /// Both workspaces' CRMs agree except for what is listed, and nothing was lost, made twice, or
+    /// carried from one workspace into the other.
     pub fn converged(&self) -> bool {
-        self.quiet && self.findings.is_clean()
+        self.quiet && self.findings.is_clean() && self.second.differences.is_empty()
     }
 
     pub fn lag(&self, percent: usize) -> Option<i64> {
@@ -96,6 +100,7 @@ impl Report {
             "pairs": findings.pairs,
             "quiet": self.quiet,
             "converged": self.converged(),
+            "second_workspace": self.second.json(),
             "mismatches": findings.mismatches.len(),
             "conflicts": self.outcome.conflicts.len(),
             "holds": self.outcome.holds.len(),

@@ -1,6 +1,7 @@
-//! The course of one demo: seed, first sync, edits in waves, rest, judgement.
+//! The course of one demo: seed, connect, first sync, edits in waves, rest, judgement.
 //!
-//! The engine is stepped from here, so nothing runs behind the back of the measurements.
+//! The service's turns are taken from here, so nothing runs behind the back of the measurements,
+//! until the summary is printed: from then on its workers take them.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,21 +10,26 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::model::{BySide, Side, Timestamp};
+use crate::model::{BySide, Side, Timestamp, WorkspaceId};
 use crate::retry::LONGEST_WAIT_MILLIS;
 use crate::sim::seed::{self, Seeded};
 
+use super::super::data::WORKSPACE;
 use super::super::memory::max_rss_bytes;
 use super::super::sim::Simulators;
 use super::DemoArgs;
 use super::canon::Meaning;
 use super::edits::{ADA_RULE, Editor, free_targets};
-use super::engine::Session;
 use super::ledger::{Ledger, Partners, View};
-use super::outcome::{Outcome, SalesforceAccess, Stepped};
+use super::outcome::{Outcome, Stepped};
 use super::progress::Bar;
+use super::reach::Reach;
 use super::report::{Calls, Report};
+use super::second::{self, Second};
+use super::served::{Customer, Pace, Served};
+use super::session::Session;
 use super::shape;
+use super::stay::Stay;
 use super::summary::{self, Scene, Story};
 use super::trouble::Trouble;
 use super::verify::{Claims, verify};
@@ -31,6 +37,9 @@ use super::verify::{Claims, verify};
 /// How late HubSpot's search shows a change in the demo. Real portals take seconds; the engine's
 /// late pass covers that, ten minutes later, and nobody watches a demo that long.
 pub const SEARCH_LAG_MS: i64 = 500;
+
+/// How long webhooks are waited for that tell the service of its own writes.
+const ECHO_MS: i64 = 200;
 
 /// Edits come in this many waves, with the engine at work between them.
 const WAVES: usize = 5;
@@ -55,7 +64,12 @@ const LAST_LOOKS: usize = 2;
 
 pub struct Run<'a> {
     args: &'a DemoArgs,
+    /// The CRMs of the workspace whose course this is, which has the name that commands without the
+    /// service work on.
     simulators: &'a Simulators,
+    /// Those of the second one.
+    others: &'a Simulators,
+    workspaces: [WorkspaceId; 2],
     trouble: Trouble<'a>,
     data: &'a Path,
     stop: CancellationToken,
@@ -64,8 +78,9 @@ pub struct Run<'a> {
 }
 
 /// What has been learned on the way to the report.
-struct Learned {
+struct Learned<'a> {
     seeded: Seeded,
+    second: Second<'a>,
     first: Calls,
     first_outcome: Outcome,
     ledger: Ledger,
@@ -80,7 +95,7 @@ type Watch<'w> = &'w mut dyn FnMut(Timestamp);
 impl<'a> Run<'a> {
     pub fn new(
         args: &'a DemoArgs,
-        simulators: &'a Simulators,
+        [simulators, others]: [&'a Simulators; 2],
         trouble: Trouble<'a>,
         data: &'a Path,
         stop: CancellationToken,
@@ -90,6 +105,8 @@ impl<'a> Run<'a> {
         Self {
             args,
             simulators,
+            others,
+            workspaces: [WORKSPACE, second::WORKSPACE].map(WorkspaceId::new),
             trouble,
             data,
             stop,
@@ -100,34 +117,58 @@ impl<'a> Run<'a> {
 
     pub async fn all(&self) -> anyhow::Result<ExitCode> {
         let (hubspot, salesforce) = (&self.simulators.hubspot, &self.simulators.salesforce);
+        let [first, second] = &self.workspaces;
+        let records = self.args.records;
+        self.say("Two workspaces, each with a portal and an organisation of its own.");
         self.say(&format!(
-            "Two CRMs with {} records per object type, partly the same, partly wrong.",
-            self.args.records
+            "  {:<22}{records} records per object type, partly the same, partly wrong",
+            first.as_str()
         ));
-        let seeded = seed::seed(hubspot, salesforce, self.args.records, self.args.seed)
-            .map_err(anyhow::Error::msg)?;
-        let access = SalesforceAccess {
-            url: self.simulators.salesforce_url.clone(),
-            client_id: self.simulators.salesforce_client.0.clone(),
-            client_secret: self.simulators.salesforce_client.1.clone(),
-        };
-        let (url, token) = (&self.simulators.hubspot_url, &self.simulators.hubspot_token);
-        self.rest(SEARCH_LAG_MS).await;
-        let mut session = Session::open(url, token, access, self.data, self.args).await?;
-        self.trouble.begin();
-        let done = self.with(&mut session, seeded).await;
+        let seeded =
+            seed::seed(hubspot, salesforce, records, self.args.seed).map_err(anyhow::Error::msg)?;
+        let settled = Second::settle_in(self.others, self.simulators)?;
+        let people = settled.people();
+        self.say(&format!(
+            "  {:<22}{people} people, and a mapping of its own",
+            second.as_str()
+        ));
+        let pace = Pace::of(records, self.args.seed);
+        let customers = self.customers();
+        let opened = Box::pin(Served::open(self.data, &customers, pace));
+        let (opened, ()) = tokio::join!(opened, self.rest(SEARCH_LAG_MS));
+        let served = opened?;
+        let done = Box::pin(self.with(&served, seeded, settled)).await;
         // Closed in any case: a lease that is let go lets the next run begin at once.
-        let closed = session.close().await;
+        let closed = Box::pin(served.close()).await;
         let code = done?;
         closed?;
         Ok(code)
     }
 
-    async fn with(&self, session: &mut Session, seeded: Seeded) -> anyhow::Result<ExitCode> {
-        let quiet = self.first_sync(session, &seeded).await?;
-        let first_outcome = session.outcome().await?;
+    fn customers(&self) -> [Customer<'_>; 2] {
+        let [first, second] = &self.workspaces;
+        let customer = |ws, simulators| Customer { ws, simulators };
+        [
+            customer(first, self.simulators),
+            customer(second, self.others),
+        ]
+    }
+
+    async fn with(
+        &self,
+        served: &Served,
+        seeded: Seeded,
+        second: Second<'a>,
+    ) -> anyhow::Result<ExitCode> {
+        let [main, other] = &self.workspaces;
+        let session = Session::open(served, vec![main, other], self.stop.clone());
+        let session = &mut Box::pin(session).await?;
+        self.trouble.begin();
+        let quiet = self.first_sync(session, &seeded, &second).await?;
+        let first_outcome = session.outcome(main).await?;
         let mut learned = Learned {
             seeded,
+            second,
             first: self.calls(),
             partners: Partners::new(&first_outcome.links),
             first_outcome,
@@ -141,11 +182,21 @@ impl<'a> Run<'a> {
         if self.trouble.is_on() && !self.stop.is_cancelled() {
             self.outlast(session, &mut learned).await?;
         }
-        let outcome = session.outcome().await?;
-        let report = self.judge(outcome, &learned);
-        self.tell(&report, &learned)?;
+        if let Some(why) = session.trouble() {
+            self.say(&format!("A workspace is not worked on. {why}"));
+        }
+        let outcome = session.outcome(main).await?;
+        let others = session.outcome(other).await?;
+        let report = self.judge(outcome, &others, &learned);
+        self.tell(&report, &learned, served)?;
         if !self.args.exit && !self.stop.is_cancelled() {
-            self.stay(session).await?;
+            let stay = Stay {
+                served,
+                workspaces: &self.workspaces,
+                clock: &self.clock,
+                quiet: self.args.json,
+            };
+            stay.until(&self.stop).await;
         }
         let fine = report.converged();
         Ok(if fine {
@@ -155,12 +206,14 @@ impl<'a> Run<'a> {
         })
     }
 
-    async fn first_sync(&self, session: &mut Session, seeded: &Seeded) -> anyhow::Result<bool> {
-        let total: usize = seeded
-            .hubspot
-            .values()
-            .chain(seeded.salesforce.values())
-            .sum();
+    async fn first_sync(
+        &self,
+        session: &mut Session<'_>,
+        seeded: &Seeded,
+        second: &Second<'_>,
+    ) -> anyhow::Result<bool> {
+        let counts = seeded.hubspot.values().chain(seeded.salesforce.values());
+        let total = counts.sum::<usize>() + second.seeded();
         self.say(&format!("First sync of {total} records."));
         let total = u64::try_from(total).unwrap_or(u64::MAX);
         let bar = Bar::new("first sync", total, !self.args.json);
@@ -170,6 +223,7 @@ impl<'a> Run<'a> {
             .await;
         bar.finish();
         // The echoes of these writes belong to the first sync, not to the edits that follow.
+        self.meanwhile(session, ECHO_MS, &mut |_| {}).await;
         session.look_again().await?;
         let echoes = self
             .until_quiet(session, horizon, None, &mut |_| {})
@@ -189,7 +243,7 @@ impl<'a> Run<'a> {
     /// pressed Ctrl-C.
     async fn until_quiet(
         &self,
-        session: &mut Session,
+        session: &mut Session<'_>,
         horizon: i64,
         bar: Option<&Bar>,
         watch: Watch<'_>,
@@ -202,19 +256,15 @@ impl<'a> Run<'a> {
         let mut moved = self.clock.now();
         let mut told = false;
         while !self.stop.is_cancelled() {
-            match session.step().await? {
-                Stepped::Worked {
-                    what,
-                    records,
-                    writes,
-                } => {
+            match session.step().await {
+                Stepped::Worked { records, writes } => {
                     let now = self.clock.now();
                     if records > 0 || writes > 0 {
                         moved = now;
                         watch(now);
                     }
                     if let Some(bar) = bar {
-                        bar.show(session.progress().await?, &what);
+                        bar.show(session.progress().await?);
                     }
                 }
                 Stepped::Wait { millis } => {
@@ -236,7 +286,23 @@ impl<'a> Run<'a> {
         Ok(false)
     }
 
-    async fn edits(&self, session: &mut Session, learned: &mut Learned) -> anyhow::Result<()> {
+    /// Works for this long, whether or not there is anything: webhooks bring most of what was
+    /// typed before HubSpot's search knows of it.
+    async fn meanwhile(&self, session: &mut Session<'_>, millis: i64, watch: Watch<'_>) {
+        let until = self.clock.now().plus_millis(millis);
+        while self.clock.now() < until && !self.stop.is_cancelled() {
+            match session.step().await {
+                Stepped::Worked { .. } => watch(self.clock.now()),
+                Stepped::Wait { millis } => self.rest(millis).await,
+            }
+        }
+    }
+
+    async fn edits(
+        &self,
+        session: &mut Session<'_>,
+        learned: &mut Learned<'_>,
+    ) -> anyhow::Result<()> {
         let count = self.args.edits;
         self.say(&format!("People make {count} edits on both sides."));
         let meaning = Meaning::read(&self.simulators.salesforce, &learned.first_outcome.links);
@@ -253,9 +319,12 @@ impl<'a> Run<'a> {
         for wave in 1..=WAVES {
             ledger.begin_wave();
             editor.work(count * wave / WAVES, ledger)?;
-            self.rest(SEARCH_LAG_MS).await;
-            session.look_again().await?;
+            if wave == 1 {
+                learned.second.edit()?;
+            }
             let mut watch = |now| ledger.observe(view, partners, now);
+            self.meanwhile(session, SEARCH_LAG_MS, &mut watch).await;
+            session.look_again().await?;
             learned.quiet &= self
                 .until_quiet(session, self.horizon(), None, &mut watch)
                 .await?;
@@ -264,9 +333,9 @@ impl<'a> Run<'a> {
             if ledger.is_all_there() || self.stop.is_cancelled() {
                 break;
             }
-            self.rest(SEARCH_LAG_MS).await;
-            session.look_again().await?;
             let mut watch = |now| ledger.observe(view, partners, now);
+            self.meanwhile(session, SEARCH_LAG_MS, &mut watch).await;
+            session.look_again().await?;
             learned.quiet &= self
                 .until_quiet(session, self.horizon(), None, &mut watch)
                 .await?;
@@ -275,7 +344,11 @@ impl<'a> Run<'a> {
     }
 
     /// Waits for everything that faults have put off, and looks again until nothing comes of it.
-    async fn outlast(&self, session: &mut Session, learned: &mut Learned) -> anyhow::Result<()> {
+    async fn outlast(
+        &self,
+        session: &mut Session<'_>,
+        learned: &mut Learned<'_>,
+    ) -> anyhow::Result<()> {
         let meaning = Meaning::read(&self.simulators.salesforce, &learned.first_outcome.links);
         let view = self.view(&meaning);
         let (ledger, partners) = (&mut learned.ledger, &learned.partners);
@@ -287,13 +360,13 @@ impl<'a> Run<'a> {
             if over || self.stop.is_cancelled() {
                 break;
             }
-            self.rest(SEARCH_LAG_MS).await;
+            self.meanwhile(session, SEARCH_LAG_MS, &mut watch).await;
             session.look_again().await?;
         }
         Ok(())
     }
 
-    fn judge(&self, outcome: Outcome, learned: &Learned) -> Report {
+    fn judge(&self, outcome: Outcome, others: &Outcome, learned: &Learned<'_>) -> Report {
         // Taken before the judgement, which holds whole tables in memory.
         let max_rss_bytes = max_rss_bytes();
         let elapsed_ms = self.clock.now().millis_since(self.started);
@@ -316,6 +389,7 @@ impl<'a> Run<'a> {
             edits: learned.ledger.edits.len(),
             quiet: learned.quiet,
             findings,
+            second: learned.second.judge(others),
             faults,
             first: learned.first,
             last: self.calls(),
@@ -329,16 +403,21 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn tell(&self, report: &Report, learned: &Learned) -> anyhow::Result<()> {
+    fn tell(&self, report: &Report, learned: &Learned<'_>, served: &Served) -> anyhow::Result<()> {
+        let reach = Reach::of(served, self.customers());
         if self.args.json {
-            summary::print(&report.json().to_string())?;
+            let mut told = report.json();
+            if !self.args.exit {
+                told["api"] = reach.json();
+            }
+            summary::print(&told.to_string())?;
             return Ok(());
         }
         let story = self.story(report, learned);
         let token = self.simulators.salesforce.issue_token();
         let scene = Scene {
             data: self.data,
-            stays: !self.args.exit,
+            reach: (!self.args.exit).then_some(&reach),
             curl: self.simulators.curl_examples(&token),
             seeded: &learned.seeded,
         };
@@ -346,7 +425,7 @@ impl<'a> Run<'a> {
     }
 
     /// Ada's conflict with what both simulators hold now; `None` when she had none.
-    fn story(&self, report: &Report, learned: &Learned) -> Option<Story> {
+    fn story(&self, report: &Report, learned: &Learned<'_>) -> Option<Story> {
         let ada = learned.seeded.heroine.as_ref()?;
         let base = learned.ada_base.as_deref()?;
         let shape = shape::of("contacts")?;
@@ -361,23 +440,6 @@ impl<'a> Run<'a> {
             view.value(shape, rule, side, id).unwrap_or_default()
         });
         Some(Story::of(report, ada, base, now))
-    }
-
-    /// Keeps both sides in step until Ctrl-C, and says what it does.
-    async fn stay(&self, session: &mut Session) -> anyhow::Result<()> {
-        while !self.stop.is_cancelled() {
-            match session.step().await? {
-                Stepped::Worked { what, writes, .. } if writes > 0 => {
-                    self.say(&format!(
-                        "{}  {what}",
-                        &self.clock.now().to_string()[11..19]
-                    ));
-                }
-                Stepped::Worked { .. } => {}
-                Stepped::Wait { millis } => self.rest(millis.clamp(10, 1_000)).await,
-            }
-        }
-        Ok(())
     }
 
     async fn rest(&self, millis: i64) {

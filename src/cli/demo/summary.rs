@@ -14,7 +14,9 @@ use crate::sim::seed::{ADA_NAME, Fate, Heroine, Seeded};
 
 use super::edits::{ADA_IN_HUBSPOT, ADA_IN_SALESFORCE, ADA_RULE};
 use super::outcome::{ConflictSeen, Open};
+use super::reach::Reach;
 use super::report::{LISTED, Report};
+use super::second;
 
 /// Ada's conflict, as the engine recorded it.
 #[derive(Clone, Debug)]
@@ -44,7 +46,8 @@ impl Story {
 /// What the page says about its surroundings.
 pub struct Scene<'a> {
     pub data: &'a Path,
-    pub stays: bool,
+    /// How the service is reached, while it stays up.
+    pub reach: Option<&'a Reach>,
     pub curl: [String; 2],
     pub seeded: &'a Seeded,
 }
@@ -68,6 +71,7 @@ pub fn text(report: &Report, story: Option<&Story>, scene: &Scene<'_>) -> String
     if let Some(story) = story {
         tell(&mut page, story);
     }
+    other(&mut page, report);
     findings(&mut page, report);
     next(&mut page, scene);
     page
@@ -85,7 +89,9 @@ fn row(page: &mut String, name: &str, value: impl std::fmt::Display) {
 
 fn heading(page: &mut String, report: &Report) {
     let verdict = if report.converged() {
-        style("Both CRMs agree. Nothing was lost.").green().bold()
+        style("In both workspaces both CRMs agree. Nothing was lost.")
+            .green()
+            .bold()
     } else if report.quiet {
         style("The CRMs do not agree; the differences are below.")
             .red()
@@ -249,12 +255,27 @@ fn tell(page: &mut String, story: &Story) {
     }
 }
 
+/// The workspace beside the one that all above is about.
+fn other(page: &mut String, report: &Report) {
+    let found = &report.second;
+    let title = format!("The other workspace, {}", second::WORKSPACE);
+    line(page, format_args!("\n{}", style(title).bold()));
+    row(page, "people on both sides", found.people);
+    row(page, "edits by people", found.edits);
+    for (name, text) in second::story(found.edits > 0) {
+        row(page, name, text);
+    }
+    row(page, "differences", found.differences.len());
+}
+
 fn findings(page: &mut String, report: &Report) {
     let found = &report.findings;
     list(page, "Differences without a reason", &found.mismatches);
     list(page, "Lost edits", &found.lost);
     list(page, "Made twice", &found.duplicates);
     list(page, "Waiting, and nobody planted it", &found.unexpected);
+    let title = "Not as the other workspace's mappings say";
+    list(page, title, &report.second.differences);
 }
 
 fn list(page: &mut String, title: &str, found: &[impl std::fmt::Display]) {
@@ -274,34 +295,33 @@ fn list(page: &mut String, title: &str, found: &[impl std::fmt::Display]) {
 }
 
 fn next(page: &mut String, scene: &Scene<'_>) {
-    let data = scene.data.display();
-    line(page, format_args!("\n{}", style("What to try next").bold()));
-    if !scene.stays {
-        line(
-            page,
-            "  tandem demo                              stays up, and syncs what you edit",
-        );
-        line(
-            page,
-            "  tandem demo --exit --data DIR            keeps the store for the next line",
-        );
-        line(
-            page,
-            "  tandem conflicts list --data DIR         who lost what, and why",
-        );
-        if let Some(ada) = &scene.seeded.heroine {
-            let id = &ada.hubspot;
-            line(
-                page,
-                format_args!("  tandem explain contacts {id} {ADA_RULE} --data DIR"),
-            );
-        }
-        line(
-            page,
-            "  tandem undo --data DIR                   the runs, and how to take one back",
-        );
-        return;
+    let Some(reach) = scene.reach else {
+        return commands(page, scene);
+    };
+    line(page, format_args!("\n{}", style("How to reach it").bold()));
+    let url = &reach.url;
+    row(page, "API", format!("{url}/v1, described at {url}/docs"));
+    for place in &reach.workspaces {
+        let (hubspot, salesforce) = (&place.hubspot, &place.salesforce);
+        let told = format!("HubSpot {hubspot}, Salesforce {salesforce}");
+        row(page, &place.id, told);
     }
+    let data = scene.data.display();
+    row(
+        page,
+        "settings, mappings",
+        format!("{data}, where changed mappings take over"),
+    );
+    line(page, "\n  With a management key, of this demo only:\n");
+    let ada = scene
+        .seeded
+        .heroine
+        .as_ref()
+        .map(|ada| (ada.hubspot.as_str(), ADA_RULE));
+    for command in reach.commands(ada) {
+        line(page, format_args!("  {command}"));
+    }
+    line(page, format_args!("\n{}", style("What to try next").bold()));
     line(page, "  Read five contacts from each side:\n");
     for curl in &scene.curl {
         line(page, format_args!("  {curl}\n"));
@@ -327,6 +347,36 @@ fn next(page: &mut String, scene: &Scene<'_>) {
         );
     }
     line(page, format_args!("  tandem undo --data {data}"));
+}
+
+/// What can be done once the demo has ended.
+fn commands(page: &mut String, scene: &Scene<'_>) {
+    line(page, format_args!("\n{}", style("What to try next").bold()));
+    let mut told = |command: &str, what: &str| {
+        line(page, format!("  {command:<41}{what}").trim_end());
+    };
+    told(
+        "tandem demo",
+        "stays up, syncs what you edit, says how to reach its API",
+    );
+    told(
+        "tandem demo --exit --data DIR",
+        "keeps the store for the next lines",
+    );
+    told("tandem conflicts list --data DIR", "who lost what, and why");
+    if let Some(ada) = &scene.seeded.heroine {
+        let id = &ada.hubspot;
+        told(
+            &format!("tandem explain contacts {id} {ADA_RULE} --data DIR"),
+            "",
+        );
+    }
+    told(
+        "tandem undo --data DIR",
+        "the runs, and how to take one back",
+    );
+    let list = "tandem workspace list --config DIR/tandem.toml";
+    told(list, "");
 }
 
 fn patch(scene: &Scene<'_>, contact: &str) -> String {

@@ -52,6 +52,15 @@ pub fn settings(file: &Path, environment: &Environment) -> anyhow::Result<config
 /// A key that is missing, open to others or not the store's; a store that cannot be opened;
 /// mapping files with faults.
 pub async fn build(settings: config::Service) -> anyhow::Result<Built> {
+    build_at(settings, Chance::from_entropy(), None).await
+}
+
+/// The same for a caller that decides chance, and how often both CRMs are polled.
+pub async fn build_at(
+    settings: config::Service,
+    chance: Chance,
+    poll_millis: Option<i64>,
+) -> anyhow::Result<Built> {
     let read = keys(settings.keys.clone());
     // Before anything is made: without a key there is no service.
     read().map_err(no_key)?;
@@ -83,7 +92,6 @@ pub async fn build(settings: config::Service) -> anyhow::Result<Built> {
             );
         }),
     });
-    let chance = Chance::from_entropy();
     let service = Service::new(ServiceParts {
         store: Arc::clone(&store),
         keeper: Arc::clone(&keeper),
@@ -92,7 +100,7 @@ pub async fn build(settings: config::Service) -> anyhow::Result<Built> {
         mappings: files,
         workers: settings.workers,
         journal_days: settings.journal_days,
-        poll_millis: None,
+        poll_millis,
     })
     .await?;
     let intake = Intake::start(Arc::clone(&store), Arc::clone(&service), clock.clone());

@@ -74,7 +74,7 @@ pub async fn run(
 }
 
 /// Writes a new file; a secret one that nobody else can read from its first byte on.
-pub(super) fn write(path: &Path, text: &str, secret: bool) -> anyhow::Result<()> {
+pub(in crate::cli) fn write(path: &Path, text: &str, secret: bool) -> anyhow::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -17,12 +17,16 @@ mod rows;
 mod serve;
 mod workspace;
 
+pub(super) use build::{Built, build_at, settings};
 pub use connect::{ConnectCommand, connect};
 pub use doctor::{DoctorArgs, run as doctor};
+pub(super) use door::Door;
 pub use door::DoorArgs;
+pub(super) use init::write;
 pub use init::{InitArgs, run as init};
 pub use keys::{KeysCommand, keys};
 pub use mappings::{MappingsCommand, mappings};
 pub use rows::{id, open};
+pub(super) use serve::watch;
 pub use serve::{ServeArgs, run as serve};
 pub use workspace::{WorkspaceCommand, workspace};

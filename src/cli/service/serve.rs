@@ -90,7 +90,7 @@ pub async fn serve(
 
 /// Hands mapping files that changed to the service; a workspace whose own do not fit keeps the ones
 /// it has.
-async fn watch(
+pub async fn watch(
     settings: &crate::config::Service,
     service: &crate::app::Service,
     stop: &CancellationToken,

@@ -52,7 +52,7 @@ impl Session {
             instance_url: token.instance_url.trim_end_matches('/').to_owned(),
             token: token.secret,
             organization_id: token.account_id,
-            user_id: None,
+            user_id: token.user_id,
         }
     }
 }

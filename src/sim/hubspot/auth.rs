@@ -114,6 +114,12 @@ impl Tokens {
         self.grants.clear();
     }
 
+    pub fn know(&self, secret: &str) -> bool {
+        self.access.contains_key(secret)
+            || self.refresh.contains_key(secret)
+            || self.codes.contains_key(secret)
+    }
+
     fn scopes(&self, grant: u64) -> Vec<String> {
         match self.grants.get(&grant) {
             Some(Some(scopes)) => scopes.clone(),

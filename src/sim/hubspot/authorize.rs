@@ -177,6 +177,11 @@ impl HubSpotSim {
         }
     }
 
+    /// Whether a code, or a token of an app, is one of this portal's, expired or not.
+    pub fn knows(&self, secret: &str) -> bool {
+        self.with(|state| state.tokens.know(secret))
+    }
+
     /// Uninstalls the app: every access and refresh token and every open code ends.
     pub fn revoke_grants(&self) {
         self.with(|state| state.tokens.revoke_all());

@@ -26,6 +26,11 @@ impl SalesforceSim {
         }
     }
 
+    /// Whether a code, or a token of the app, is one of this org's.
+    pub fn knows(&self, secret: &str) -> bool {
+        self.with(|org| org.sessions.know(secret))
+    }
+
     /// An administrator revokes the app: every access and refresh token and every code ends.
     pub fn revoke_grants(&self) {
         self.with(|org| org.sessions.revoke_all());

@@ -67,6 +67,13 @@ impl Sessions {
         self.access.clear();
     }
 
+    pub fn know(&self, secret: &str) -> bool {
+        self.access.contains_key(secret)
+            || self.refresh.contains_key(secret)
+            || self.codes.contains_key(secret)
+            || self.retired.iter().any(|(old, _)| old == secret)
+    }
+
     /// Everything anybody ever approved ends, and every access token with it.
     pub fn revoke_all(&mut self) {
         self.access.clear();
