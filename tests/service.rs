@@ -13,6 +13,8 @@ mod keys;
 mod lists;
 #[path = "service/mappings.rs"]
 mod mappings;
+#[path = "service/pace.rs"]
+mod pace;
 #[path = "service/review.rs"]
 mod review;
 #[path = "service/vault.rs"]

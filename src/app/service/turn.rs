@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use tokio_util::sync::CancellationToken;
 
 use super::trouble::OpenError;
-use super::{LANE_MILLIS, LONGEST_MILLIS, Opened, Service, Stale, kept};
+use super::{LANE_MILLIS, LONGEST_MILLIS, Opened, Service, Stale, TURN_MILLIS, kept};
 use crate::app::{Engine, Options, Parts, Step};
 use crate::mapping::{self, Mapping};
 use crate::model::{Timestamp, Workspace, WorkspaceId, WorkspaceMode};
@@ -85,6 +85,7 @@ impl Service {
             }
         };
         let mut next = Some(self.clock.now());
+        let mut had_news = false;
         for _ in 0..STEPS {
             if stop.is_cancelled() {
                 break;
@@ -94,6 +95,7 @@ impl Service {
                 Ok(Step::Worked(work)) => {
                     self.steps.fetch_add(1, Ordering::Relaxed);
                     self.writes.fetch_add(work.writes, Ordering::Relaxed);
+                    had_news |= matches!(work.kind, "record" | "backfill");
                 }
                 Ok(Step::Wait(at)) => {
                     next = at;
@@ -117,14 +119,17 @@ impl Service {
             self.close(ws, engine).await?;
             return Err(lost.into());
         }
-        self.put_away(Opened { engine, workspace }, next).await
+        let opened = Opened { engine, workspace };
+        self.put_away(opened, next, had_news).await
     }
 
-    /// Keeps the engine for its next turn, or closes it where too many are open.
+    /// Keeps the engine for its next turn. Where too many are open, or it had nothing to do and
+    /// will have nothing for a while, it is closed.
     async fn put_away(
         &self,
         opened: Opened,
         next: Option<Timestamp>,
+        had_news: bool,
     ) -> Result<Option<Timestamp>, OpenError> {
         let ws = &opened.workspace.id.clone();
         let now = self.clock.now();
@@ -136,12 +141,13 @@ impl Service {
             return Ok(None);
         }
         let soon = now.plus_millis(SOON_MILLIS);
-        if full && next.is_none_or(|at| at > soon) {
+        let latest = now.plus_millis(LONGEST_MILLIS);
+        let is_idle = !had_news && next.is_none_or(|at| at > latest);
+        if is_idle || (full && next.is_none_or(|at| at > soon)) {
             self.close(ws, opened.engine).await?;
             return Ok(next);
         }
         self.state().engines.insert(ws.clone(), opened);
-        let latest = now.plus_millis(LONGEST_MILLIS);
         Ok(Some(next.map_or(latest, |at| at.min(latest))))
     }
 
@@ -152,6 +158,10 @@ impl Service {
             let mappings = site.mappings.values().map(|bound| bound.mapping().clone());
             let asked_for = kept::asked_for(&mappings.collect::<Vec<_>>());
             kept::keep(&self.store, ws, &asked_for, &site.schemas).await?;
+        }
+        if let Some(at) = engine.looked_through() {
+            let done = (engine.mode().writes(), at);
+            self.state().looked_through.insert(ws.clone(), done);
         }
         engine.close().await
     }
@@ -209,6 +219,16 @@ impl Service {
         let now = self.clock.now();
         let known = kept::known(&self.store, ws, &asked_for, &crms, now).await?;
         let is_new = known.is_none();
+        let (least_poll_millis, looked_through) = {
+            let state = self.state();
+            let all = i64::try_from(state.agenda.count()).unwrap_or(i64::MAX);
+            let live = workspace.mode == WorkspaceMode::Live;
+            let last = state.looked_through.get(ws);
+            let last = last
+                .filter(|(writes, _)| *writes == live)
+                .map(|(_, at)| *at);
+            (all.saturating_mul(TURN_MILLIS), last)
+        };
         let engine = Box::pin(Engine::open(Parts {
             store: Arc::clone(&self.store),
             workspace: ws.clone(),
@@ -218,6 +238,8 @@ impl Service {
             clock: self.clock.clone(),
             chance: self.chance.clone(),
             options: Options {
+                least_poll_millis,
+                looked_through,
                 mode: match workspace.mode {
                     WorkspaceMode::Observing => Mode::Shadow,
                     WorkspaceMode::Live => Mode::Write,
@@ -230,7 +252,7 @@ impl Service {
         if is_new {
             kept::keep(&self.store, ws, &asked_for, &engine.site().schemas).await?;
         }
-        tracing::info!(
+        tracing::debug!(
             ws = ws.as_str(),
             mode = workspace.mode.as_str(),
             "the engine is open"
