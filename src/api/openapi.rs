@@ -12,6 +12,10 @@ use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, SecurityRequireme
 use super::Api;
 use super::page::{STYLE, escape, frame};
 
+/// The page loads its style and nothing else, not even an icon.
+const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'";
+
 pub fn router(spec: OpenApi) -> Router<Arc<Api>> {
     let spec = complete(spec);
     let text: Arc<str> = Arc::from(spec.to_json().unwrap_or_default());
@@ -31,7 +35,13 @@ pub fn router(spec: OpenApi) -> Router<Arc<Api>> {
             "/docs/style.css",
             get(|| async { ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE) }),
         )
-        .route("/docs", get(move || async move { Html(page.to_string()) }))
+        .route(
+            "/docs",
+            get(move || async move {
+                let policy = [(header::CONTENT_SECURITY_POLICY, POLICY)];
+                (policy, Html(page.to_string()))
+            }),
+        )
 }
 
 /// Title, version, and how to show a key.
@@ -66,7 +76,7 @@ fn listing(spec: &OpenApi) -> String {
             let Some(operation) = operation else { continue };
             let summary = operation.summary.as_deref().unwrap_or_default();
             rows.push_str(&format!(
-                "<tr><td>{method}</td><td><code>{}</code></td><td>{}</td></tr>",
+                "<dt><code><b>{method}</b> {}</code></dt><dd>{}</dd>",
                 escape(path),
                 escape(summary)
             ));
@@ -74,7 +84,7 @@ fn listing(spec: &OpenApi) -> String {
     }
     let body = format!(
         "<h1>Tandem's API</h1><p>The whole description is at <a href=\"/openapi.json\">\
-         /openapi.json</a> (OpenAPI 3.1).</p><table>{rows}</table>"
+         /openapi.json</a> (OpenAPI 3.1).</p><dl>{rows}</dl>"
     );
     frame("Tandem's API", "/docs/style.css", &body)
 }
