@@ -21,6 +21,8 @@ mod lists;
 mod mappings;
 #[path = "service/notices.rs"]
 mod notices;
+#[path = "service/pace.rs"]
+mod pace;
 #[path = "service/pauses.rs"]
 mod pauses;
 #[path = "service/plans.rs"]

@@ -23,6 +23,10 @@ use super::repeats;
 /// The name of the schema of [`super::dto::NewCredentials`].
 const CREDENTIALS: &str = "NewCredentials";
 
+/// The page loads its style and nothing else, not even an icon.
+const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'";
+
 pub fn router(spec: OpenApi) -> Router<Arc<Api>> {
     let spec = complete(spec);
     let text: Arc<str> = Arc::from(spec.to_json().unwrap_or_default());
@@ -42,7 +46,13 @@ pub fn router(spec: OpenApi) -> Router<Arc<Api>> {
             "/docs/style.css",
             get(|| async { ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE) }),
         )
-        .route("/docs", get(move || async move { Html(page.to_string()) }))
+        .route(
+            "/docs",
+            get(move || async move {
+                let policy = [(header::CONTENT_SECURITY_POLICY, POLICY)];
+                (policy, Html(page.to_string()))
+            }),
+        )
 }
 
 /// Title, version, how to show a key, and what every operation of a kind has.
@@ -138,7 +148,7 @@ fn listing(spec: &OpenApi) -> String {
             let Some(operation) = operation else { continue };
             let summary = operation.summary.as_deref().unwrap_or_default();
             rows.push_str(&format!(
-                "<tr><td>{method}</td><td><code>{}</code></td><td>{}</td></tr>",
+                "<dt><code><b>{method}</b> {}</code></dt><dd>{}</dd>",
                 escape(path),
                 escape(summary)
             ));
@@ -146,7 +156,7 @@ fn listing(spec: &OpenApi) -> String {
     }
     let body = format!(
         "<h1>Tandem's API</h1><p>The whole description is at <a href=\"/openapi.json\">\
-         /openapi.json</a> (OpenAPI 3.1).</p><table>{rows}</table>"
+         /openapi.json</a> (OpenAPI 3.1).</p><dl>{rows}</dl>"
     );
     frame("Tandem's API", "/docs/style.css", &body)
 }

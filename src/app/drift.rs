@@ -284,6 +284,12 @@ impl Engine {
 
     /// Sees to it that every mapping is compared some time; one that waits already is not put off.
     pub(super) async fn arrange_comparisons(&self, wait: i64) -> Result<(), StoreError> {
+        let marks = self.comparisons(wait);
+        let (store, ws) = (&self.site.store, &self.site.workspace);
+        store.mark(ws, LANE, &marks).await
+    }
+
+    pub(super) fn comparisons(&self, wait: i64) -> Vec<Mark> {
         let not_before = self.site.clock.now().plus_millis(wait);
         let marks = self.site.mappings.keys().map(|mapping| Mark {
             task: Task::Drift {
@@ -292,9 +298,7 @@ impl Engine {
             cause: Cause::Scan,
             not_before,
         });
-        let marks: Vec<Mark> = marks.collect();
-        let (store, ws) = (&self.site.store, &self.site.workspace);
-        store.mark(ws, LANE, &marks).await
+        marks.collect()
     }
 
     /// Asks for a scan of everything, now.

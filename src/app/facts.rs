@@ -73,6 +73,11 @@ impl Engine {
         Ok(records.into_iter().chain(backfill).min())
     }
 
+    /// When what is done once an hour was done last.
+    pub fn looked_through(&self) -> Option<Timestamp> {
+        self.looked_through
+    }
+
     /// Whether a look for changes is due by now.
     pub async fn poll_is_due(&self) -> Result<bool, StoreError> {
         let (store, ws) = (&self.site.store, &self.site.workspace);
@@ -82,6 +87,8 @@ impl Engine {
 
     /// Makes every look for changes due now.
     pub async fn poll_now(&self) -> Result<(), StoreError> {
-        sources::arrange(&self.site).await
+        let site = &self.site;
+        let marks = sources::arranged(site).await?;
+        site.store.mark(&site.workspace, LANE, &marks).await
     }
 }

@@ -96,6 +96,8 @@ pub struct Engine {
     laid_off: BTreeMap<MappingName, Failure>,
     /// When the schemas were read again for the last time.
     refreshed_at: Option<Timestamp>,
+    /// The run has a row.
+    noted: bool,
     /// When work that waits for a parent was last looked through.
     looked_through: Option<Timestamp>,
     started_at: Timestamp,
@@ -126,12 +128,14 @@ impl Engine {
             Some(known) => *known,
             None => read_schemas(&crms, &mappings).await?,
         };
-        check_accounts(&store, &workspace, &schemas.accounts).await?;
+        let is_known = check_accounts(&store, &workspace, &schemas.accounts).await?;
         check_plan(&options.mode, &schemas.accounts)?;
         check_lacks(&mappings, &schemas, options.lacking)?;
         let bound = bind_all(&mappings, &schemas)?;
-        store.ensure_workspace(&workspace).await?;
-        remember_accounts(&store, &workspace, &schemas.accounts).await?;
+        if !is_known {
+            store.ensure_workspace(&workspace).await?;
+            remember_accounts(&store, &workspace, &schemas.accounts).await?;
+        }
         let ids = Ids::new(clock.clone(), chance.clone());
         let site = Site {
             run: RunId::from_uuid(&ids.next()),
@@ -146,7 +150,7 @@ impl Engine {
             ids,
         };
         let pace = pace(&crms, &site, &options);
-        let started_at = clock.now();
+        let (started_at, looked_through) = (clock.now(), options.looked_through);
         let mut engine = Self {
             owner: site.run.as_str().to_owned(),
             site,
@@ -161,7 +165,8 @@ impl Engine {
             auth_failure: None,
             laid_off: BTreeMap::new(),
             refreshed_at: None,
-            looked_through: None,
+            looked_through,
+            noted: false,
             started_at,
         };
         match (engine.lease().await?, engine.options.busy) {
@@ -303,9 +308,19 @@ impl Engine {
         mapping: &MappingName,
         claimed: Vec<Claimed>,
     ) -> Result<(), StoreError> {
+        let row = (!self.noted).then(|| self.run_row(None));
         let Some(lane) = &mut self.lane else {
             return Ok(());
         };
+        if row.is_some() {
+            let run = row;
+            lane.commit(Changes {
+                run,
+                ..Changes::default()
+            })
+            .await?;
+            self.noted = true;
+        }
         let planning = Planning {
             site: &self.site,
             mode: &mut self.options.mode,
@@ -448,7 +463,7 @@ impl Engine {
         if let Some(lane) = self.lane.take() {
             planned::give_back(&lane, &self.site, &self.tally.left).await?;
             let changes = Changes {
-                run: Some(row),
+                run: self.noted.then_some(row),
                 lane_state: Some(self.crms.gates()),
                 ..Changes::default()
             };

@@ -23,9 +23,11 @@ impl Engine {
         let mut changes = Changes::default();
         for (name, bound) in &site.mappings {
             let mapping = bound.mapping();
-            store
-                .put_revision(ws, name, &mapping.revision, &mapping.text, "{}")
-                .await?;
+            if before.get(name) != Some(&mapping.revision) {
+                store
+                    .put_revision(ws, name, &mapping.revision, &mapping.text, "{}")
+                    .await?;
+            }
             active.insert(name.clone(), mapping.revision.clone());
             match before.get(name) {
                 None if !before.is_empty() => {
@@ -44,16 +46,39 @@ impl Engine {
         for intent in store.open_intents(ws).await? {
             changes.marks.extend(self.marks_of(&intent).await?);
         }
-        changes.run = Some(self.run_row(None));
-        if let Some(lane) = &self.lane {
+        let often = self.options.comes_and_goes;
+        let nothing = changes.marks.is_empty() && changes.cursors.is_empty();
+        changes.run = (!often).then(|| self.run_row(None));
+        if let Some(lane) = &self.lane
+            && !(often && nothing)
+        {
             lane.commit(changes).await?;
         }
-        store.activate(ws, &active).await?;
+        if before != active {
+            store.activate(ws, &active).await?;
+        }
         store.resume_paused(ws, LANE).await?;
-        sources::arrange(site).await?;
-        self.arrange_comparisons(self.options.drift_millis).await?;
+        let mut marks = sources::arranged(site).await?;
+        marks.extend(self.comparisons(self.options.drift_millis));
+        if let Some(lane) = &self.lane
+            && often
+        {
+            let tasks = marks.iter().map(|mark| mark.task.clone()).collect();
+            let due = lane.marked(&tasks).await?;
+            marks.retain_mut(|mark| match due.get(&mark.task) {
+                None => true,
+                // What an earlier process put off because it heard webhooks is not put off here.
+                Some(at) => {
+                    let latest = sources::next_look(site, &mark.task, &self.pace);
+                    mark.not_before = latest.unwrap_or(*at);
+                    mark.not_before < *at
+                }
+            });
+        }
+        store.mark(ws, LANE, &marks).await?;
         self.mark_planned().await?;
         self.in_order = true;
+        self.noted = !often;
         Ok(())
     }
 

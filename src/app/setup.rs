@@ -9,9 +9,9 @@ use std::sync::Arc;
 use crate::clock::{Chance, Clock};
 use crate::crm::{CrmError, Crms, ErrorKind, HubSpot, Salesforce};
 use crate::mapping::{self, Bound, Fault, Lack, Mapping};
-use crate::model::{BySide, MappingName, Pauses, Schemas, Side, WorkspaceId};
+use crate::model::{BySide, MappingName, Pauses, Schemas, Side, Timestamp, WorkspaceId};
 use crate::pipeline::Site;
-use crate::sources::Pace;
+use crate::sources::{Heard, Pace};
 use crate::store::{Store, StoreError};
 use crate::sync::{Frozen, Limits, Mode};
 
@@ -44,6 +44,15 @@ pub struct Options {
     pub schemas: Option<Box<Schemas>>,
     /// What nothing is written to just now.
     pub pauses: Pauses,
+    /// Engines of this process are opened and closed many times a day: opening one is no reason to
+    /// look for changes, and it is no run before it works on a record.
+    pub comes_and_goes: bool,
+    /// No `poll: auto` is faster: a process with many workspaces has to get round to all of them.
+    pub least_poll_millis: i64,
+    /// When what is done once an hour was done last.
+    pub looked_through: Option<Timestamp>,
+    /// Who receives webhooks tells of them here.
+    pub heard: Arc<Heard>,
 }
 
 /// What an engine does that finds the lane in other hands when it starts.
@@ -80,6 +89,10 @@ impl Default for Options {
             busy: Busy::Refused,
             schemas: None,
             pauses: Pauses::new(),
+            comes_and_goes: false,
+            least_poll_millis: 0,
+            looked_through: None,
+            heard: Arc::default(),
         }
     }
 }
@@ -231,11 +244,12 @@ pub(super) fn check_plan(mode: &Mode, accounts: &BySide<String>) -> Result<(), S
 }
 
 /// A store remembers which accounts it was filled from; links of another one would be wrong.
+/// Whether it knows both already.
 pub(super) async fn check_accounts(
     store: &Store,
     workspace: &WorkspaceId,
     accounts: &BySide<String>,
-) -> Result<(), SetupError> {
+) -> Result<bool, SetupError> {
     let known = store.connections(workspace).await?;
     for side in Side::BOTH {
         let given = accounts.get(side);
@@ -250,7 +264,7 @@ pub(super) async fn check_accounts(
             });
         }
     }
-    Ok(())
+    Ok(known.hubspot.is_some() && known.salesforce.is_some())
 }
 
 pub(super) async fn remember_accounts(
@@ -305,11 +319,13 @@ pub(super) fn pace(crms: &Crms, site: &Site, options: &Options) -> Pace {
             Side::Salesforce => crms.salesforce.usage().daily_limit,
         };
         let auto = auto_poll_millis(daily, site.leaders(side).len());
-        options.poll_millis.unwrap_or(auto)
+        let wish = options.poll_millis.unwrap_or(auto);
+        wish.max(options.least_poll_millis)
     });
     Pace {
         poll_millis,
         scan_millis: options.scan_millis,
         scan_chunk_millis: 0,
+        heard: Arc::clone(&options.heard),
     }
 }

@@ -3,7 +3,7 @@
 //! Whoever holds the lease is the only one who works its marks. Verdicts are made here, from the
 //! error class and the retry schedule, and nowhere else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -183,6 +183,17 @@ impl Lane {
         let mut found = self.store.claim_named(&self.lease, by, tasks).await?;
         found.retain(|claimed| claimed.failure.is_none());
         Ok(found)
+    }
+
+    /// Those of the tasks that are marked, and when they are due.
+    pub async fn marked(
+        &self,
+        tasks: &BTreeSet<Task>,
+    ) -> Result<BTreeMap<Task, Timestamp>, StoreError> {
+        let ever = Timestamp::from_micros(i64::MAX);
+        let found = self.store.claim_named(&self.lease, ever, tasks).await?;
+        let found = found.into_iter();
+        Ok(found.map(|one| (one.task, one.not_before)).collect())
     }
 
     pub async fn commit(&self, mut changes: Changes) -> Result<(), StoreError> {

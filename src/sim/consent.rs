@@ -12,8 +12,12 @@ use url::Url;
 /// The content type of every page.
 pub(super) const HTML: &str = "text/html;charset=utf-8";
 
-const STYLE: &str = "body{font:16px/1.5 sans-serif;max-width:34em;margin:3em auto;padding:0 1em}\
-    button{font:inherit;padding:.4em 1.2em;margin-right:.6em}";
+const STYLE: &str = ":root{color-scheme:light dark}\
+    body{font:16px/1.5 system-ui,sans-serif;max-width:34em;margin:3em auto;padding:0 1em}\
+    h1{font-size:1.5em;line-height:1.25}\
+    dl{display:grid;grid-template-columns:auto 1fr;gap:.2em 1em}\
+    dt{opacity:.75}dd{margin:0;overflow-wrap:anywhere}li,code{overflow-wrap:anywhere}\
+    button{font:inherit;padding:.5em 1.2em;margin:0 .6em .6em 0}";
 
 /// What the page asks: who wants what from which account.
 pub(super) struct Question<'a> {
@@ -73,8 +77,9 @@ pub(super) fn error_page(platform: &str, error: &str, text: &str) -> String {
 
 fn frame(title: &str, body: &str) -> String {
     format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<title>{}</title>\n\
-         <style>{STYLE}</style></head>\n<body>\n{body}</body></html>\n",
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{}</title>\n<style>{STYLE}</style></head>\n<body>\n{body}</body></html>\n",
         escape(title)
     )
 }

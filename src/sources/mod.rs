@@ -3,18 +3,21 @@
 
 mod backfill;
 mod cursor;
+mod heard;
 mod poll;
 mod scan;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::crm::{CrmError, Crms, ErrorKind};
 use crate::mapping::{Bound, Mapping};
 use crate::model::{BySide, Cause, MappingName, Side, Task, Timestamp};
-use crate::pipeline::{BACKFILL, BackfillCursor, LANE, Setback, Site, is_filled};
+use crate::pipeline::{BACKFILL, BackfillCursor, Setback, Site, is_filled};
 use crate::store::{Changes, Claimed, CursorPut, Mark, StoreError};
 
 pub use cursor::{Pass, PollCursor, ScanCursor};
+pub use heard::Heard;
 pub use poll::Outcome;
 
 /// What one piece of a source's work came to.
@@ -49,12 +52,14 @@ impl SourceError {
 }
 
 /// How often sources run when a mapping says `poll: auto`, and how far apart full scans are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Pace {
     pub poll_millis: BySide<i64>,
     pub scan_millis: i64,
     /// Between two chunks of a scan, which is meant to be slow.
     pub scan_chunk_millis: i64,
+    /// What webhooks announced: while they can be relied on, `poll: auto` is slower.
+    pub heard: Arc<Heard>,
 }
 
 /// Does one step of a poll, backfill or scan, and of the polls that [`companions`] named for it.
@@ -102,9 +107,9 @@ pub fn companions(site: &Site, task: &Task, pace: &Pace) -> Option<(BTreeSet<Tas
     Some((others, site.clock.now().plus_millis(soon)))
 }
 
-/// Marks the work that must exist for every object, whatever ran before: a backfill that is not
-/// done, otherwise its poll and its scan. Marking what is marked already changes nothing.
-pub async fn arrange(site: &Site) -> Result<(), StoreError> {
+/// The work that must exist for every object, whatever ran before, due now: a backfill that is not
+/// done, otherwise its poll.
+pub async fn arranged(site: &Site) -> Result<Vec<Mark>, StoreError> {
     let mut marks = Vec::new();
     let now = site.clock.now();
     for side in Side::BOTH {
@@ -128,7 +133,16 @@ pub async fn arrange(site: &Site) -> Result<(), StoreError> {
             });
         }
     }
-    site.store.mark(&site.workspace, LANE, &marks).await
+    Ok(marks)
+}
+
+/// When a poll that has just been made is due again; `None` for other tasks.
+pub fn next_look(site: &Site, task: &Task, pace: &Pace) -> Option<Timestamp> {
+    let Task::Poll { mapping, side } = task else {
+        return None;
+    };
+    let now = site.clock.now();
+    Some(poll::next_poll(site, mapping, (*side, now), pace, false))
 }
 
 /// Asks for a full comparison of one mapping's object on both sides, at once.

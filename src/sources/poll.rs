@@ -1,12 +1,15 @@
 //! Asks one side for what changed. A page of each object a step; the cursor moves with the marks.
 
+use std::collections::BTreeSet;
+
 use super::cursor::{Pass, Place, PollCursor, Window};
+use super::heard::{Found, SAFETY_NET_MILLIS};
 use super::{Pace, Produced, SourceError, put_cursor, read_cursor};
 use crate::crm::{Changed, Crms, Question, Span};
-use crate::mapping::{Bound, Poll};
-use crate::model::{Cause, MappingName, Raw, Record, Side, Timestamp};
+use crate::mapping::Bound;
+use crate::model::{Cause, MappingName, Raw, Record, RecordId, Side, Task, Timestamp};
 use crate::pipeline::{POLL, Site, Taken, is_stocked, take};
-use crate::store::{Changes, StoreError};
+use crate::store::{Changes, Mark, StoreError};
 
 /// Until a poll asks again whether the backfills are done that it has to wait for.
 const UNSTOCKED_MILLIS: i64 = 1_000;
@@ -141,12 +144,13 @@ impl Begun<'_> {
 
         let mut changes = Changes::default();
         let first = cursor.passed.is_empty();
-        let taken = take_page(site, sharing, side, &page.records, first, &mut changes).await?;
+        let page_of = (side, &page.records[..]);
+        let taken = take_page(site, sharing, page_of, first, pace, &mut changes).await?;
         window.marked += taken.marked;
         let reached = Timestamp::from_micros(to);
         let next = match advance(side, &mut cursor, window, page, reached, now) {
             Turn::Next(at) => at,
-            Turn::Over => next_poll(site, leader, side, now, pace),
+            Turn::Over => next_poll(site, leader, (side, now), pace, cursor.bin_after.is_some()),
         };
         changes
             .cursors
@@ -165,9 +169,9 @@ impl Begun<'_> {
 async fn take_page(
     site: &Site,
     sharing: Vec<(&Bound, bool)>,
-    side: Side,
-    records: &[Record],
+    (side, records): (Side, &[Record]),
     first: bool,
+    pace: &Pace,
     changes: &mut Changes,
 ) -> Result<Taken, SourceError> {
     let mut all = Taken::default();
@@ -177,12 +181,45 @@ async fn take_page(
         } else {
             Cause::Poll
         };
+        let before = changes.marks.len();
         let taken = take(site, bound, side, records, cause, changes).await?;
+        if cause == Cause::Poll {
+            let marks = &changes.marks[before..];
+            judge_webhooks(site, bound, (side, records), marks, pace);
+        }
         all.seen = taken.seen;
         all.marked += taken.marked;
         all.linked += taken.linked;
     }
     Ok(all)
+}
+
+/// Tells what the poll found, so that a change that no webhook announced is noticed.
+fn judge_webhooks(
+    site: &Site,
+    bound: &Bound,
+    (side, records): (Side, &[Record]),
+    marks: &[Mark],
+    pace: &Pace,
+) {
+    let marked: BTreeSet<&RecordId> = marks
+        .iter()
+        .filter_map(|mark| match &mark.task {
+            Task::Record(key) if key.side == side => Some(&key.id),
+            _ => None,
+        })
+        .collect();
+    let found: Vec<Found<'_>> = records
+        .iter()
+        .filter(|record| marked.contains(&record.id))
+        .map(|record| Found {
+            record: &record.id,
+            changed: record.modified_at,
+        })
+        .collect();
+    let (mapping, now) = (&bound.mapping().name, site.clock.now());
+    pace.heard
+        .judge(&site.workspace, mapping, side, &found, now);
 }
 
 /// Who goes next after a page.
@@ -292,21 +329,30 @@ fn place(record: &Record) -> Place {
     }
 }
 
-/// The earliest wish of the mappings that share this poll.
-fn next_poll(
+/// The earliest wish of the mappings that share this poll. While webhooks can be relied on, those
+/// that name no time of their own wish for a safety net only; but a walk through the bin takes one
+/// page a poll, and is not made to last for days.
+pub fn next_poll(
     site: &Site,
     leader: &MappingName,
-    side: Side,
-    now: Timestamp,
+    (side, now): (Side, Timestamp),
     pace: &Pace,
+    in_bin: bool,
 ) -> Timestamp {
-    let auto = *pace.poll_millis.get(side);
+    let usual = *pace.poll_millis.get(side);
+    let auto = |name: &MappingName| {
+        let flows = pace.heard.flows(&site.workspace, name, side, now);
+        match flows && !in_bin {
+            true => usual.max(SAFETY_NET_MILLIS),
+            false => usual,
+        }
+    };
     site.sharing(leader, side)
         .into_iter()
-        .map(|bound| match &bound.mapping().poll {
-            Poll::Auto => now.plus_millis(auto),
-            every @ (Poll::Every { .. } | Poll::Cron { .. }) => every.next_after(now, auto),
+        .map(|bound| {
+            let mapping = bound.mapping();
+            mapping.poll.next_after(now, auto(&mapping.name))
         })
         .min()
-        .unwrap_or_else(|| now.plus_millis(auto))
+        .unwrap_or_else(|| now.plus_millis(usual))
 }

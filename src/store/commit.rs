@@ -349,8 +349,8 @@ impl<'a> Steps<'a> {
 
     fn marks(&mut self, changes: &Changes) {
         if !changes.marks.is_empty() {
-            let rows = doc::rows(&MarkRow::all(&changes.marks));
-            let args = args![self.ws, self.lane, self.now, rows];
+            let rows = doc::rows(&MarkRow::all(self.ws, &changes.marks));
+            let args = args![self.lane, self.now, rows];
             self.steps.push((&sql::lanes::MARKS_PUT, args));
         }
     }

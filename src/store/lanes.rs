@@ -164,18 +164,8 @@ impl Store {
         if marks.is_empty() {
             return Ok(());
         }
-        self.seam(Seam::Before(Deed::Mark)).await;
-        let touch = args![ws.as_str(), lane];
-        let rows = doc::rows(&MarkRow::all(marks));
-        let put = args![ws.as_str(), lane, self.clock.now(), rows];
-        again(|| async {
-            let mut tx = self.db.begin().await?;
-            tx.run(&sql::LANE_TOUCH, &touch).await?;
-            tx.run(&sql::MARKS_PUT, &put).await?;
-            tx.commit().await?;
-            self.heard().await
-        })
-        .await
+        let rows = MarkRow::all(ws.as_str(), marks);
+        self.put_marks(lane, std::iter::once(ws), &rows).await
     }
 
     /// Leaves marks in several workspaces at once, in one commit.
@@ -184,22 +174,27 @@ impl Store {
         lane: &str,
         marks: &BTreeMap<WorkspaceId, Vec<Mark>>,
     ) -> Result<()> {
-        let now = self.clock.now();
-        let each = marks.iter().map(|(ws, marks)| {
-            let rows = doc::rows(&MarkRow::all(marks));
-            (
-                args![ws.as_str(), lane],
-                args![ws.as_str(), lane, now, rows],
-            )
-        });
-        let each: Vec<_> = each.collect();
+        let each = marks.iter();
+        let rows = each.flat_map(|(ws, marks)| MarkRow::all(ws.as_str(), marks));
+        let rows: Vec<MarkRow> = rows.collect();
+        self.put_marks(lane, marks.keys(), &rows).await
+    }
+
+    async fn put_marks<'a>(
+        &self,
+        lane: &str,
+        workspaces: impl Iterator<Item = &'a WorkspaceId>,
+        rows: &[MarkRow],
+    ) -> Result<()> {
+        self.seam(Seam::Before(Deed::Mark)).await;
+        let touch = args![lane, ids(workspaces.map(WorkspaceId::as_str))];
+        let put = args![lane, self.clock.now(), doc::rows(rows)];
         again(|| async {
             let mut tx = self.db.begin().await?;
-            for (touch, put) in &each {
-                tx.run(&sql::LANE_TOUCH, touch).await?;
-                tx.run(&sql::MARKS_PUT, put).await?;
-            }
-            tx.commit().await
+            tx.run(&sql::LANE_TOUCH, &touch).await?;
+            tx.run(&sql::MARKS_PUT, &put).await?;
+            tx.commit().await?;
+            self.heard().await
         })
         .await
     }

@@ -64,7 +64,7 @@ pub use review::{
 pub use seam::{Deed, Reply, Seam, Watch};
 pub use setup::{Connection, RevisionText};
 pub use shadow::{ShadowState, ShadowWrite};
-pub use tenants::{Agenda, Erased};
+pub use tenants::{Agenda, Due, Erased};
 
 use crate::clock::Clock;
 

@@ -12,7 +12,15 @@ use super::sql::{jobs, mappings, notices, service as sql};
 
 /// When each workspace next has something to do; one that never worked is not in it, nor one that
 /// somebody works on.
-pub type Agenda = BTreeMap<WorkspaceId, Timestamp>;
+pub type Agenda = BTreeMap<WorkspaceId, Due>;
+
+/// When a workspace has something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    pub at: Timestamp,
+    /// The first work that is not merely a look for changes: records, and backfills.
+    pub news: Option<Timestamp>,
+}
 
 /// How many rows of each kind went with a workspace; kinds without any are left out.
 pub type Erased = BTreeMap<&'static str, u64>;
@@ -101,8 +109,11 @@ impl Store {
         let args = args![lane, self.lease_time().await?];
         let found = self.db.fetch::<AgendaDb>(&sql::AGENDA, &args).await?;
         let dated = |row: AgendaDb| {
-            let at = row.at.map(Timestamp::from_micros)?;
-            Some((WorkspaceId::new(row.workspace_id), at))
+            let due = Due {
+                at: Timestamp::from_micros(row.at?),
+                news: row.news.map(Timestamp::from_micros),
+            };
+            Some((WorkspaceId::new(row.workspace_id), due))
         };
         Ok(found.into_iter().filter_map(dated).collect())
     }

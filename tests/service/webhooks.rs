@@ -32,13 +32,13 @@ async fn post(house: &House, body: &str, signature: &str, at: Timestamp) -> Answ
     house.send(request).await
 }
 
-async fn announce(house: &House, events: Value) -> Answer {
+pub async fn announce(house: &House, events: Value) -> Answer {
     let (body, at) = (events.to_string(), house.clock.now());
     let signed = signature(&house.hubspot_options.client_secret, &body, at);
     post(house, &body, &signed, at).await
 }
 
-fn changed(house: &House, id: &str) -> Value {
+pub fn changed(house: &House, id: &str) -> Value {
     let id: u64 = id.parse().unwrap();
     json!({"eventId": 1, "portalId": house.hubspot.portal_id(), "objectId": id,
         "subscriptionType": "contact.propertyChange", "propertyName": "email"})

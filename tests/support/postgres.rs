@@ -37,7 +37,7 @@ const QUICK: &[&str] = &[
     "autovacuum=off",
 ];
 /// Stops the server it started when its standard input ends.
-const KEEPER: &str = r#"
+pub const KEEPER: &str = r#"
 dir=$1; shift
 "$@" >"$dir/log" 2>&1 &
 server=$!
@@ -63,11 +63,16 @@ pub async fn database() -> Option<String> {
     let server = SERVER.get_or_init(start).as_ref()?;
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = format!("tandem_test_{}_{number}", std::process::id());
-    let mut admin = connect(&server.url("postgres")).await;
+    create(&server.url("postgres"), &name).await;
+    Some(server.url(&name))
+}
+
+/// Makes a database of this name on the server with this address.
+pub async fn create(admin: &str, name: &str) {
+    let mut admin = connect(admin).await;
     let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
     let created = sqlx::raw_sql(create).execute(&mut admin).await;
     created.expect("a database can be created on the test server");
-    Some(server.url(&name))
 }
 
 impl Server {
@@ -258,7 +263,8 @@ impl Site {
     }
 }
 
-fn await_socket(site: &Site) {
+/// Waits until a server of the site takes callers.
+pub fn await_socket(site: &Site) {
     let start = Instant::now();
     while !site.dir().join(SOCKET).exists() {
         assert!(

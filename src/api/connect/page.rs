@@ -33,6 +33,8 @@ pub struct View<'a> {
 pub struct Answer {
     title: &'static str,
     text: String,
+    /// The CRM's own words.
+    said: Option<String>,
     again: Option<String>,
 }
 
@@ -41,6 +43,7 @@ impl Answer {
         Self {
             title,
             text: text.into(),
+            said: None,
             again: None,
         }
     }
@@ -118,7 +121,10 @@ impl Answer {
         };
         let words = [error, description].join(": ");
         let words: String = words.trim_matches([':', ' ']).chars().take(300).collect();
-        Self::new(title, format!("{text} ({} said: {words})", side.title()))
+        Self {
+            said: Some(format!("{} said: {words}", side.title())),
+            ..Self::new(title, text)
+        }
     }
 
     pub fn again(mut self, link: &str) -> Self {
@@ -135,8 +141,11 @@ pub fn answer(api: &Api, status: StatusCode, answer: &Answer) -> Response {
             escape(link)
         )
     });
+    let said = answer.said.as_ref().map_or(String::new(), |said| {
+        format!("<p class=\"fine\">{}</p>", escape(said))
+    });
     let body = format!(
-        "<h1>{}</h1><p>{}</p>{again}",
+        "<h1>{}</h1><p>{}</p>{again}{said}",
         escape(answer.title),
         escape(&answer.text)
     );
@@ -150,7 +159,11 @@ pub fn connect(api: &Api, view: &View<'_>) -> Response {
     let (class, word, text) = standing(view);
     let form = match view.link {
         LinkState::Open => form(api, view),
-        LinkState::Used => "<p>This link was used and connects nothing more.</p>".to_owned(),
+        LinkState::Used => {
+            "<p class=\"fine\">This link was used and connects nothing more. You can close this \
+             page.</p>"
+                .to_owned()
+        }
         LinkState::Expired => {
             "<p>This link has expired. Ask whoever sent it for a new one.</p>".to_owned()
         }

@@ -226,7 +226,9 @@ async fn keep(mut arrivals: mpsc::Receiver<Arrival>, store: Arc<Store>, service:
             arrival.stored.send(stored).ok();
         }
         if stored {
-            marks.keys().for_each(|ws| service.hint(ws));
+            for (ws, marks) in &marks {
+                service.hint(ws, marks);
+            }
         }
     }
 }

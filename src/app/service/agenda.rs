@@ -77,6 +77,19 @@ impl Agenda {
         self.known.remove(ws);
     }
 
+    /// Whether it comes to its turn by itself.
+    pub fn is_due_some_time(&self, ws: &WorkspaceId) -> bool {
+        matches!(
+            self.known.get(ws),
+            Some(Place::Waits(_) | Place::AtWork { .. })
+        )
+    }
+
+    /// So many workspaces are known.
+    pub fn count(&self) -> usize {
+        self.known.len()
+    }
+
     pub fn is_at_work(&self, ws: &WorkspaceId) -> bool {
         matches!(self.known.get(ws), Some(Place::AtWork { .. }))
     }

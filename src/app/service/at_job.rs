@@ -184,13 +184,13 @@ impl Service {
             }
         }
         self.note(&mut opened).await?;
-        self.put_away(opened, Some(next)).await
+        self.put_away(opened, Some(next), true).await
     }
 
     async fn rest_of(&self, own: Option<Opened>) -> Result<Option<Timestamp>, OpenError> {
         let now = Some(self.clock.now());
         match own {
-            Some(opened) => self.put_away(opened, now).await,
+            Some(opened) => self.put_away(opened, now, true).await,
             None => Ok(now),
         }
     }

@@ -30,9 +30,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Chance, Clock};
-use crate::model::{Workspace, WorkspaceId};
+use crate::model::{Timestamp, Workspace, WorkspaceId};
 use crate::pipeline::LANE;
-use crate::store::{Store, StoreError};
+use crate::store::{Mark, Store, StoreError};
 use crate::vault::Keeper;
 
 use super::{Busy, DAY_MILLIS, Engine, Options};
@@ -51,6 +51,9 @@ pub use trouble::Trouble;
 const LONGEST_MILLIS: i64 = 60_000;
 /// Until a workspace is looked at again whose lane another process holds.
 const LANE_MILLIS: i64 = 30_000;
+/// One workspace after the other is looked at for changes, at this distance: with ten thousand of
+/// them each has its turn every five minutes, whatever its accounts would allow.
+const TURN_MILLIS: i64 = 30;
 const PAGE: u32 = 500;
 /// How often it is looked whether a worker is done, and from one look to the next.
 const REST_LOOKS: u32 = 250;
@@ -142,6 +145,8 @@ struct State {
     /// To be closed and opened anew before they go on.
     stale: BTreeMap<WorkspaceId, Stale>,
     trouble: BTreeMap<WorkspaceId, Trouble>,
+    /// When an engine did last what is done once an hour, and whether it may write.
+    looked_through: BTreeMap<WorkspaceId, (bool, Timestamp)>,
     /// Changes that wait for the engine of a workspace.
     wanted: BTreeMap<WorkspaceId, VecDeque<Wanted>>,
     files: Arc<MappingFiles>,
@@ -155,16 +160,23 @@ impl Service {
         let mut agenda = Agenda::default();
         let now = parts.clock.now();
         let due = parts.store.agenda(LANE).await?;
+        // Looks for changes that are overdue are spread out, or all of them would stay together.
+        let mut late = 0;
         let mut after = String::new();
         loop {
             let page = parts.store.workspaces(&after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = last.id.as_str().to_owned();
             for workspace in page.iter().filter(|one| !one.paused) {
-                agenda.due(
-                    &workspace.id,
-                    due.get(&workspace.id).copied().unwrap_or(now),
-                );
+                let at = match due.get(&workspace.id) {
+                    Some(due) if due.at > now => due.at,
+                    Some(due) if due.news.is_none_or(|at| at > now) => {
+                        late += 1;
+                        now.plus_millis(late * TURN_MILLIS)
+                    }
+                    Some(_) | None => now,
+                };
+                agenda.due(&workspace.id, at);
             }
         }
         for ws in parts.store.workspaces_with_jobs().await? {
@@ -180,6 +192,7 @@ impl Service {
                 poll_millis: parts.poll_millis,
                 journal_millis: parts.journal_days * DAY_MILLIS,
                 busy: Busy::Awaited,
+                comes_and_goes: true,
                 ..Options::default()
             },
             state: Mutex::new(State {
@@ -187,6 +200,7 @@ impl Service {
                 engines: BTreeMap::new(),
                 stale: BTreeMap::new(),
                 trouble: BTreeMap::new(),
+                looked_through: BTreeMap::new(),
                 wanted: BTreeMap::new(),
                 files: Arc::new(parts.mappings),
                 refused: BTreeMap::new(),
@@ -206,9 +220,10 @@ impl Service {
         self.changed.notify_one();
     }
 
-    /// As [`Service::wake`], told from outside: what cannot be worked on waits all the same, or
-    /// whoever tells would have it tried again and again.
-    pub fn hint(&self, ws: &WorkspaceId) {
+    /// As [`Service::wake`], for marks that were stored because of webhooks: what cannot be worked
+    /// on waits all the same, or whoever tells would have it tried again and again.
+    pub fn hint(&self, ws: &WorkspaceId, marks: &[Mark]) {
+        self.options.heard.announce(ws, marks, self.clock.now());
         if !self.state().trouble.contains_key(ws) {
             self.wake(ws);
         }
@@ -228,10 +243,12 @@ impl Service {
 
     /// What the workspace's engine was opened with has changed: connections, mode or variables.
     pub fn reopen(&self, ws: &WorkspaceId) {
+        self.options.heard.forget(ws);
         {
             let mut state = self.state();
             state.stale.insert(ws.clone(), Stale::Changed);
             state.trouble.remove(ws);
+            state.looked_through.remove(ws);
         }
         self.wake(ws);
     }
@@ -277,10 +294,12 @@ impl Service {
 
     /// The workspace is gone: its engine is given up, without giving back a lane that is gone too.
     pub fn forget(&self, ws: &WorkspaceId) {
+        self.options.heard.forget(ws);
         let mut state = self.state();
         state.agenda.remove(ws);
         state.engines.remove(ws);
         state.trouble.remove(ws);
+        state.looked_through.remove(ws);
         state.stale.remove(ws);
         state.refused.remove(ws);
         state.wanted.remove(ws);
@@ -352,10 +371,11 @@ impl Service {
             match self.store.agenda(LANE).await {
                 Ok(agenda) => {
                     let mut state = self.state();
-                    let due = agenda.iter().filter(|(_, at)| **at <= now);
-                    for (ws, at) in due {
-                        if !state.trouble.contains_key(ws) {
-                            state.agenda.due(ws, *at);
+                    for (ws, due) in agenda {
+                        let news = due.news.is_some_and(|at| at <= now);
+                        let left = due.at <= now && !state.agenda.is_due_some_time(&ws);
+                        if (news || left) && !state.trouble.contains_key(&ws) {
+                            state.agenda.due(&ws, due.at);
                         }
                     }
                 }

@@ -10,7 +10,7 @@ use super::at_job::Turned;
 use super::ending::fault_of;
 use super::mappings::{MappingsError, first};
 use super::trouble::OpenError;
-use super::{LANE_MILLIS, LONGEST_MILLIS, Opened, Service, Stale, kept};
+use super::{LANE_MILLIS, LONGEST_MILLIS, Opened, Service, Stale, TURN_MILLIS, kept};
 use crate::app::{Engine, Options, Parts, SetupError, Step, Work};
 use crate::mapping::Mapping;
 use crate::model::{Timestamp, Workspace, WorkspaceId, WorkspaceMode};
@@ -111,13 +111,17 @@ impl Service {
             Turned::Jobs(next) => return Ok(next),
         };
         let mut next = Some(self.clock.now());
+        let mut had_news = false;
         for _ in 0..STEPS {
             if stop.is_cancelled() {
                 break;
             }
             self.carry_out(ws, &mut engine).await;
             match engine.step().await {
-                Ok(Step::Worked(work)) => self.count(&work),
+                Ok(Step::Worked(work)) => {
+                    self.count(&work);
+                    had_news |= matches!(work.kind, "record" | "backfill");
+                }
                 Ok(Step::Wait(at)) => {
                     next = at;
                     break;
@@ -140,7 +144,8 @@ impl Service {
             self.close(ws, engine).await?;
             return Err(lost.into());
         }
-        self.put_away(Opened::of(engine, workspace), next).await
+        self.put_away(Opened::of(engine, workspace), next, had_news)
+            .await
     }
 
     pub(super) fn count(&self, work: &Work) {
@@ -148,11 +153,13 @@ impl Service {
         self.writes.fetch_add(work.writes, Ordering::Relaxed);
     }
 
-    /// Keeps the engine for its next turn, or closes it where too many are open.
+    /// Keeps the engine for its next turn. Where too many are open, or it had nothing to do and
+    /// will have nothing for a while, it is closed.
     pub(super) async fn put_away(
         &self,
         opened: Opened,
         next: Option<Timestamp>,
+        had_news: bool,
     ) -> Result<Option<Timestamp>, OpenError> {
         let ws = &opened.workspace.id.clone();
         let now = self.clock.now();
@@ -164,12 +171,13 @@ impl Service {
             return Ok(None);
         }
         let soon = now.plus_millis(SOON_MILLIS);
-        if full && next.is_none_or(|at| at > soon) {
+        let latest = now.plus_millis(LONGEST_MILLIS);
+        let is_idle = !had_news && next.is_none_or(|at| at > latest);
+        if is_idle || (full && next.is_none_or(|at| at > soon)) {
             self.close(ws, opened.engine).await?;
             return Ok(next);
         }
         self.state().engines.insert(ws.clone(), opened);
-        let latest = now.plus_millis(LONGEST_MILLIS);
         Ok(Some(next.map_or(latest, |at| at.min(latest))))
     }
 
@@ -180,6 +188,10 @@ impl Service {
             let mappings = site.mappings.values().map(|bound| bound.mapping().clone());
             let asked_for = kept::asked_for(&mappings.collect::<Vec<_>>());
             kept::keep(&self.store, ws, &asked_for, &site.schemas).await?;
+        }
+        if let Some(at) = engine.looked_through() {
+            let done = (engine.mode().writes(), at);
+            self.state().looked_through.insert(ws.clone(), done);
         }
         engine.close().await
     }
@@ -265,6 +277,16 @@ impl Service {
         let now = self.clock.now();
         let known = kept::known(&self.store, ws, &asked_for, &crms, now).await?;
         let is_new = known.is_none();
+        let (least_poll_millis, looked_through) = {
+            let state = self.state();
+            let all = i64::try_from(state.agenda.count()).unwrap_or(i64::MAX);
+            let live = workspace.mode == WorkspaceMode::Live;
+            let last = state.looked_through.get(ws);
+            let last = last
+                .filter(|(writes, _)| *writes == live)
+                .map(|(_, at)| *at);
+            (all.saturating_mul(TURN_MILLIS), last)
+        };
         let engine = Box::pin(Engine::open(Parts {
             store: Arc::clone(&self.store),
             workspace: ws.clone(),
@@ -274,6 +296,8 @@ impl Service {
             clock: self.clock.clone(),
             chance: self.chance.clone(),
             options: Options {
+                least_poll_millis,
+                looked_through,
                 mode,
                 schemas: known,
                 pauses: workspace.pauses.clone(),
@@ -284,7 +308,7 @@ impl Service {
         if is_new {
             kept::keep(&self.store, ws, &asked_for, &engine.site().schemas).await?;
         }
-        tracing::info!(
+        tracing::debug!(
             ws = ws.as_str(),
             mode = workspace.mode.as_str(),
             "the engine is open"

@@ -52,6 +52,7 @@ impl TryFrom<TenantDb> for Workspace {
 pub(in crate::store) struct AgendaDb {
     pub workspace_id: String,
     pub at: Option<i64>,
+    pub news: Option<i64>,
 }
 
 #[derive(FromRow)]

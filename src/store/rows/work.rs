@@ -38,6 +38,7 @@ pub(in crate::store) struct StandingDb {
 
 #[derive(Serialize)]
 pub(in crate::store) struct MarkRow {
+    workspace_id: String,
     task_key: String,
     kind: &'static str,
     mapping: String,
@@ -50,10 +51,10 @@ pub(in crate::store) struct MarkRow {
 
 impl MarkRow {
     /// One row per task: a statement may meet a row only once.
-    pub fn all(marks: &[Mark]) -> Vec<Self> {
+    pub fn all(ws: &str, marks: &[Mark]) -> Vec<Self> {
         let mut rows = std::collections::BTreeMap::<String, Self>::new();
         for mark in marks {
-            let row = Self::of(mark);
+            let row = Self::of(ws, mark);
             match rows.entry(row.task_key.clone()) {
                 std::collections::btree_map::Entry::Vacant(place) => {
                     place.insert(row);
@@ -66,8 +67,9 @@ impl MarkRow {
         rows.into_values().collect()
     }
 
-    fn of(mark: &Mark) -> Self {
+    fn of(ws: &str, mark: &Mark) -> Self {
         Self {
+            workspace_id: ws.to_owned(),
             task_key: task_key(&mark.task),
             kind: mark.task.kind(),
             mapping: mark.task.mapping().as_str().to_owned(),

@@ -20,10 +20,13 @@ statements! {
     /// What the fence has let through last, for its owner.
     LANE_STEP = ["SELECT step AS n FROM lanes \
         WHERE workspace_id = $1 AND lane = $2 AND owner = $3 AND epoch = $4"];
-    /// The same lock for those who only leave marks.
-    LANE_TOUCH = ["INSERT INTO lanes (workspace_id, lane, owner, epoch, until_at, step, state) \
-        VALUES ($1, $2, NULL, 0, 0, 0, '{}') ON CONFLICT (workspace_id, lane) DO UPDATE \
-        SET state = lanes.state"];
+    /// The same lock for those who only leave marks, in any number of workspaces.
+    LANE_TOUCH = [
+        "INSERT INTO lanes (workspace_id, lane, owner, epoch, until_at, step, state) \
+         SELECT r.id, $1, NULL, 0, 0, 0, '{}' FROM",
+        rows("$2": id TEXT),
+        "WHERE TRUE ON CONFLICT (workspace_id, lane) DO UPDATE SET state = lanes.state"
+    ];
     LANE_STATE = ["SELECT state FROM lanes WHERE workspace_id = $1 AND lane = $2"];
 
     /// A scan that sees a blocked record again learns nothing new; anything else wakes it.
@@ -31,9 +34,10 @@ statements! {
         "INSERT INTO marks (workspace_id, lane, task_key, kind, mapping, side, record_id, \
          revision, cause, priority, attempts, not_before, first_marked_at, marked_at, \
          rate_limited, blocked) \
-         SELECT $1, $2, r.task_key, r.kind, r.mapping, r.side, r.record_id, 1, r.cause, \
-         r.priority, 0, r.not_before, CAST($3 AS BIGINT), CAST($3 AS BIGINT), 0, 0 FROM",
-        rows("$4": task_key TEXT, kind TEXT, mapping TEXT, side TEXT, record_id TEXT, cause TEXT,
+         SELECT r.workspace_id, $1, r.task_key, r.kind, r.mapping, r.side, r.record_id, 1, \
+         r.cause, r.priority, 0, r.not_before, CAST($2 AS BIGINT), CAST($2 AS BIGINT), 0, 0 FROM",
+        rows("$3": workspace_id TEXT, task_key TEXT, kind TEXT, mapping TEXT, side TEXT,
+             record_id TEXT, cause TEXT,
              priority BIGINT, not_before BIGINT),
         "WHERE TRUE ON CONFLICT (workspace_id, lane, task_key) DO UPDATE SET \
          revision = marks.revision + 1, \

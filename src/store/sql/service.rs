@@ -20,7 +20,8 @@ statements! {
     TENANT_VARS = ["UPDATE workspaces SET vars = $2 \
         WHERE workspace_id = $1 AND mode IS NOT NULL"];
     /// When each workspace next has something to do whose lane nobody holds.
-    AGENDA = ["SELECT m.workspace_id, MIN(m.not_before) AS at FROM marks AS m \
+    AGENDA = ["SELECT m.workspace_id, MIN(m.not_before) AS at, MIN(CASE WHEN m.kind IN \
+        ('record', 'backfill') THEN m.not_before END) AS news FROM marks AS m \
         LEFT JOIN lanes AS l ON l.workspace_id = m.workspace_id AND l.lane = m.lane \
         WHERE m.lane = $1 AND m.blocked = 0 AND (l.owner IS NULL OR l.until_at <= $2) \
         GROUP BY m.workspace_id"];
