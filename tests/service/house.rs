@@ -128,18 +128,7 @@ impl House {
             }),
         });
         let chance = Chance::seeded(11);
-        let service = Service::new(ServiceParts {
-            store: Arc::clone(&store),
-            keeper: Arc::clone(&keeper),
-            clock: clock.clone(),
-            chance: chance.clone(),
-            mappings: MappingFiles::shared(vec![file(CONTACTS)]),
-            workers: 4,
-            journal_days: 30,
-            poll_millis: Some(60_000),
-        })
-        .await
-        .unwrap();
+        let service = service(&store, &keeper, &clock, &chance).await;
         let notices = Notices::new(
             Arc::clone(&store),
             Arc::clone(&vault),
@@ -287,6 +276,25 @@ impl House {
             self.clock.advance_millis(left.min(1_000));
         }
     }
+}
+
+async fn service(
+    store: &Arc<Store>,
+    keeper: &Arc<Keeper>,
+    clock: &Clock,
+    chance: &Chance,
+) -> Arc<Service> {
+    let parts = ServiceParts {
+        store: Arc::clone(store),
+        keeper: Arc::clone(keeper),
+        clock: clock.clone(),
+        chance: chance.clone(),
+        mappings: MappingFiles::shared(vec![file(CONTACTS)]),
+        workers: 4,
+        journal_days: 30,
+        poll_millis: Some(60_000),
+    };
+    Service::new(parts).await.unwrap()
 }
 
 fn apps(hubspot: &HubSpotOptions, salesforce: &SalesforceOptions) -> BySide<Option<App>> {

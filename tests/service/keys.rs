@@ -75,6 +75,7 @@ fn body(method: &Method, path: &str) -> Option<Value> {
         ("POST", "promote") => Some(json!({"from": "other/one"})),
         ("POST", "pause" | "resume" | "scan" | "prepare") => Some(json!({})),
         ("PUT", "contacts") => Some(json!({"text": CONTACTS})),
+        ("PUT", "notices") => Some(json!({"kind": "slack", "url": "https://hooks.example.test/x"})),
         ("PUT", _) => Some(json!({"kind": "token", "token": "stolen"})),
         ("PATCH", _) => Some(json!({"vars": {"stolen": "yes"}})),
         _ => None,

@@ -145,8 +145,8 @@ struct State {
     /// To be closed and opened anew before they go on.
     stale: BTreeMap<WorkspaceId, Stale>,
     trouble: BTreeMap<WorkspaceId, Trouble>,
-    /// When an engine did last what is done once an hour, and whether it may write.
-    looked_through: BTreeMap<WorkspaceId, (bool, Timestamp)>,
+    /// When an engine did last what is done once an hour, and in which mode.
+    looked_through: BTreeMap<WorkspaceId, (&'static str, Timestamp)>,
     /// Changes that wait for the engine of a workspace.
     wanted: BTreeMap<WorkspaceId, VecDeque<Wanted>>,
     files: Arc<MappingFiles>,

@@ -87,23 +87,11 @@ impl Service {
             self.pause_jobs(ws, opened).await?;
             return Ok(None);
         };
-        let mut opened = match self.at_job(opened, &workspace, stale, stop).await? {
+        let opened = match self.at_job(opened, &workspace, stale, stop).await? {
             Turned::Own(opened) => opened,
             Turned::Jobs(next) => return Ok(next),
         };
-        let goes_on = match &mut opened {
-            Some(opened) => self.goes_on(&workspace, opened, stale).await?,
-            None => false,
-        };
-        let engine = match opened {
-            Some(opened) if goes_on => opened.engine,
-            other => {
-                if let Some(old) = other {
-                    self.close(ws, old.engine).await?;
-                }
-                self.open(&workspace, mode_of(&workspace)).await?
-            }
-        };
+        let engine = self.engine_for(&workspace, opened, stale).await?;
         tracing::Span::current().record("run", engine.site().run.as_str());
         let mut engine = match self.with_job(&workspace, engine, stop).await? {
             Turned::Own(Some(opened)) => opened.engine,
@@ -148,6 +136,25 @@ impl Service {
             .await
     }
 
+    /// The engine that is open, if it may go on, or a new one.
+    async fn engine_for(
+        &self,
+        workspace: &Workspace,
+        mut opened: Option<Opened>,
+        stale: Option<Stale>,
+    ) -> Result<Engine, OpenError> {
+        let goes_on = match &mut opened {
+            Some(opened) => self.goes_on(workspace, opened, stale).await?,
+            None => false,
+        };
+        match opened {
+            Some(opened) if goes_on => return Ok(opened.engine),
+            Some(old) => self.close(&workspace.id, old.engine).await?,
+            None => {}
+        }
+        self.open(workspace, mode_of(workspace)).await
+    }
+
     pub(super) fn count(&self, work: &Work) {
         self.steps.fetch_add(1, Ordering::Relaxed);
         self.writes.fetch_add(work.writes, Ordering::Relaxed);
@@ -190,7 +197,7 @@ impl Service {
             kept::keep(&self.store, ws, &asked_for, &site.schemas).await?;
         }
         if let Some(at) = engine.looked_through() {
-            let done = (engine.mode().writes(), at);
+            let done = (engine.mode().as_str(), at);
             self.state().looked_through.insert(ws.clone(), done);
         }
         engine.close().await
@@ -280,10 +287,9 @@ impl Service {
         let (least_poll_millis, looked_through) = {
             let state = self.state();
             let all = i64::try_from(state.agenda.count()).unwrap_or(i64::MAX);
-            let live = workspace.mode == WorkspaceMode::Live;
             let last = state.looked_through.get(ws);
             let last = last
-                .filter(|(writes, _)| *writes == live)
+                .filter(|(of, _)| *of == mode.as_str())
                 .map(|(_, at)| *at);
             (all.saturating_mul(TURN_MILLIS), last)
         };

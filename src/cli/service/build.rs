@@ -76,22 +76,7 @@ pub async fn build_at(
             )
         })?;
     let vault = Arc::new(vault);
-    let keeper = Arc::new(Keeper {
-        store: Arc::clone(&store),
-        vault: Arc::clone(&vault),
-        transport: Transport::network()?,
-        clock: clock.clone(),
-        apps: apps(&settings),
-        hubspot_url: text(&settings.hubspot_url),
-        on_loss: Box::new(|ws, side, why| {
-            tracing::error!(
-                ws = ws.as_str(),
-                side = side.as_str(),
-                why,
-                "a connection was lost"
-            );
-        }),
-    });
+    let keeper = Arc::new(keeper(&settings, &store, &vault, &clock)?);
     let service = Service::new(ServiceParts {
         store: Arc::clone(&store),
         keeper: Arc::clone(&keeper),
@@ -135,6 +120,26 @@ pub async fn build_at(
         service,
         store,
         settings,
+    })
+}
+
+fn keeper(
+    settings: &config::Service,
+    store: &Arc<Store>,
+    vault: &Arc<Vault>,
+    clock: &Clock,
+) -> anyhow::Result<Keeper> {
+    Ok(Keeper {
+        store: Arc::clone(store),
+        vault: Arc::clone(vault),
+        transport: Transport::network()?,
+        clock: clock.clone(),
+        apps: apps(settings),
+        hubspot_url: text(&settings.hubspot_url),
+        on_loss: Box::new(|ws, side, why| {
+            let (ws, side) = (ws.as_str(), side.as_str());
+            tracing::error!(ws, side, why, "a connection was lost");
+        }),
     })
 }
 
