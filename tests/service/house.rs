@@ -118,16 +118,8 @@ impl House {
         })
         .await
         .unwrap();
-        let notices = Notices::new(
-            Arc::clone(&store),
-            Arc::clone(&vault),
-            clock.clone(),
-            chance.clone(),
-            public,
-        );
-        let notices = Arc::new(notices.unwrap());
         let api = Arc::new(Api {
-            notices,
+            notices: notices(&store, &vault, &clock, public),
             store: Arc::clone(&store),
             vault,
             keeper,
@@ -258,6 +250,11 @@ impl House {
             self.clock.advance_millis(left.min(1_000));
         }
     }
+}
+
+fn notices(store: &Arc<Store>, vault: &Arc<Vault>, clock: &Clock, public: &str) -> Arc<Notices> {
+    let (store, vault) = (Arc::clone(store), Arc::clone(vault));
+    Arc::new(Notices::new(store, vault, clock.clone(), Chance::seeded(12), public).unwrap())
 }
 
 fn apps(hubspot: &HubSpotOptions, salesforce: &SalesforceOptions) -> BySide<Option<App>> {

@@ -24,7 +24,6 @@ use crate::cli::output::Advice;
 
 pub struct Built {
     pub api: Arc<Api>,
-    pub notices: Arc<Notices>,
     pub service: Arc<Service>,
     pub store: Arc<Store>,
     pub settings: config::Service,
@@ -67,22 +66,7 @@ pub async fn build(settings: config::Service) -> anyhow::Result<Built> {
             )
         })?;
     let vault = Arc::new(vault);
-    let keeper = Arc::new(Keeper {
-        store: Arc::clone(&store),
-        vault: Arc::clone(&vault),
-        transport: Transport::network()?,
-        clock: clock.clone(),
-        apps: apps(&settings),
-        hubspot_url: text(&settings.hubspot_url),
-        on_loss: Box::new(|ws, side, why| {
-            tracing::error!(
-                ws = ws.as_str(),
-                side = side.as_str(),
-                why,
-                "a connection was lost"
-            );
-        }),
-    });
+    let keeper = keeper(&settings, &store, &vault, &clock)?;
     let chance = Chance::from_entropy();
     let service = Service::new(ServiceParts {
         store: Arc::clone(&store),
@@ -104,7 +88,7 @@ pub async fn build(settings: config::Service) -> anyhow::Result<Built> {
         settings.public_url.as_str(),
     )?);
     let api = Arc::new(Api {
-        notices: Arc::clone(&notices),
+        notices,
         store: Arc::clone(&store),
         vault,
         keeper,
@@ -121,11 +105,34 @@ pub async fn build(settings: config::Service) -> anyhow::Result<Built> {
     });
     Ok(Built {
         api,
-        notices,
         service,
         store,
         settings,
     })
+}
+
+fn keeper(
+    settings: &config::Service,
+    store: &Arc<Store>,
+    vault: &Arc<Vault>,
+    clock: &Clock,
+) -> anyhow::Result<Arc<Keeper>> {
+    Ok(Arc::new(Keeper {
+        store: Arc::clone(store),
+        vault: Arc::clone(vault),
+        transport: Transport::network()?,
+        clock: clock.clone(),
+        apps: apps(settings),
+        hubspot_url: text(&settings.hubspot_url),
+        on_loss: Box::new(|ws, side, why| {
+            tracing::error!(
+                ws = ws.as_str(),
+                side = side.as_str(),
+                why,
+                "a connection was lost"
+            );
+        }),
+    }))
 }
 
 /// Makes the folder of a file that is not there yet.

@@ -1,7 +1,8 @@
 //! The service and its commands: `init`, `serve`, `doctor`, `workspace`, `connect`, `keys`.
 //!
-//! All of them but `init`, `serve` and `doctor` are calls of the API: over the network with `--server`, or
-//! straight into its router when the store is at hand. There is one way to do each thing.
+//! All of them but `init`, `serve` and `doctor` are calls of the API: over the network with
+//! `--server`, or straight into its router when the store is at hand. There is one way to do each
+//! thing.
 
 mod build;
 mod connect;

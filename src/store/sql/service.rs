@@ -64,7 +64,8 @@ statements! {
     RENEWAL_BEGIN = ["UPDATE connections SET renewing_until = $5 WHERE workspace_id = $1 \
         AND side = $2 AND version = $3 AND renewing_until <= $4 AND state = 'connected'"];
     RENEWAL_END = ["UPDATE connections SET sealed = $4, version = version + 1, \
-        renewing_until = 0, refresh_due = $5 WHERE workspace_id = $1 AND side = $2 AND version = $3"];
+        renewing_until = 0, refresh_due = $5 \
+        WHERE workspace_id = $1 AND side = $2 AND version = $3"];
     RENEWAL_DROP = ["UPDATE connections SET renewing_until = 0 \
         WHERE workspace_id = $1 AND side = $2 AND version = $3"];
     GRANTS_DUE = ["SELECT workspace_id, side FROM connections \
