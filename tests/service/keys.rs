@@ -63,6 +63,7 @@ fn body(method: &Method, path: &str) -> Option<Value> {
         ("POST", "connect-links") => Some(json!({"side": "hubspot"})),
         ("POST", "take") => Some(json!({"choice": "hubspot"})),
         ("POST", "discard") => Some(json!({"reason": "stolen"})),
+        ("PUT", "notices") => Some(json!({"kind": "slack", "url": "https://stolen.test"})),
         ("PUT", _) => Some(json!({"kind": "token", "token": "stolen"})),
         ("PATCH", _) => Some(json!({"vars": {"stolen": "yes"}})),
         _ => None,

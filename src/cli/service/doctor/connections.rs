@@ -1,11 +1,12 @@
 //! Every workspace: whether its mappings load, and whether both sides can be used.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Check;
 use crate::app::MappingFiles;
 use crate::config::Service;
+use crate::mapping;
 use crate::model::{Side, Workspace};
 use crate::store::StoreError;
 use crate::vault::{Keeper, KeeperError};
@@ -25,8 +26,11 @@ pub async fn check(settings: Service, files: &MappingFiles) -> Vec<Check> {
     match built.store.workspaces("", WORKSPACES).await {
         Ok(workspaces) => {
             checks.push(counted(workspaces.len()));
+            if workspaces.is_empty() {
+                checks.extend(shared(files));
+            }
             for workspace in &workspaces {
-                checks.extend(mappings(workspace, files));
+                checks.extend(mappings_of(workspace, files));
                 for side in Side::BOTH {
                     checks.push(connection(&built, workspace, side, &wanted).await);
                 }
@@ -64,8 +68,16 @@ fn counted(found: usize) -> Check {
     }
 }
 
+/// Before there is a workspace with its variables, a fault may only mean that one is missing.
+fn shared(files: &MappingFiles) -> Option<Check> {
+    let faults = mapping::load(&files.shared, &BTreeMap::new()).err()?;
+    let said = faults.first().map(ToString::to_string).unwrap_or_default();
+    let todo = "`tandem check` lists all faults";
+    Some(Check::warning("shared mappings", said, todo))
+}
+
 /// Only what is wrong: a line for each workspace that is well would be one too many.
-fn mappings(workspace: &Workspace, files: &MappingFiles) -> Option<Check> {
+fn mappings_of(workspace: &Workspace, files: &MappingFiles) -> Option<Check> {
     let faults = files.load(workspace).err()?;
     let first = faults.first().map(ToString::to_string);
     let todo = "correct the file or the workspace's variables; `tandem check` lists all faults";
