@@ -126,10 +126,19 @@ fn each_fault_of_an_installation_is_named() {
     );
     std::fs::create_dir(file("maps")).expect("a folder");
     std::fs::write(file("maps/contacts.yaml"), "mapping: contacts\n").expect("written");
-    failed(
-        &with("TANDEM_MAPPINGS_FOLDER", "maps"),
-        "mappings",
-        "tandem check",
+    let unused = with("TANDEM_MAPPINGS_FOLDER", "maps");
+    assert_eq!(
+        (unused.code, state(&unused, "shared mappings").as_str()),
+        (0, "warning")
+    );
+    let made = run(&variables, here.path(), &["workspace", "create", WS]);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let used = with("TANDEM_MAPPINGS_FOLDER", "maps");
+    failed(&used, &format!("{WS} mappings"), "tandem check");
+    assert_eq!(
+        state(&used, &format!("{WS} hubspot")),
+        "warning",
+        "not connected"
     );
     std::fs::write(file("other.db"), "this is no store at all").expect("written");
     failed(

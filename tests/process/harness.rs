@@ -290,6 +290,7 @@ pub fn start(variables: &Variables, data: &Path, arguments: &[&str]) -> Child {
         "connect",
         "keys",
         "serve",
+        "doctor",
     ]
     .contains(&arguments[0]);
     if !storeless && !arguments.contains(&"--data") {

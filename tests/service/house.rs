@@ -129,16 +129,8 @@ impl House {
         });
         let chance = Chance::seeded(11);
         let service = service(&store, &keeper, &clock, &chance).await;
-        let notices = Notices::new(
-            Arc::clone(&store),
-            Arc::clone(&vault),
-            clock.clone(),
-            chance.clone(),
-            public,
-        );
-        let notices = Arc::new(notices.unwrap());
         let api = Arc::new(Api {
-            notices,
+            notices: notices(&store, &vault, &clock, public),
             store: Arc::clone(&store),
             vault,
             keeper,
@@ -295,6 +287,11 @@ async fn service(
         poll_millis: Some(60_000),
     };
     Service::new(parts).await.unwrap()
+}
+
+fn notices(store: &Arc<Store>, vault: &Arc<Vault>, clock: &Clock, public: &str) -> Arc<Notices> {
+    let (store, vault) = (Arc::clone(store), Arc::clone(vault));
+    Arc::new(Notices::new(store, vault, clock.clone(), Chance::seeded(12), public).unwrap())
 }
 
 fn apps(hubspot: &HubSpotOptions, salesforce: &SalesforceOptions) -> BySide<Option<App>> {

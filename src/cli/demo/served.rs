@@ -114,7 +114,6 @@ impl Served {
             service,
             store,
             settings,
-            notices: _,
         } = built;
         let made = api.make_key(None, KeyKind::Management, Role::Admin, "demo");
         let (_, key) = made.await.map_err(|error| anyhow!(error.detail))?;

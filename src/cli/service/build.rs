@@ -24,7 +24,6 @@ use crate::cli::output::Advice;
 
 pub struct Built {
     pub api: Arc<Api>,
-    pub notices: Arc<Notices>,
     pub service: Arc<Service>,
     pub store: Arc<Store>,
     pub settings: config::Service,
@@ -97,7 +96,7 @@ pub async fn build_at(
         settings.public_url.as_str(),
     )?);
     let api = Arc::new(Api {
-        notices: Arc::clone(&notices),
+        notices,
         store: Arc::clone(&store),
         vault,
         keeper,
@@ -116,7 +115,6 @@ pub async fn build_at(
     });
     Ok(Built {
         api,
-        notices,
         service,
         store,
         settings,

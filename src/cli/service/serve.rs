@@ -56,17 +56,16 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let Built {
         api,
-        notices,
         service,
         store,
         settings,
     } = built;
     let token = CancellationToken::new();
+    let telling = tokio::spawn(std::sync::Arc::clone(&api.notices).run(token.clone()));
     let router = api::router(api);
     let closing = token.clone();
     let server = tokio::spawn(api::accept(listener, router, Bounds::default(), closing));
     let workers = tokio::spawn(std::sync::Arc::clone(&service).run(token.clone()));
-    let telling = tokio::spawn(notices.run(token.clone()));
     let watcher = tokio::spawn({
         let (settings, service, token) = (settings.clone(), service, token.clone());
         async move { watch(&settings, &service, &token).await }

@@ -45,15 +45,15 @@ statements! {
         due_at, tries, trouble FROM notices WHERE workspace_id = $1 ORDER BY subject"];
     /// A condition that began or ended; nothing while its last notice still waits, or when another
     /// process was faster.
-    NOTICE_PUT = ["INSERT INTO notices \
-        (workspace_id, subject, notice_id, going_on, since, made_at, body, state, due_at, tries, trouble) \
+    NOTICE_PUT = ["INSERT INTO notices (workspace_id, subject, notice_id, going_on, since, \
+        made_at, body, state, due_at, tries, trouble) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, 'waits', $6, 0, '') \
         ON CONFLICT (workspace_id, subject) DO UPDATE SET notice_id = excluded.notice_id, \
         going_on = excluded.going_on, since = excluded.since, made_at = excluded.made_at, \
         body = excluded.body, state = 'waits', due_at = excluded.due_at, tries = 0, trouble = '' \
         WHERE notices.state <> 'waits' AND notices.going_on <> excluded.going_on"];
-    NOTICES_DUE = ["SELECT workspace_id, subject, notice_id, going_on, since, made_at, \
-        body, state, due_at, tries, trouble FROM notices WHERE state = 'waits' AND due_at <= $1 \
+    NOTICES_DUE = ["SELECT workspace_id, subject, notice_id, going_on, since, made_at, body, \
+        state, due_at, tries, trouble FROM notices WHERE state = 'waits' AND due_at <= $1 \
         ORDER BY due_at, workspace_id, subject LIMIT $2"];
     /// Takes the right to tell it, for one process, until $4.
     NOTICE_TAKE = ["UPDATE notices SET due_at = $4, tries = tries + 1 WHERE workspace_id = $1 \

@@ -33,7 +33,7 @@ statements! {
     ];
     /// What is wrong with the file, `ok` for nothing; a server looks after its own.
     CHECK = [
-        sqlite "SELECT quick_check AS id FROM pragma_quick_check(10)",
+        sqlite "SELECT quick_check AS id FROM pragma_quick_check LIMIT 10",
         postgres "SELECT CAST('ok' AS TEXT) AS id"
     ];
     /// The row that processes starting at once queue up for; a SQLite file has one process.

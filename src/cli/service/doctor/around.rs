@@ -26,7 +26,7 @@ pub fn keys(settings: &Service) -> Check {
         ),
     };
     match read {
-        Ok(_) => Check::ok("key", format!("{place} can be read, and by nobody else")),
+        Ok(_) => Check::ok("key", format!("{place} can be read, and not by others")),
         Err(fault) => {
             let todo = "give back the key that this store was made with; `tandem init` makes the \
                         first one";

@@ -1,11 +1,12 @@
 //! Every workspace: whether its mappings load, and whether both sides can be used.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Check;
-use crate::app::MappingsError;
+use crate::app::{MappingFiles, MappingsError};
 use crate::config::Service;
+use crate::mapping;
 use crate::model::{Side, Workspace};
 use crate::store::StoreError;
 use crate::vault::{Keeper, KeeperError};
@@ -15,7 +16,7 @@ use super::super::build::{self, Built};
 /// More take their time; whoever has more watches them by /metrics and notices.
 const WORKSPACES: u32 = 100;
 
-pub async fn check(settings: Service) -> Vec<Check> {
+pub async fn check(settings: Service, files: &MappingFiles) -> Vec<Check> {
     let wanted = settings.hubspot_scopes.clone();
     let built = match Box::pin(build::build(settings)).await {
         Ok(built) => built,
@@ -25,6 +26,9 @@ pub async fn check(settings: Service) -> Vec<Check> {
     match built.store.workspaces("", WORKSPACES).await {
         Ok(workspaces) => {
             checks.push(counted(workspaces.len()));
+            if workspaces.is_empty() {
+                checks.extend(shared(files));
+            }
             for workspace in &workspaces {
                 checks.extend(mappings(&built, workspace).await);
                 for side in Side::BOTH {
@@ -62,6 +66,14 @@ fn counted(found: usize) -> Check {
         ),
         _ => Check::ok("workspaces", format!("{found} in the store")),
     }
+}
+
+/// Before there is a workspace with its variables, a fault may only mean that one is missing.
+fn shared(files: &MappingFiles) -> Option<Check> {
+    let faults = mapping::load(&files.shared, &BTreeMap::new()).err()?;
+    let said = faults.first().map(ToString::to_string).unwrap_or_default();
+    let todo = "`tandem check` lists all faults";
+    Some(Check::warning("shared mappings", said, todo))
 }
 
 /// Only what is wrong: a line for each workspace that is well would be one too many.

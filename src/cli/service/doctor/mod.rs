@@ -132,8 +132,11 @@ async fn all(file: &str, exists: bool, settings: &config::Service) -> Vec<Check>
     checks.push(found);
     let usable = store::check(settings, &mut checks).await;
     let has_key = |check: &Check| check.name != "key" || check.state == State::Ok;
-    if files.is_some() && usable && checks.iter().all(has_key) {
-        checks.extend(connections::check(settings.clone()).await);
+    if let Some(files) = files
+        && usable
+        && checks.iter().all(has_key)
+    {
+        checks.extend(connections::check(settings.clone(), &files).await);
     }
     checks
 }
