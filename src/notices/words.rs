@@ -64,7 +64,7 @@ pub(super) fn counted(each: impl Iterator<Item = (MappingName, String)>) -> Vec<
             count,
         })
         .collect();
-    named.sort_by(|a, b| b.count.cmp(&a.count));
+    named.sort_by_key(|one| std::cmp::Reverse(one.count));
     named.truncate(NAMED);
     named
 }
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn the_most_frequent_codes_are_named_and_no_more_than_five() {
         let each = (0..20).map(|n: usize| {
-            let code = if n % 2 == 0 {
+            let code = if n.is_multiple_of(2) {
                 "A".to_owned()
             } else {
                 format!("B{n}")
