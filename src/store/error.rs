@@ -174,10 +174,11 @@ fn from_sqlite(code: &str, place: String, during: &str, why: String) -> StoreErr
 }
 
 /// SQLSTATE: 40001 and 40P01 were rolled back; classes 08 lost the connection, 53 ran out of
-/// resources, 57P is shutting down, 28 and 3D were refused at the door.
+/// resources, 57P is shutting down, 25P03 stood still for too long, 28 and 3D were refused at the
+/// door.
 fn from_postgres(code: &str, place: String, during: &str, why: String) -> StoreError {
     let class = code.get(..2).unwrap_or_default();
-    let lost = matches!(class, "08" | "53") || code.starts_with("57P");
+    let lost = matches!(class, "08" | "53") || code.starts_with("57P") || code == "25P03";
     if code == "40001" || code == "40P01" || (lost && during != OPENING) {
         StoreError::Busy { place, why }
     } else if lost || matches!(class, "28" | "3D") {

@@ -30,6 +30,9 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// had each page read and written several times.
 const PAGES_KEPT: &str = "-16384";
 const PAGES_LOGGED: &str = "8192";
+/// How long a transaction may stand still before the server ends it. A process that is frozen in
+/// the middle of one holds its lane's row, and nobody could take over before it wakes.
+const IDLE_TIMEOUT: &str = "5s";
 const POSTGRES_CONNECTIONS: u32 = 5;
 /// The first bytes of every SQLite file (sqlite.org/fileformat2.html).
 const SQLITE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -184,6 +187,7 @@ impl Store {
         let options = PgConnectOptions::from_str(url)
             .map_err(|error| classify(error, &place, OPENING))?
             .application_name("tandem")
+            .options([("idle_in_transaction_session_timeout", IDLE_TIMEOUT)])
             .statement_cache_capacity(STATEMENTS_CACHED);
         let pool = PgPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)

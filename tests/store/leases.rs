@@ -1,9 +1,12 @@
 //! Leases: one owner at a time, and a stale one can store nothing.
 
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection};
 use tandem::model::Verdict;
 use tandem::store::{Changes, StoreError};
 
-use crate::fixture::{Fixture, LANE, judged, link, linked, on_both, polled};
+use crate::fixture::{Fixture, LANE, judged, link, linked, on_both, open, polled};
 
 on_both!(
     a_lane_has_one_owner,
@@ -141,4 +144,47 @@ async fn lanes_do_not_disturb_each_other(f: Fixture) {
         claimed,
         "a verdict reaches its own lane only"
     );
+}
+
+/// A process that is stopped in the middle of a commit, as by a hypervisor: its transaction stays
+/// open, and in it the lane's row is locked.
+#[tokio::test]
+async fn a_process_that_stands_still_in_a_commit_keeps_nobody_from_its_lane() {
+    let Some(url) = crate::postgres::database().await else {
+        return;
+    };
+    let (frozen, other) = (open(&url).await, open(&url).await);
+    let mut looking = PgConnection::connect(&url).await.unwrap();
+    let lease = frozen.store.lease(&frozen.ws, LANE, "me", 0).await.unwrap();
+    let lease = lease.expect("the lane is free");
+    let changes = Changes {
+        lane_state: Some("{}".to_owned()),
+        marks: vec![polled("1")],
+        ..Changes::default()
+    };
+    let mut commit = Box::pin(frozen.store.commit(&lease, changes));
+    // Whoever has changed a row has an id of its own, and holds a lock on it.
+    let stands = "SELECT COUNT(*) FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid \
+        WHERE a.datname = current_database() AND l.locktype = 'transactionid' AND l.granted \
+        AND a.state = 'idle in transaction'";
+    loop {
+        let step = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(commit.as_mut().poll(context).is_ready())
+        });
+        assert!(!step.await, "it was to be stopped before its end");
+        let held: i64 = sqlx::query_scalar(stands)
+            .fetch_one(&mut looking)
+            .await
+            .unwrap();
+        if held > 0 {
+            break;
+        }
+    }
+    let taken = other.store.lease(&other.ws, LANE, "other", 60_000);
+    let taken = tokio::time::timeout(Duration::from_secs(30), taken).await;
+    let taken = taken.expect("it is not kept waiting for ever").unwrap();
+    assert_eq!(taken.map(|lease| lease.epoch()), Some(2));
+    // It wakes, and has lost the lane.
+    assert!(matches!(commit.await, Err(StoreError::LeaseLost { .. })));
+    assert_eq!(other.queue().await.len(), 0, "nothing of it was stored");
 }
