@@ -99,10 +99,13 @@ async fn measure(workspaces: u32, seconds: u64) {
     let began = Instant::now();
     let program = place.serve();
     let address = format!("http://{}/readyz", program.address);
-    while reqwest::get(&address)
-        .await
-        .is_ok_and(|answer| answer.status() != 200)
-    {
+    let client = reqwest::Client::builder().no_proxy().build();
+    let client = client.expect("a client");
+    let ready = async || {
+        let answer = client.get(&address).send().await;
+        answer.is_ok_and(|answer| answer.status() == 200)
+    };
+    while !ready().await {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     println!(

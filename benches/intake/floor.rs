@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::hmac;
 use axum::Router;
@@ -16,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, SqlitePool};
+use tandem::clock::Clock;
 use tokio::sync::{mpsc, oneshot};
 
 use super::load::PATH;
@@ -96,8 +96,7 @@ async fn receive(State(floor): State<Arc<Floor>>, headers: HeaderMap, body: Byte
 }
 
 fn now() -> i128 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    i128::try_from(since.expect("a time after 1970").as_millis()).expect("not so late")
+    i128::from(Clock::System.now().millis())
 }
 
 async fn keep(mut arrivals: mpsc::Receiver<Arrival>, pool: Pool) {

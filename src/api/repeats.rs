@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tracing::Instrument;
 
 use super::error::{ApiError, Code};
-use super::{Api, TIME_OUT};
+use super::{Api, TIME_OUT, trace};
 use crate::model::{Timestamp, WorkspaceId};
 use crate::store::{ApiKey, Begun, Repeat};
 use crate::vault;
@@ -93,7 +93,8 @@ pub(super) async fn once(
     let api = Arc::clone(api);
     // A task of its own: whoever hangs up now and sends it again shall find the answer.
     let run = async move { run(&api, &of, until, request, next).await };
-    match tokio::spawn(run.in_current_span()).await {
+    let run = trace::along(trace::request_id(), run).in_current_span();
+    match tokio::spawn(run).await {
         Ok(answered) => answered,
         Err(broken) => match broken.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

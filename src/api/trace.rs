@@ -23,6 +23,14 @@ pub(super) fn request_id() -> Option<String> {
     CURRENT.try_with(Clone::clone).ok()
 }
 
+/// Takes the id of the request that is being answered along into a task of its own.
+pub(super) async fn along<T>(id: Option<String>, work: impl Future<Output = T>) -> T {
+    match id {
+        Some(id) => CURRENT.scope(id, work).await,
+        None => work.await,
+    }
+}
+
 /// Around all routes.
 pub(super) async fn trace(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let given = request.headers().get(HEADER);

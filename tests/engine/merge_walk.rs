@@ -221,6 +221,6 @@ async fn random_merges_edits_losses_and_crashes_make_no_copy_twice_and_pairs_agr
     let walks: u64 = number("TANDEM_TEST_WALKS").unwrap_or(WALKS);
     for seed in first..first + walks {
         println!("seed {seed}");
-        walk(seed).await;
+        Box::pin(walk(seed)).await;
     }
 }

@@ -127,6 +127,10 @@ async fn what_was_refused_may_be_corrected_under_the_same_name() {
     let path = "/v1/workspaces";
     let bad = post(&house, path, &key, "n", &json!({"id": "ACME"})).await;
     assert_eq!(bad.status, 400);
+    assert_eq!(
+        bad.json()["request_id"],
+        bad.headers["x-request-id"].to_str().unwrap()
+    );
     let good = post(&house, path, &key, "n", &json!({"id": "acme/x"})).await;
     assert_eq!((good.status, replayed(&good)), (201, false));
     let long = "n".repeat(256);

@@ -53,7 +53,7 @@ enum Onward {
 /// What a job leaves of a turn.
 pub(super) enum Turned {
     /// There is none; the turn is the workspace's own.
-    Own(Option<Opened>),
+    Own(Option<Box<Opened>>),
     /// The turn was the job's, and the workspace is due again then.
     Jobs(Option<Timestamp>),
 }
@@ -71,10 +71,12 @@ impl Service {
             return Ok(Turned::Own(None));
         };
         let Some(running) = opened.job.take() else {
-            return Ok(Turned::Own(Some(opened)));
+            return Ok(Turned::Own(Some(Box::new(opened))));
         };
         if stale == Some(Stale::Changed) || opened.workspace != *workspace {
-            return Ok(Turned::Own(self.changed(opened, running).await?));
+            return Ok(Turned::Own(
+                Box::pin(self.changed(opened, running)).await?.map(Box::new),
+            ));
         }
         if let Some(stale) = stale {
             // The workspace's own engine sees to it once the job is over.
@@ -172,7 +174,7 @@ impl Service {
                 Ok(Onward::Over) => return Box::pin(self.over(opened, running, stop)).await,
                 Ok(Onward::Broken(fault, why)) => {
                     let own = self.break_off(opened, running, fault, &why).await?;
-                    return self.rest_of(own).await;
+                    return Box::pin(self.rest_of(own)).await;
                 }
                 Err(error) => {
                     // Nothing of the step was lost; the workspace's engine is opened anew.
@@ -266,7 +268,7 @@ impl Service {
                     broken(&job, JobFault::Unavailable, &why, now)
                 });
                 self.end_job(&ws, &job.id, end).await?;
-                self.rest_of(Some(opened)).await
+                Box::pin(self.rest_of(Some(opened))).await
             }
             Work::Applying { canary, foreseen } => {
                 let now = self.clock.now();
@@ -382,7 +384,7 @@ impl Service {
     ) -> Result<(), OpenError> {
         let why = "the workspace was paused";
         if let Some(opened) = opened {
-            self.put_down(opened, JobFault::Paused, why).await?;
+            Box::pin(self.put_down(opened, JobFault::Paused, why)).await?;
         }
         self.refuse_jobs(ws, JobFault::Paused, why).await?;
         Ok(())

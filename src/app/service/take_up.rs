@@ -26,10 +26,10 @@ impl Service {
         // What was changed in this very moment is seen to first.
         let changed = self.state().stale.contains_key(&workspace.id);
         if changed || opened.engine.stands_by() {
-            return Ok(Turned::Own(Some(opened)));
+            return Ok(Turned::Own(Some(Box::new(opened))));
         }
         let Some(job) = self.store.open_job(&workspace.id).await? else {
-            return Ok(Turned::Own(Some(opened)));
+            return Ok(Turned::Own(Some(Box::new(opened))));
         };
         let taken = match job.state {
             JobState::Waiting => Box::pin(self.begin_planning(opened, job)).await?,
@@ -45,7 +45,7 @@ impl Service {
             Some(opened) if opened.job.is_some() => {
                 Ok(Turned::Jobs(Box::pin(self.go_on(opened, stop)).await?))
             }
-            Some(opened) => Ok(Turned::Own(Some(opened))),
+            Some(opened) => Ok(Turned::Own(Some(Box::new(opened)))),
             None => Ok(Turned::Jobs(Some(self.clock.now()))),
         }
     }

@@ -84,14 +84,14 @@ impl Service {
     ) -> Result<Option<Timestamp>, OpenError> {
         // Another process may have paused it, or let it write: what it may do is asked each time.
         let Some(workspace) = self.store.workspace(ws).await?.filter(|one| !one.paused) else {
-            self.pause_jobs(ws, opened).await?;
+            Box::pin(self.pause_jobs(ws, opened)).await?;
             return Ok(None);
         };
-        let opened = match self.at_job(opened, &workspace, stale, stop).await? {
-            Turned::Own(opened) => opened,
+        let opened = match Box::pin(self.at_job(opened, &workspace, stale, stop)).await? {
+            Turned::Own(opened) => opened.map(|opened| *opened),
             Turned::Jobs(next) => return Ok(next),
         };
-        let engine = self.engine_for(&workspace, opened, stale).await?;
+        let engine = Box::pin(self.engine_for(&workspace, opened, stale)).await?;
         tracing::Span::current().record("run", engine.site().run.as_str());
         let mut engine = match self.with_job(&workspace, engine, stop).await? {
             Turned::Own(Some(opened)) => opened.engine,
