@@ -323,9 +323,10 @@ fn named(name: &str, text: &str) -> Result<MappingName, ApiError> {
     };
     match file.mapping_name() {
         Some(found) if found == name => Ok(MappingName::new(name)),
-        Some(_) | None => Err(ApiError::bad(format!(
-            "the text has to say `mapping: {name}` in a line of its own"
-        ))),
+        Some(_) | None => Err(ApiError::new(
+            Code::MappingFaults,
+            format!("the text has to say `mapping: {name}` in a line of its own"),
+        )),
     }
 }
 

@@ -26,6 +26,7 @@ const BACKLOG_MINUTES_MAX: u32 = 7 * 24 * 60;
 #[serde(deny_unknown_fields)]
 pub struct NewNotices {
     /// slack (an incoming webhook of Slack) or webhook (signed, as Standard Webhooks has it).
+    #[schema(pattern = "^(slack|webhook)$")]
     pub kind: String,
     /// An https address. It is sealed before it is stored, and never shown again.
     #[schema(write_only)]

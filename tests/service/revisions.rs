@@ -97,7 +97,7 @@ async fn a_text_with_a_fault_changes_nothing_and_says_where_it_is() {
     for (text, status, says) in [
         (unreadable, 422, "conflict"),
         (misfit, 422, "No_Such_Field__c"),
-        (misnamed, 400, "mapping: contacts"),
+        (misnamed, 422, "mapping: contacts"),
     ] {
         let body = Some(json!({"text": text}));
         let answer = house.call(Method::PUT, &path, Some(&key), body).await;

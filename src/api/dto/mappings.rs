@@ -127,6 +127,7 @@ pub struct Promotion {
 pub struct PauseAsked {
     /// The side that is written to: hubspot or salesforce. Both unless given.
     #[serde(default)]
+    #[schema(pattern = "^(hubspot|salesforce)$")]
     pub to: Option<String>,
 }
 

@@ -9,6 +9,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use utoipa::{IntoParams, ToSchema};
 
@@ -33,7 +34,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         match axum::Json::from_request(request, state).await {
-            Ok(axum::Json(body)) => Ok(Self(body)),
+            Ok(axum::Json(body)) => Ok(Self(object(body)?)),
             Err(rejection) => Err(refused_body(&rejection)),
         }
     }
@@ -65,10 +66,23 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeBody
         if body.is_empty() {
             return Ok(Self(T::default()));
         }
-        let read = serde_json::from_slice(&body);
-        read.map(Self)
-            .map_err(|error| ApiError::bad(format!("the body cannot be read: {error}")))
+        match serde_json::from_slice(&body).map_err(unreadable)? {
+            Value::Null => Ok(Self(T::default())),
+            body => Ok(Self(object(body)?)),
+        }
     }
+}
+
+/// A list of values in the right order would do for serde, and is no object for anybody else.
+fn object<T: DeserializeOwned>(body: Value) -> Result<T, ApiError> {
+    if !body.is_object() {
+        return Err(ApiError::bad("the body has to be an object"));
+    }
+    serde_json::from_value(body).map_err(unreadable)
+}
+
+fn unreadable(error: serde_json::Error) -> ApiError {
+    ApiError::bad(format!("the body cannot be read: {error}"))
 }
 
 /// Which page of a list.
