@@ -122,6 +122,29 @@ async fn a_plan_tells_what_would_be_written_and_writes_nothing() {
     assert_eq!(listed["items"].as_array().unwrap().len(), 2);
 }
 
+/// How many records a plan would make.
+fn creates(plan: &Value) -> u64 {
+    let found = plan["found"]["records"].as_array().unwrap();
+    let make = found.iter().filter(|row| row["kind"] == "create");
+    make.map(|row| row["records"].as_u64().unwrap()).sum()
+}
+
+/// Polls are a minute apart here, and HubSpot's searches seconds late; a plan asks both CRMs itself.
+#[tokio::test]
+async fn a_plan_knows_what_was_typed_a_moment_ago_and_what_is_paused() {
+    let (house, _) = observing(2).await;
+    house.pass(10_000).await;
+    house.person("late@example.com", "Late");
+    house.pass(20_000).await;
+    let plan = done(&house, "plans", json!({})).await;
+    assert_eq!(creates(&plan), 3, "{plan}");
+    let pause = format!("{WS}/mappings/contacts/pause");
+    let to = json!({"to": "salesforce"});
+    house.operate(Method::POST, &pause, Some(to)).await;
+    let plan = done(&house, "plans", json!({})).await;
+    assert_eq!(creates(&plan), 0, "{plan}");
+}
+
 #[tokio::test]
 async fn exactly_the_plan_is_carried_out_and_what_was_edited_since_is_spared() {
     let (house, people) = observing(3).await;

@@ -66,6 +66,11 @@ impl Service {
             options: Options {
                 mode,
                 schemas: Some(Box::new(site.schemas.clone())),
+                pauses: site.pauses.clone(),
+                // It asks both CRMs for what is new, and what it hears tells nothing of webhooks.
+                comes_and_goes: false,
+                least_poll_millis: 0,
+                heard: Arc::default(),
                 ..self.options.clone()
             },
         }))
