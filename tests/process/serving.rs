@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::harness::{Ran, Sim, Variables, folder, run};
 
 pub const WS: &str = "acme/production";
-/// Longer than the fate of a write may stay open that a kill has cut off: nothing is planned for its
-/// record before it can no longer arrive.
+/// Longer than the fate of a write may stay open that a kill has cut off: nothing is planned for
+/// its record before it can no longer arrive.
 const LIMIT: Duration = Duration::from_secs(240);
 
 /// A running service; killed when it is dropped.

@@ -129,7 +129,8 @@ fn creates(plan: &Value) -> u64 {
     make.map(|row| row["records"].as_u64().unwrap()).sum()
 }
 
-/// Polls are a minute apart here, and HubSpot's searches seconds late; a plan asks both CRMs itself.
+/// Polls are a minute apart here, and HubSpot's searches seconds late; a plan asks both CRMs
+/// itself.
 #[tokio::test]
 async fn a_plan_knows_what_was_typed_a_moment_ago_and_what_is_paused() {
     let (house, _) = observing(2).await;

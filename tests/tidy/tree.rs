@@ -59,7 +59,9 @@ fn dependency_table(manifest: &str, readme: &str) -> Vec<Fault> {
     let mut used = BTreeSet::new();
     for section in manifest.split("\n[") {
         let name = section.split(']').next().unwrap_or_default();
-        if name == "dependencies" || name == "dev-dependencies" {
+        // Those of one platform stand under `target.….dependencies`.
+        let kind = name.rsplit('.').next().unwrap_or_default();
+        if kind == "dependencies" || kind == "dev-dependencies" {
             let entries = section.lines().filter_map(|line| line.split_once(" = "));
             used.extend(entries.map(|(name, _)| name.to_owned()));
         }
@@ -212,7 +214,8 @@ fn a_migration_with_a_bare_number_or_a_gap_is_caught() {
 
 #[test]
 fn a_dependency_without_a_reason_is_caught() {
-    let manifest = "[package]\nname = \"x\"\n\n[dependencies]\nserde = \"1\"\nurl = \"2\"\n\n\
+    let manifest = "[package]\nname = \"x\"\n\n[dependencies]\nserde = \"1\"\n\n\
+                    [target.'cfg(unix)'.dependencies]\nurl = \"2\"\n\n\
                     [dev-dependencies]\ndivan = \"0.1\"\n\n[lints.rust]\nunsafe_code = \"deny\"\n";
     let readme =
         "| Crate | What for |\n|---|---|\n| serde, url | x |\n| *divan* (tests) | y |\n\nEnd";
