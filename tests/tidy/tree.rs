@@ -62,7 +62,8 @@ fn dependency_table(manifest: &str, readme: &str) -> Vec<Fault> {
         // Those of one platform stand under `target.….dependencies`.
         let kind = name.rsplit('.').next().unwrap_or_default();
         if kind == "dependencies" || kind == "dev-dependencies" {
-            let entries = section.lines().filter_map(|line| line.split_once(" = "));
+            let entries = section.lines().skip(1);
+            let entries = entries.filter_map(|line| line.split_once(" = "));
             used.extend(entries.map(|(name, _)| name.to_owned()));
         }
     }
