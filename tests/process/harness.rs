@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// No run of these small stores takes longer, waiting included.
-/// Longer than a run waits for the fate of a write that a kill has cut off.
+/// No run of these small stores takes longer, also where it waits for the fate of a write that a
+/// kill has cut off.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Both simulators in one process, which ends with the test.
