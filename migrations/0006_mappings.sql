@@ -1,8 +1,9 @@
 -- Mappings that somebody set for one workspace, what was active when, and what is paused.
 
--- pauses names, for each mapping, the sides that nothing is written to. mappings_version rises
--- with every mapping that is set or taken back.
+-- pauses names, for each mapping, the sides that nothing is written to, and pauses_at_work what an
+-- engine has last worked under. mappings_version rises with every mapping that is set or taken back.
 ALTER TABLE workspaces ADD COLUMN pauses TEXT;
+ALTER TABLE workspaces ADD COLUMN pauses_at_work TEXT;
 ALTER TABLE workspaces ADD COLUMN mappings_version BIGINT;
 
 CREATE TABLE set_mappings (

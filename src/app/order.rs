@@ -57,7 +57,7 @@ impl Engine {
         if before != active {
             store.activate(ws, &active).await?;
         }
-        store.resume_paused(ws, LANE).await?;
+        store.work_under(ws, LANE, &site.pauses).await?;
         let mut marks = sources::arranged(site).await?;
         marks.extend(self.comparisons(self.options.drift_millis));
         if let Some(lane) = &self.lane

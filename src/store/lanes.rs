@@ -206,13 +206,6 @@ impl Store {
         Ok(())
     }
 
-    /// Makes due what waits for a pause to end; where it goes on, that is put off once more.
-    pub async fn resume_paused(&self, ws: &WorkspaceId, lane: &str) -> Result<()> {
-        let args = args![ws.as_str(), lane, self.clock.now()];
-        self.db.run(&sql::MARKS_RESUME, &args).await?;
-        Ok(())
-    }
-
     /// The most urgent work due: up to `limit` records of one mapping, or a single chore.
     pub async fn claim(&self, lease: &Lease, now: Timestamp, limit: u32) -> Result<Vec<Claimed>> {
         let riders = Class::Backfill;

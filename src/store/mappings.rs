@@ -13,6 +13,7 @@ use super::error::Result;
 use super::rows::{
     ActivationDb, ActivationRow, ActiveDb, NameRow, SetMappingDb, SetMappingRow, pauses_text,
 };
+use super::sql::lanes::MARKS_RESUME;
 use super::sql::mappings as sql;
 use super::sql::setup::{ACTIVE_CLEAR, ACTIVE_PUT, ACTIVE_REVISIONS};
 
@@ -94,6 +95,21 @@ impl Store {
     ) -> Result<bool> {
         let args = args![ws.as_str(), pauses_text(seen), pauses_text(pauses)];
         Ok(self.db.run(&sql::PAUSES_CHANGE, &args).await? > 0)
+    }
+
+    /// An engine works under these pauses from now on. Where they are others than before, all that
+    /// waits for a pause to end is made due; what still has to wait is put off once more.
+    pub async fn work_under(&self, ws: &WorkspaceId, lane: &str, pauses: &Pauses) -> Result<()> {
+        let under = args![ws.as_str(), pauses_text(pauses)];
+        let resumed = args![ws.as_str(), lane, self.clock.now()];
+        again(|| async {
+            let mut tx = self.db.begin().await?;
+            if tx.run(&sql::PAUSES_AT_WORK, &under).await? > 0 {
+                tx.run(&MARKS_RESUME, &resumed).await?;
+            }
+            tx.commit().await
+        })
+        .await
     }
 
     /// Makes exactly these revisions the active ones; a mapping that is absent is active no more.

@@ -12,8 +12,8 @@ use super::unit::{Batch, End, Left, Unit, Write};
 use crate::mapping::Bound;
 use crate::model::{ErrorClass, IntentKind, PAUSED, Side};
 
-/// Whoever lets it go on wakes what waits; this is for what nobody woke.
-pub const PAUSE_MILLIS: i64 = 3_600_000;
+/// The engine that lets it go on makes it due; until then it is looked at once a day.
+pub const PAUSE_MILLIS: i64 = 24 * 3_600_000;
 
 /// Takes the writes to paused sides out of every plan of the batch.
 pub fn keep(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) {

@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// No run of these small stores takes longer, also where it waits for the fate of a write that a
-/// kill has cut off.
-const PATIENCE: Duration = Duration::from_secs(240);
+/// No run of these small stores takes longer, waiting included.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Where a kill may have cut off a write, nothing is planned for its record before it can no longer
+/// arrive: two minutes (`retry::GRACE_MILLIS`), and the usual patience.
+pub const AFTER_A_KILL: Duration = Duration::from_secs(180);
 
 /// Both simulators in one process, which ends with the test.
 pub struct Sim {
@@ -306,7 +308,12 @@ pub fn run(variables: &Variables, data: &Path, arguments: &[&str]) -> Ran {
 
 /// Waits for the end; a run that hangs is a failed test. Answers are small enough for a pipe.
 #[track_caller]
-pub fn wait(mut child: Child) -> Ran {
+pub fn wait(child: Child) -> Ran {
+    wait_within(PATIENCE, child)
+}
+
+#[track_caller]
+pub fn wait_within(patience: Duration, mut child: Child) -> Ran {
     let mut stdout = child.stdout.take().expect("stdout is a pipe");
     let reader = std::thread::spawn(move || {
         let mut text = String::new();
@@ -317,7 +324,7 @@ pub fn wait(mut child: Child) -> Ran {
     let status = loop {
         match child.try_wait().expect("it can be asked") {
             Some(status) => break status,
-            None if started.elapsed() > PATIENCE => {
+            None if started.elapsed() > patience => {
                 child.kill().ok();
                 panic!("the run hangs");
             }

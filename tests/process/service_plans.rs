@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::harness::{Sim, folder, run, start, wait};
+use super::harness::{AFTER_A_KILL, Sim, folder, run, start, wait, wait_within};
 use super::serving::{WS, free_port, init, serve, until, variables};
 
 /// Records that the plan would create on a side.
@@ -73,7 +73,9 @@ fn a_plan_goes_on_after_the_service_was_killed_and_writes_nothing_twice() {
     assert_eq!(stopped["error"]["code"], "interrupted", "{stopped}");
     assert!(stopped["applied"]["run"].is_string(), "{stopped}");
     // From the file it is the same plan, and what is written already stays.
-    let applied = ran(&["workspace", "apply", WS, file]);
+    let words = with(&["workspace", "apply", WS, file]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let applied = wait_within(AFTER_A_KILL, start(&variables, here.path(), &words));
     assert!(matches!(applied.code, 0 | 2), "{}", applied.stderr);
     let applied = applied.json();
     assert_eq!(applied["state"], "applied", "{applied}");

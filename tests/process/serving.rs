@@ -10,12 +10,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::harness::{Ran, Sim, Variables, folder, run};
+use super::harness::{AFTER_A_KILL, Ran, Sim, Variables, folder, run};
 
 pub const WS: &str = "acme/production";
-/// Longer than the fate of a write may stay open that a kill has cut off: nothing is planned for
-/// its record before it can no longer arrive.
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running service; killed when it is dropped.
 pub struct Service {
@@ -150,9 +148,14 @@ impl Service {
 
 #[track_caller]
 pub fn until(what: &str, holds: impl Fn() -> bool) -> Duration {
+    within(LIMIT, what, holds)
+}
+
+#[track_caller]
+fn within(limit: Duration, what: &str, holds: impl Fn() -> bool) -> Duration {
     let began = Instant::now();
     while !holds() {
-        assert!(began.elapsed() < LIMIT, "never {what}");
+        assert!(began.elapsed() < limit, "never {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
     began.elapsed()
@@ -196,7 +199,9 @@ fn a_service_syncs_by_webhooks_outlives_a_kill_and_stops_when_told() {
     sim.edit_hubspot("contacts", &ada, json!({"jobtitle": "Countess"}));
     drop(service);
     let service = serve(&variables, here.path(), &key);
-    until("synced after a kill", || titled(&sim, "Countess"));
+    within(AFTER_A_KILL, "synced after a kill", || {
+        titled(&sim, "Countess")
+    });
     let path = format!("/workspaces/{WS}/connections");
     let shown = service.call(&sim, "GET", &path, None);
     sim.send_messages(shown["outbound_messages_url"].as_str().expect("an address"));

@@ -37,6 +37,11 @@ pub const CONTACTS: &str = "mapping: contacts\nhubspot: contacts\nsalesforce: Co
     match: [email: Email]\ncreate: both\nrules:\n  email: Email\n  firstname: FirstName\n  \
     lastname: { to: LastName, default: \"(unknown)\" }\n";
 
+/// The same, polled so seldom that no engine stays open in between.
+pub fn seldom() -> String {
+    CONTACTS.replace("direction: both\n", "direction: both\npoll: 5m\n")
+}
+
 pub struct House {
     pub clock: Clock,
     pub hubspot: HubSpotSim,

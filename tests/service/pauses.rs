@@ -2,10 +2,11 @@
 
 use axum::http::Method;
 use serde_json::{Value, json};
+use tandem::app::MappingFiles;
 use tandem::model::{KeyKind, Role, Task, WorkspaceId};
 use tandem::pipeline::LANE;
 
-use crate::house::House;
+use crate::house::{House, file, seldom};
 
 const WS: &str = "/v1/workspaces/acme/production";
 
@@ -132,4 +133,30 @@ async fn a_scan_that_is_asked_for_is_due_at_once() {
     assert_eq!(due().await, 2, "one for each side");
     house.pass(60_000).await;
     assert_eq!(due().await, 0, "it has run");
+}
+
+/// An engine is opened for every look here, and looks at what waits no more often for that.
+#[tokio::test]
+async fn what_waits_costs_no_calls_while_it_waits() {
+    let house = House::new().await;
+    let files = MappingFiles::shared(vec![file(&seldom())]);
+    house.service.set_mappings(files);
+    let (ours, theirs) = started(&house).await;
+    house.pass(600_000).await;
+    ask(&house, "pause", json!("salesforce")).await;
+    type_hubspot(&house, &ours, "Waiting");
+    house.pass(900_000).await;
+    let reads = || {
+        let requests = house.salesforce.requests();
+        let read = requests
+            .iter()
+            .filter(|one| one.path.ends_with("/composite/sobjects/Contact"));
+        read.count()
+    };
+    let before = reads();
+    house.pass(3 * 3_600_000).await;
+    assert_eq!(reads(), before, "nothing was read again");
+    ask(&house, "resume", json!("salesforce")).await;
+    house.pass(60_000).await;
+    assert_eq!(in_salesforce(&house, &theirs, "LastName"), json!("Waiting"));
 }

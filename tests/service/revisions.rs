@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tandem::app::MappingFiles;
 use tandem::model::{KeyKind, Role};
 
-use crate::house::{CONTACTS, House, file};
+use crate::house::{CONTACTS, House, file, seldom};
 
 const WS: &str = "/v1/workspaces/acme/production";
 
@@ -193,6 +193,36 @@ async fn an_engine_that_is_opened_later_goes_on_with_the_last_good_mappings() {
     assert_eq!(salesforce(&house, "Title"), json!("Writer"));
     let shown = house.operate(Method::GET, WS, None).await;
     assert_eq!(shown["mappings_refused"], Value::Null, "{shown}");
+}
+
+/// An engine is opened for every look here; each try asks both CRMs for all that they know.
+#[tokio::test]
+async fn mappings_that_do_not_fit_are_tried_every_quarter_of_an_hour_and_not_with_every_look() {
+    let house = House::new().await;
+    let files = |text: &str| MappingFiles::shared(vec![file(text)]);
+    house.service.set_mappings(files(&seldom()));
+    started(&house).await;
+    let misfit = format!("{}  jobtitle: No_Such_Field__c\n", seldom());
+    house.service.set_mappings(files(&misfit));
+    house.pass(600_000).await;
+    let shown = house.operate(Method::GET, WS, None).await;
+    assert!(shown["mappings_refused"]["why"].is_string(), "{shown}");
+    let asked = || {
+        let requests = house.salesforce.requests();
+        requests
+            .iter()
+            .filter(|one| one.path.ends_with("/Contact/describe"))
+            .count()
+    };
+    let before = asked();
+    house.pass(3_600_000).await;
+    let tries = asked() - before;
+    assert!((3..=5).contains(&tries), "{tries}");
+    // Other files are tried with the next look.
+    let title = format!("{}  jobtitle: Title\n", seldom());
+    house.service.set_mappings(files(&title));
+    house.pass(600_000).await;
+    assert_eq!(salesforce(&house, "Title"), json!("Analyst"));
 }
 
 #[tokio::test]

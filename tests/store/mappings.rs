@@ -147,8 +147,17 @@ async fn what_waits_for_a_pause_is_made_due_and_nothing_else(f: Fixture) {
     let later = retry(3_600_000, ErrorClass::Transient);
     f.judge(&lease, &claimed[1..], &later).await;
     assert_eq!(f.claim(&lease).await.len(), 0, "both wait");
-    f.store.resume_paused(&f.ws, LANE).await.unwrap();
-    let due = f.claim(&lease).await;
+    let none = Pauses::new();
+    let some = Pauses::from([(name("contacts"), BySide::new(false, true))]);
+    let under = async |pauses: &Pauses| {
+        f.store.work_under(&f.ws, LANE, pauses).await.unwrap();
+        f.claim(&lease).await
+    };
+    assert_eq!(under(&none).await.len(), 0, "nothing has changed");
+    let due = under(&some).await;
     assert_eq!(due.len(), 1);
     assert_eq!(due[0].task, claimed[0].task);
+    f.judge(&lease, &due, &paused).await;
+    assert_eq!(under(&some).await.len(), 0, "not with every engine");
+    assert_eq!(under(&none).await.len(), 1, "it goes on");
 }

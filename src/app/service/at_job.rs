@@ -274,10 +274,12 @@ impl Service {
                 let now = self.clock.now();
                 let end = ended(JobState::Applied, now);
                 let end = with_outcome(end, &opened.engine, canary, &foreseen);
-                self.end_job(&ws, &job.id, end).await?;
+                // First, because a job that has ended is not looked at again: whoever dies in
+                // between has done what was asked.
                 if Wish::of(&job).live {
                     self.store.set_mode(&ws, WorkspaceMode::Live).await?;
                 }
+                self.end_job(&ws, &job.id, end).await?;
                 self.close(&ws, opened.engine).await?;
                 Ok(Some(now))
             }

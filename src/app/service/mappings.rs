@@ -9,7 +9,7 @@ use crate::sources;
 use crate::store::{SetMapping, StoreError};
 use crate::vault::KeeperError;
 
-use super::{Origin, Service};
+use super::{Origin, Service, kept};
 use crate::app::setup::{bind_all, read_schemas};
 use crate::app::{Engine, Prepared, SetupError, prepare};
 
@@ -51,8 +51,9 @@ impl From<SetupError> for MappingsError {
 pub struct Refused {
     pub since: Timestamp,
     pub why: String,
-    /// When they were last held against the CRMs.
-    pub(super) tried_at: Timestamp,
+    /// Which they were, and when they were last held against the CRMs.
+    tried: String,
+    tried_at: Timestamp,
 }
 
 impl Service {
@@ -140,8 +141,9 @@ impl Service {
         self.state().refused.get(ws).cloned()
     }
 
-    /// Notes that the mappings that count are not at work; others are.
-    pub(super) fn refuse(&self, ws: &WorkspaceId, why: String) {
+    /// Notes that the mappings that count are not at work; others are. `tried` names those that
+    /// load, and is empty for the others.
+    pub(super) fn refuse(&self, ws: &WorkspaceId, tried: String, why: String) {
         let now = self.clock.now();
         let mut state = self.state();
         let known = state.refused.get(ws).filter(|known| known.why == why);
@@ -151,6 +153,7 @@ impl Service {
         let refused = Refused {
             since: known.map_or(now, |known| known.since),
             why,
+            tried,
             tried_at: now,
         };
         state.refused.insert(ws.clone(), refused);
@@ -164,6 +167,14 @@ impl Service {
         refused.is_some_and(|refused| now.millis_since(refused.tried_at) >= AGAIN_MILLIS)
     }
 
+    /// Why these mappings did not fit a moment ago, if so. Each try asks both CRMs for all that
+    /// they say of their objects.
+    pub(super) fn refused_lately(&self, ws: &WorkspaceId, mappings: &[Mapping]) -> Option<String> {
+        let wanted = kept::asked_for(mappings);
+        let refused = self.refused(ws).filter(|_| !self.tries_again(ws));
+        Some(refused.filter(|refused| refused.tried == wanted)?.why)
+    }
+
     /// Whether an engine could be opened with what the workspace has now. Mappings that changed and
     /// do not load, or do not fit the CRMs, leave the ones that are at work where they are.
     pub(super) async fn fits(
@@ -172,8 +183,10 @@ impl Service {
         engine: &Engine,
     ) -> Result<bool, StoreError> {
         let schemas = &engine.site().schemas;
+        let mut tried = String::new();
         let faults = match self.mappings(workspace).await {
             Ok(loaded) => {
+                tried = kept::asked_for(&loaded.mappings);
                 let known = |mapping: &&Mapping| {
                     let objects = &schemas.objects;
                     objects.hubspot.contains_key(&mapping.objects.hubspot)
@@ -189,7 +202,7 @@ impl Service {
             Err(MappingsError::Keeper(_) | MappingsError::Setup(_)) => Vec::new(),
         };
         if !faults.is_empty() {
-            self.refuse(&workspace.id, first(&faults));
+            self.refuse(&workspace.id, tried, first(&faults));
         }
         Ok(faults.is_empty())
     }

@@ -243,33 +243,48 @@ impl Service {
     ) -> Result<Engine, OpenError> {
         let ws = &workspace.id;
         let mut tried = Vec::new();
+        let mut lately = None;
         let error = match self.mappings(workspace).await {
             Ok(loaded) => {
-                match Box::pin(self.open_with(workspace, loaded.mappings.clone(), mode.clone()))
-                    .await
-                {
-                    Err(error @ OpenError::Setup(SetupError::Mappings(_))) => {
-                        tried = loaded.mappings;
-                        error
-                    }
-                    opened => {
-                        if opened.is_ok() {
-                            self.state().refused.remove(ws);
-                        }
-                        return opened;
-                    }
+                lately = self.refused_lately(ws, &loaded.mappings);
+                tried.clone_from(&loaded.mappings);
+                match &lately {
+                    Some(why) => OpenError::Mappings(why.clone()),
+                    None => match self.open_wanted(workspace, loaded.mappings, &mode).await? {
+                        Ok(engine) => return Ok(engine),
+                        Err(error) => error,
+                    },
                 }
             }
             Err(error @ MappingsError::Faults(_)) => error.into(),
             Err(error) => return Err(error.into()),
         };
-        let last = self.last_good(ws).await?;
-        if last.is_empty() || kept::asked_for(&last) == kept::asked_for(&tried) {
+        let (tried, last) = (kept::asked_for(&tried), self.last_good(ws).await?);
+        if last.is_empty() || kept::asked_for(&last) == tried {
             return Err(error);
         }
         let engine = Box::pin(self.open_with(workspace, last, mode)).await?;
-        self.refuse(ws, why(&error));
+        if lately.is_none() {
+            self.refuse(ws, tried, why(&error));
+        }
         Ok(engine)
+    }
+
+    /// With the mappings that count; the inner error says that they do not fit.
+    async fn open_wanted(
+        &self,
+        workspace: &Workspace,
+        mappings: Vec<Mapping>,
+        mode: &Mode,
+    ) -> Result<Result<Engine, OpenError>, OpenError> {
+        match Box::pin(self.open_with(workspace, mappings, mode.clone())).await {
+            Ok(engine) => {
+                self.state().refused.remove(&workspace.id);
+                Ok(Ok(engine))
+            }
+            Err(error @ OpenError::Setup(SetupError::Mappings(_))) => Ok(Err(error)),
+            Err(error) => Err(error),
+        }
     }
 
     async fn open_with(

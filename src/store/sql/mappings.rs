@@ -22,6 +22,8 @@ statements! {
         mappings_version = COALESCE(mappings_version, 0) + 1 WHERE workspace_id = $1"];
     PAUSES_CHANGE = ["UPDATE workspaces SET pauses = $3 \
         WHERE workspace_id = $1 AND mode IS NOT NULL AND COALESCE(pauses, '{}') = $2"];
+    PAUSES_AT_WORK = ["UPDATE workspaces SET pauses_at_work = $2 \
+        WHERE workspace_id = $1 AND COALESCE(pauses_at_work, '{}') <> $2"];
     /// Whoever set the mapping is the author of what is put to work now.
     ACTIVATIONS_PUT = [
         "INSERT INTO activations (workspace_id, mapping, made_at, revision, author) \
