@@ -276,9 +276,9 @@ impl From<MappingsError> for ApiError {
             MappingsError::Setup(other) => Self::inside(&other),
             MappingsError::Faults(faults) => {
                 let told: Vec<String> = faults.iter().take(FAULTS).map(Fault::to_string).collect();
-                let mut detail = told.join("\n");
+                let mut detail = told.join("; ");
                 if faults.len() > FAULTS {
-                    detail.push_str(&format!("\nand {} more", faults.len() - FAULTS));
+                    detail.push_str(&format!("; and {} more", faults.len() - FAULTS));
                 }
                 Self::new(Code::MappingFaults, detail)
             }

@@ -170,12 +170,16 @@ impl Keeper {
 
     /// Both clients of a workspace, each with tokens that renew themselves.
     pub async fn crms(self: &Arc<Self>, ws: &WorkspaceId) -> Result<Crms, KeeperError> {
-        let hubspot = match self.credentials(ws, Side::HubSpot).await?.1 {
-            Credentials::Token { token, .. } => Access::from(token),
-            _ => Access::from(self.renewal(ws, Side::HubSpot)),
+        let (row, credentials) = self.credentials(ws, Side::HubSpot).await?;
+        let (transport, clock) = (self.transport.clone(), self.clock.clone());
+        let at = |access| HubSpot::new(transport, &self.hubspot_url, access, clock);
+        let hubspot = match credentials {
+            Credentials::Token { token, .. } => at(Access::from(token)),
+            _ => {
+                let scopes = row.scopes.split_whitespace().map(str::to_owned).collect();
+                at(Access::from(self.renewal(ws, Side::HubSpot))).granted(scopes)
+            }
         };
-        let transport = self.transport.clone();
-        let hubspot = HubSpot::new(transport, &self.hubspot_url, hubspot, self.clock.clone());
         let salesforce = self.credentials(ws, Side::Salesforce).await?.1;
         let login = match salesforce {
             Credentials::OAuth(_) => Login::Renewed(self.renewal(ws, Side::Salesforce)),

@@ -77,7 +77,7 @@ async fn connect(house: &House, side: Side) {
     assert_eq!(answer.status, 303, "{}", answer.text);
 }
 
-async fn both(house: &House) {
+pub async fn both(house: &House) {
     workspace(house).await;
     connect(house, Side::HubSpot).await;
     connect(house, Side::Salesforce).await;

@@ -4,6 +4,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 use tandem::model::{KeyKind, Role};
 
+use crate::connect::both;
 use crate::house::House;
 
 const PATH: &str = "/v1/workspaces/acme/production/prepare";
@@ -61,4 +62,17 @@ async fn what_is_missing_is_told_then_made_once_and_only_by_an_admin() {
     let prepared = |entry: &&Value| entry["action"] == "prepare";
     let entries = log["items"].as_array().unwrap();
     assert_eq!(entries.iter().filter(prepared).count(), 1);
+}
+
+/// HubSpot tells the scopes of private apps only; what an authorisation granted is known from it.
+#[tokio::test]
+async fn the_scopes_of_an_authorisation_are_known() {
+    let house = House::new().await;
+    both(&house).await;
+    let told = house.operate(Method::POST, PATH, Some(json!({}))).await;
+    let findings = told["findings"].as_array().unwrap();
+    let scopes = findings
+        .iter()
+        .find(|one| one["side"] == "hubspot" && one["place"] == "app");
+    assert_eq!(scopes.unwrap()["state"], "present", "{told}");
 }

@@ -29,12 +29,15 @@ struct Answer {
     scopes: Vec<String>,
 }
 
-/// The scopes of a private app; `None` where HubSpot does not tell.
+/// The scopes of a private app, or of an authorisation; `None` where nobody tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grants(Option<Vec<String>>);
 
 impl HubSpot {
     pub async fn grants(&self) -> Grants {
+        if let Some(known) = self.inner.granted.get() {
+            return Grants(Some(known.clone()));
+        }
         match self.ask().await {
             Ok(answer) => Grants(Some(answer.scopes)),
             Err(error) => {
@@ -76,7 +79,7 @@ impl HubSpot {
 }
 
 impl Grants {
-    /// `None` where HubSpot does not tell.
+    /// `None` where nobody tells.
     pub fn scopes(&self) -> Option<&[String]> {
         self.0.as_deref()
     }

@@ -16,7 +16,7 @@ mod wire;
 mod write;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use chrono_tz::Tz;
 use http::Method;
@@ -127,6 +127,8 @@ struct Inner {
     ties: Mutex<BTreeMap<(String, String), Vec<AssociationType>>>,
     /// Where the daily allowance ends at midnight; known after the account was read.
     zone: Mutex<Option<Tz>>,
+    /// What an authorisation granted; HubSpot itself tells the scopes of private apps only.
+    granted: OnceLock<Vec<String>>,
 }
 
 impl HubSpot {
@@ -144,6 +146,12 @@ impl HubSpot {
             clock,
             BOUNDS.daily_share_percent,
         )
+    }
+
+    /// The same, by a grant of these scopes.
+    pub fn granted(self, scopes: Vec<String>) -> Self {
+        self.inner.granted.get_or_init(|| scopes);
+        self
     }
 
     /// Uses at most `percent` of the daily allowance instead of half of it.
@@ -166,6 +174,7 @@ impl HubSpot {
                 objects: Mutex::default(),
                 ties: Mutex::default(),
                 zone: Mutex::default(),
+                granted: OnceLock::new(),
             }),
         }
     }
