@@ -12,9 +12,19 @@ use serde_json::json;
 use tandem::clock::Clock;
 use tandem::crm::salesforce::{Session, soql};
 use tandem::crm::{Crms, ErrorKind, HubSpot, Need, Salesforce, Transport, Urgency, Why};
-use tandem::model::{Side, Timestamp};
+use tandem::model::{RecordId, Side, Timestamp};
 
 const START: i64 = 1_767_225_600_000;
+
+const ONE_CALL: Need = Need {
+    side: None,
+    calls: 1,
+    searches: 0,
+    associations: 0,
+    writes: false,
+    spares: false,
+    urgency: Urgency::Live,
+};
 
 /// Always answers, with these headers.
 fn server(headers: &'static [(&'static str, &'static str)]) -> (Transport, Arc<AtomicU64>) {
@@ -177,11 +187,10 @@ async fn sent_at(used: &'static str) -> Vec<bool> {
     for urgency in [Urgency::Idle, Urgency::Live, Urgency::Interactive] {
         crms.set_urgency(urgency);
         let need = Need {
-            side: None,
             calls: 4,
-            searches: 0,
             writes: true,
             urgency,
+            ..ONE_CALL
         };
         let reply = crms.salesforce.query("SELECT Id FROM Contact").await;
         assert_eq!(crms.shut(need).is_none(), reply.is_ok(), "{urgency:?}");
@@ -195,6 +204,53 @@ async fn what_others_use_of_the_day_first_pauses_backfills_and_then_all_but_a_pe
     assert_eq!(sent_at("api-usage=6999/10000").await, [true, true, true]);
     assert_eq!(sent_at("api-usage=7000/10000").await, [false, true, true]);
     assert_eq!(sent_at("api-usage=9000/10000").await, [false, false, true]);
+}
+
+/// Changes that come one by one, each with the same few calls: without sparing they use the window
+/// up in a moment and then all wait for its end.
+#[tokio::test]
+async fn small_attempts_share_what_is_left_of_a_window_and_never_wait_for_its_end() {
+    let clock = clock();
+    let (transport, _) = server(&[]);
+    let crms = Crms {
+        hubspot: hubspot(transport, &clock),
+        salesforce: salesforce("api-usage=1/10000", &clock),
+    };
+    crms.set_urgency(Urgency::Live);
+    let need = Need {
+        calls: 3,
+        associations: 1,
+        writes: true,
+        spares: true,
+        ..ONE_CALL
+    };
+    let ids = [RecordId::new("1")];
+    let (mut longest, mut attempts) = (0, 0);
+    let until = START + 60_000;
+    while clock.now().millis() < until {
+        let began = clock.now();
+        while let Some(shut) = crms.shut(need) {
+            clock.advance_millis(shut.at.millis_since(clock.now()).max(1));
+        }
+        longest = longest.max(clock.now().millis_since(began));
+        let ties = crms.hubspot.associations("contacts", "companies", &ids);
+        ties.await.expect("there is room for what was asked");
+        for _ in 0..2 {
+            crms.hubspot.account().await.expect("and for the rest");
+        }
+        attempts += 1;
+        clock.advance_millis(30);
+    }
+    assert!(longest <= 1_000, "{longest} ms");
+    assert!(attempts > 100, "{attempts}: most of the limit is used");
+    assert!(
+        crms.shut(Need {
+            spares: false,
+            ..need
+        })
+        .is_none(),
+        "whoever fills the calls need not wait"
+    );
 }
 
 /// Half of the day is ours, and not even a person may take the other half away from other tools.
@@ -218,11 +274,8 @@ async fn a_persons_work_too_stays_within_our_share_and_is_told_why_it_waits() {
     }
     assert_eq!(sent, 50);
     let need = Need {
-        side: None,
-        calls: 1,
-        searches: 0,
-        writes: false,
         urgency: Urgency::Interactive,
+        ..ONE_CALL
     };
     let shut = crms.shut(need).expect("there is no room");
     assert_eq!((shut.side, shut.why), (Side::Salesforce, Why::Share));

@@ -216,7 +216,8 @@ impl Engine {
         let Some(first) = claimed.first() else {
             return self.nothing_due().await;
         };
-        let need = room::need(&first.task, class, claimed.len(), batch);
+        let tied = self.site.tied(first.task.mapping());
+        let need = room::need(&first.task, class, claimed.len(), batch, tied);
         self.crms.set_urgency(need.urgency);
         if self.crms.probe().await {
             self.auth_failure = None;

@@ -7,8 +7,9 @@ use crate::model::{Class, Side, Task};
 const DRIFT_CALLS: u32 = 25;
 
 /// What an attempt may need; it does not begin before there is room. Records take four calls for
-/// each batch of HubSpot's: both sides' reads, a write, and half a dozen besides.
-pub(super) fn need(task: &Task, class: Class, claimed: usize, batch: usize) -> Need {
+/// each batch of HubSpot's: both sides' reads, a write, and half a dozen besides. `tied` is how
+/// many kinds of records theirs are associated with.
+pub(super) fn need(task: &Task, class: Class, claimed: usize, batch: usize, tied: u32) -> Need {
     let urgency = match class {
         Class::Interactive => Urgency::Interactive,
         Class::Live | Class::Retry => Urgency::Live,
@@ -18,7 +19,9 @@ pub(super) fn need(task: &Task, class: Class, claimed: usize, batch: usize) -> N
         side: Some(*side),
         calls,
         searches: 0,
+        associations: 0,
         writes: false,
+        spares: false,
         urgency,
     };
     match task {
@@ -26,7 +29,9 @@ pub(super) fn need(task: &Task, class: Class, claimed: usize, batch: usize) -> N
             side: None,
             calls: 4 * u32::try_from(claimed.div_ceil(batch)).unwrap_or(10) + 5,
             searches: 0,
+            associations: tied,
             writes: true,
+            spares: urgency == Urgency::Live && claimed < batch,
             urgency,
         },
         Task::Poll { side, .. } => Need {
@@ -45,7 +50,9 @@ pub(super) fn need(task: &Task, class: Class, claimed: usize, batch: usize) -> N
             side: None,
             calls: DRIFT_CALLS,
             searches: 0,
+            associations: 0,
             writes: false,
+            spares: false,
             urgency: Urgency::Idle,
         },
     }
@@ -59,7 +66,9 @@ pub(super) fn riders(crms: &Crms) -> Class {
             side: None,
             calls: 1,
             searches: 0,
+            associations: 0,
             writes: false,
+            spares: false,
             urgency,
         };
         crms.shut(need).is_some_and(|shut| shut.why == Why::Spent)

@@ -143,6 +143,8 @@ pub struct GateState {
     pub search: Window,
     pub associations: Window,
     pub day: Window,
+    /// Before this no attempt begins whose calls others could still fill.
+    pub sparing_until_ms: i64,
 }
 
 /// What one reply's headers said.
@@ -154,6 +156,9 @@ pub struct Seen {
     pub daily_limit: Option<u64>,
     pub daily_used: Option<u64>,
 }
+
+/// Small attempts wait no longer than this for each other.
+const SPARING_MS: i64 = 1_000;
 
 const BURST_BIN_MS: i64 = 500;
 const SEARCH_BIN_MS: i64 = 1;
@@ -221,6 +226,40 @@ impl GateState {
             }
         }
         self.day.add(now_ms, HOUR_MS, DAY_MS, 1);
+    }
+
+    /// Once half of a short window is used, each call keeps the next small attempt away for so long
+    /// that what remains would last for half of it. Changes that come one by one then share
+    /// calls, instead of using the window up and waiting at its end.
+    pub fn spare(&mut self, bounds: &Bounds, now: Timestamp, bucket: Bucket) {
+        let now_ms = now.millis();
+        let windows = [
+            (
+                bucket != Bucket::Search,
+                &self.burst,
+                self.burst_bound(bounds),
+            ),
+            (
+                bucket == Bucket::Associations,
+                &self.associations,
+                bounds.associations,
+            ),
+        ];
+        let gaps = windows.into_iter().filter_map(|(draws, window, limit)| {
+            let limit = limit.filter(|_| draws)?;
+            let used = window.sum(now_ms, BURST_BIN_MS, limit.span_ms);
+            let left = limit.calls.saturating_sub(used).max(1);
+            (used > limit.calls / 2).then(|| limit.span_ms / 2 / left.cast_signed())
+        });
+        let gap = gaps.max().unwrap_or(0);
+        let until = self.sparing_until(now_ms).max(now_ms).saturating_add(gap);
+        self.sparing_until_ms = until.min(now_ms + SPARING_MS);
+    }
+
+    /// When an attempt may begin whose calls others could still fill; past when it may now.
+    pub fn sparing_until(&self, now_ms: i64) -> i64 {
+        // Anything later means that the clock was moved back.
+        self.sparing_until_ms.min(now_ms + SPARING_MS)
     }
 
     /// Calls that this connection itself made during the last day.

@@ -96,6 +96,10 @@ struct State {
 pub struct Asked<'a> {
     pub calls: u32,
     pub searches: u32,
+    /// Of the calls, those for associations.
+    pub associations: u32,
+    /// More work may come that would go along in the same calls.
+    pub spares: bool,
     pub operations: &'a [Operation],
     pub urgency: Urgency,
 }
@@ -189,6 +193,9 @@ impl Line {
             return Err(error.not_before(Some(Timestamp::from_millis(at))));
         }
         inner.state.gate.count(&self.bounds, now, family.bucket);
+        if inner.urgency == Urgency::Live {
+            inner.state.gate.spare(&self.bounds, now, family.bucket);
+        }
         inner.state.pressure.sent(now.millis());
         inner.calls.total += 1;
         *inner.calls.by_family.entry(family.name).or_default() += 1;
@@ -279,11 +286,14 @@ impl Line {
         let want = Want {
             plain: u64::from(asked.calls),
             search: u64::from(asked.searches),
-            associations: 0,
+            associations: u64::from(asked.associations),
             urgency: asked.urgency,
         };
         let inner = self.lock();
-        let paced = inner.state.pressure.paced_until(now.millis());
+        let mut paced = inner.state.pressure.paced_until(now.millis());
+        if asked.spares {
+            paced = paced.max(inner.state.gate.sparing_until(now.millis()));
+        }
         let paced = Some((paced, Why::Window)).filter(|(at, _)| *at > now.millis());
         let shut = inner
             .state
@@ -297,6 +307,8 @@ impl Line {
         let asked = Asked {
             calls,
             searches,
+            associations: 0,
+            spares: false,
             operations: &[],
             urgency,
         };

@@ -16,7 +16,11 @@ pub struct Need {
     pub side: Option<Side>,
     pub calls: u32,
     pub searches: u32,
+    /// Of the calls, those for HubSpot's associations.
+    pub associations: u32,
     pub writes: bool,
+    /// More work may come that would go along in the same calls.
+    pub spares: bool,
     pub urgency: Urgency,
 }
 
@@ -63,6 +67,8 @@ impl Crms {
         let asked = Asked {
             calls: need.calls,
             searches: need.searches,
+            associations: need.associations,
+            spares: need.spares,
             operations,
             urgency: need.urgency,
         };

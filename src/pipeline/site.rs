@@ -67,6 +67,15 @@ impl Site {
         fields
     }
 
+    /// Kinds of HubSpot records whose ties are read along with this mapping's.
+    pub fn tied(&self, name: &MappingName) -> u32 {
+        let ties = self.mappings.get(name).map(Bound::ties).unwrap_or_default();
+        let mut kinds: Vec<String> = ties.associations.into_iter().map(|tie| tie.to).collect();
+        kinds.sort();
+        kinds.dedup();
+        u32::try_from(kinds.len()).unwrap_or(u32::MAX)
+    }
+
     /// How many levels of mappings refer to this one, three at most: parents have more.
     pub fn height(&self, name: &MappingName) -> i64 {
         self.height_within(name, 3)

@@ -1,7 +1,8 @@
 // Clicks through the pages that administrators see, in headless Chromium, against a running
 // service and both simulators: every state of a connect link, both consents, and the API's page.
-// Needs TANDEM_URL, TANDEM_KEY, SIM_HUBSPOT_URL and SIM_SALESFORCE_URL; CHROMIUM names another
-// browser, SHOTS a folder for pictures of every page in three sizes and shades.
+// Needs TANDEM_URL, TANDEM_KEY, TANDEM_STORE (the service's file, in which a link is made to expire),
+// SIM_HUBSPOT_URL and SIM_SALESFORCE_URL; CHROMIUM names another browser, SHOTS a folder for
+// pictures of every page in three sizes and shades.
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
@@ -18,6 +19,7 @@ const need = (name) => {
 const service = need('TANDEM_URL').replace(/\/$/, '')
 const key = need('TANDEM_KEY')
 const sims = { hubspot: need('SIM_HUBSPOT_URL'), salesforce: need('SIM_SALESFORCE_URL') }
+const store = need('TANDEM_STORE')
 const shots = process.env.SHOTS
 
 function chromium() {
@@ -150,6 +152,15 @@ const states = async () => {
   const { items } = await api('GET', `/workspaces/${ws}/connections`)
   return Object.fromEntries(items.map((one) => [one.side, one.state]))
 }
+// No link lives for less than an hour, and the service runs by the clock of the machine.
+function expireLinks() {
+  const script = `import sqlite3, sys
+with sqlite3.connect(sys.argv[1], timeout=10) as store:
+    done = store.execute("UPDATE connect_links SET expires_at = created_at WHERE used_at IS NULL")
+    assert done.rowcount > 0`
+  const done = spawnSync('python3', ['-c', script, store], { encoding: 'utf8' })
+  assert.equal(done.status, 0, done.stderr)
+}
 const portals = { hubspot: 'HubSpot', salesforce: 'Salesforce' }
 const words = { hubspot: ['Connect app', 'Cancel'], salesforce: ['Allow', 'Deny'] }
 
@@ -213,6 +224,22 @@ await check('Salesforce: an app that no administrator has installed is told in w
   } finally {
     await control('salesforce', 'options', { app_installed: true })
   }
+})
+
+await check('a link that expires while its page is open connects nothing', async () => {
+  const me = await person()
+  const address = await link('hubspot')
+  await me.page.goto(address)
+  await sound(me, 'Connect HubSpot')
+  expireLinks()
+  await press(me.page, 'Connect HubSpot')
+  for (const again of [false, true]) {
+    if (again) await me.page.goto(address)
+    await sound(me, 'Connect HubSpot')
+    assert.match(await text(me.page), /This link has expired\. Ask whoever sent it for a new one/)
+    assert.equal((await me.page.$$('button')).length, 0)
+  }
+  await me.close()
 })
 
 await check('a changed address is no link, and an answer for another browser connects nothing', async () => {
