@@ -83,14 +83,15 @@ impl Service {
         files.load(workspace, set)
     }
 
-    /// Loads the mappings that `set` would bring about and holds them against both CRMs. Where
-    /// the workspace is not connected yet, loading is all there is to try.
+    /// Loads the mappings that `set` would bring about and holds them against both CRMs, whose
+    /// warnings come back with theirs. Where the workspace is not connected yet, loading is all
+    /// there is to try.
     pub async fn try_out(
         &self,
         workspace: &Workspace,
         set: &[SetMapping],
     ) -> Result<Loaded, MappingsError> {
-        let loaded = self.load(workspace, set)?;
+        let mut loaded = self.load(workspace, set)?;
         let crms: Crms = match self.keeper.crms(&workspace.id).await {
             Ok(crms) => crms,
             Err(KeeperError::NotConnected(_)) => return Ok(loaded),
@@ -98,7 +99,9 @@ impl Service {
         };
         crms.refuse_writes();
         let schemas = Box::pin(read_schemas(&crms, &loaded.mappings)).await?;
-        bind_all(&loaded.mappings, &schemas)?;
+        for bound in bind_all(&loaded.mappings, &schemas)?.values() {
+            loaded.warnings.extend_from_slice(bound.warnings());
+        }
         Ok(loaded)
     }
 
