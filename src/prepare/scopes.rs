@@ -38,6 +38,13 @@ pub(super) fn standard(object: &str) -> Option<(&'static str, &'static str)> {
         .map(|(plural, singular, _)| (*singular, *plural))
 }
 
+/// How mappings name the standard object that events call by its singular or its type id.
+pub fn plural(name: &str) -> Option<&'static str> {
+    let mut all = STANDARD.iter();
+    let found = all.find(|(_, singular, id)| name == *singular || name == *id);
+    found.map(|(plural, _, _)| *plural)
+}
+
 /// The scope for records or for definitions of an object.
 pub(super) fn name(object: &str, area: &str, action: &str) -> String {
     match standard(object) {

@@ -144,6 +144,16 @@ impl Store {
         Ok(found.map(|row| row.doc))
     }
 
+    /// What was kept last, whatever it was asked for.
+    pub async fn last_schemas(&self, ws: &WorkspaceId) -> Result<Option<String>> {
+        let args = args![ws.as_str()];
+        let found = self
+            .db
+            .fetch_one::<DocDb>(&sql::SCHEMAS_LAST, &args)
+            .await?;
+        Ok(found.map(|row| row.doc))
+    }
+
     /// Erases the workspace and everything that belongs to it, in one transaction. The access log
     /// stays: it says who erased it, and holds no values.
     pub async fn erase_workspace(&self, ws: &WorkspaceId) -> Result<Erased> {

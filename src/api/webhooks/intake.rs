@@ -23,7 +23,7 @@ const KNOWN: usize = 50_000;
 /// A record of an account that is said to have changed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hint {
-    /// As mappings name it: `contacts`, `Contact`.
+    /// As mappings name it: `contacts`, `Contact`; a custom object of HubSpot by its type id.
     pub object: String,
     pub record: RecordId,
 }
@@ -170,6 +170,13 @@ impl Intake {
             for mapping in mappings {
                 let object = mapping.objects.get(side).clone();
                 objects.entry(object).or_default().push(mapping.name);
+            }
+        }
+        if side == Side::HubSpot {
+            let names = objects.keys().map(String::as_str);
+            for (name, id) in self.service.type_ids(ws, names).await? {
+                let mappings = objects.get(&name).cloned().unwrap_or_default();
+                objects.entry(id).or_default().extend(mappings);
             }
         }
         let objects = Arc::new(objects);

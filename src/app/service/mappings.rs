@@ -1,6 +1,8 @@
 //! The mappings of a workspace: which count, whether they fit its CRMs, and the last ones that
 //! did where they do not.
 
+use std::collections::BTreeMap;
+
 use crate::crm::Crms;
 use crate::mapping::{self, Fault, Loaded, Mapping, SourceFile};
 use crate::model::{MappingName, Timestamp, Workspace, WorkspaceId};
@@ -103,6 +105,16 @@ impl Service {
             loaded.warnings.extend_from_slice(bound.warnings());
         }
         Ok(loaded)
+    }
+
+    /// What webhooks of HubSpot call custom objects, by the names that mappings use for them; an
+    /// object that no engine has met yet is not in it.
+    pub async fn type_ids(
+        &self,
+        ws: &WorkspaceId,
+        objects: impl Iterator<Item = &str>,
+    ) -> Result<BTreeMap<String, String>, StoreError> {
+        kept::type_ids(&self.store, ws, objects).await
     }
 
     /// What both accounts lack for the mappings that count, made if asked for.
@@ -223,7 +235,7 @@ impl Service {
             });
         }
         // Its variables are filled in already.
-        let loaded = mapping::load(&files, &std::collections::BTreeMap::new());
+        let loaded = mapping::load(&files, &BTreeMap::new());
         Ok(loaded.map(|loaded| loaded.mappings).unwrap_or_default())
     }
 }

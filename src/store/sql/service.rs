@@ -143,6 +143,7 @@ statements! {
     SCHEMAS_PUT = ["INSERT INTO schemas (workspace_id, doc, asked_for, read_at) \
         VALUES ($1, $2, $3, $4) ON CONFLICT (workspace_id) DO UPDATE SET doc = excluded.doc, \
         asked_for = excluded.asked_for, read_at = excluded.read_at"];
+    SCHEMAS_LAST = ["SELECT doc FROM schemas WHERE workspace_id = $1"];
     SCHEMAS = ["SELECT doc FROM schemas WHERE workspace_id = $1 AND asked_for = $2 \
         AND read_at >= $3"];
 
