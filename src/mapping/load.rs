@@ -73,7 +73,7 @@ pub fn load_with(
         .zip(changed)
         .filter_map(|(tree, changed)| {
             // No file's text stands for a mapping that was changed.
-            let files = if changed { &[] } else { files };
+            let files = if changed { &[][..] } else { files };
             read::mapping(tree, files, &mut faults)
         })
         .collect();

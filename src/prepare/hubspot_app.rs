@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::scopes::{Scope, scopes, standard};
+use super::scopes::{AppScopes, standard};
 use crate::mapping::{Mapping, needs};
 
 /// HubSpot takes no more for one app.
@@ -111,7 +111,7 @@ pub fn hubspot_app(
             file("hsproject.json", project),
             file(
                 "src/app/app-hsmeta.json",
-                app(name, url, distribution, &scopes(mappings)),
+                app(name, url, distribution, &AppScopes::of(mappings)),
             ),
             file("src/app/webhooks/webhooks-hsmeta.json", webhooks),
         ],
@@ -120,18 +120,7 @@ pub fn hubspot_app(
     })
 }
 
-fn app(name: &str, url: &str, distribution: Distribution, scopes: &[Scope]) -> Value {
-    // An account without custom objects could not install an app that requires their scopes.
-    let (required, optional): (Vec<&Scope>, Vec<&Scope>) = scopes
-        .iter()
-        .partition(|scope| scope.required && !scope.custom);
-    let oauth = std::iter::once("oauth");
-    let required: Vec<&str> = oauth.chain(required.into_iter().map(named)).collect();
-    let optional: Vec<&str> = optional
-        .into_iter()
-        .map(named)
-        .filter(|name| *name != "crm.schemas.custom.write")
-        .collect();
+fn app(name: &str, url: &str, distribution: Distribution, scopes: &AppScopes) -> Value {
     json!({
         "uid": "tandem_app",
         "type": "app",
@@ -145,17 +134,13 @@ fn app(name: &str, url: &str, distribution: Distribution, scopes: &[Scope]) -> V
             "auth": {
                 "type": "oauth",
                 "redirectUrls": [format!("{url}{CALLBACK}")],
-                "requiredScopes": required,
-                "optionalScopes": optional,
+                "requiredScopes": scopes.required,
+                "optionalScopes": scopes.optional,
                 "conditionallyRequiredScopes": [],
             },
             "permittedUrls": {"fetch": [], "iframe": [], "img": []},
         },
     })
-}
-
-fn named(scope: &Scope) -> &str {
-    &scope.name
 }
 
 /// What is watched of one object.

@@ -50,6 +50,11 @@ impl MappingFiles {
         mapping::load_with(&files, &workspace.vars, &workspace.owners)
     }
 
+    /// The mappings that all share, read with the workspace's variables and owners.
+    pub fn load_shared(&self, workspace: &Workspace) -> Result<Loaded, Vec<Fault>> {
+        mapping::load_with(&self.shared, &workspace.vars, &workspace.owners)
+    }
+
     /// The texts that count in a workspace, given what was set for it.
     pub fn of(&self, ws: &WorkspaceId, set: &[SetMapping]) -> Vec<(Origin, SourceFile)> {
         let own = self.own.get(ws).map_or(&[][..], Vec::as_slice);

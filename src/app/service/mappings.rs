@@ -222,6 +222,19 @@ impl Service {
         Ok(faults.is_empty())
     }
 
+    /// The mappings that count, or those that were at work last where these do not load; none where
+    /// there is no such workspace.
+    pub async fn counting(&self, ws: &WorkspaceId) -> Result<Vec<Mapping>, StoreError> {
+        let Some(workspace) = self.store.workspace(ws).await? else {
+            return Ok(Vec::new());
+        };
+        match self.mappings(&workspace).await {
+            Ok(loaded) => Ok(loaded.mappings),
+            Err(MappingsError::Store(error)) => Err(error),
+            Err(_) => self.last_good(ws).await,
+        }
+    }
+
     /// The mappings that were at work last; none where nothing was, or they do not load any more.
     pub async fn last_good(&self, ws: &WorkspaceId) -> Result<Vec<Mapping>, StoreError> {
         let mut files = Vec::new();

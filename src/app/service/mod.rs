@@ -7,6 +7,7 @@ mod agenda;
 mod at_job;
 mod by_hand;
 mod change;
+mod consent;
 mod ending;
 mod files;
 mod jobs;
