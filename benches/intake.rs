@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use tandem::model::{Side, WorkspaceId};
+use tandem::model::{OwnerTable, Side, WorkspaceId};
 
 use load::{PORTALS, Requests, Run, portal};
 use rig::{CLIENT_SECRET, Place, Program, millis};
@@ -94,7 +94,9 @@ async fn connect_all(place: &Place) {
     let store = place.store().await;
     for number in 0..PORTALS {
         let ws = WorkspaceId::new(format!("acme/{number}"));
-        let made = store.make_workspace(&ws, &BTreeMap::new()).await;
+        let made = store
+            .make_workspace(&ws, &BTreeMap::new(), &OwnerTable::default())
+            .await;
         assert!(made.expect("a workspace is made"));
         let account = portal(number).to_string();
         let bound = store.seal_connection(&ws, Side::HubSpot, &account, "", "none");

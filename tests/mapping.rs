@@ -8,6 +8,8 @@ mod cases;
 mod lacks;
 #[path = "mapping/laws.rs"]
 mod laws;
+#[path = "mapping/owners.rs"]
+mod owners;
 #[path = "mapping/records.rs"]
 mod records;
 #[path = "mapping/roles.rs"]

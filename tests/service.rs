@@ -21,6 +21,8 @@ mod lists;
 mod mappings;
 #[path = "service/notices.rs"]
 mod notices;
+#[path = "service/owners.rs"]
+mod owners;
 #[path = "service/pace.rs"]
 mod pace;
 #[path = "service/pauses.rs"]

@@ -11,11 +11,12 @@ use super::Api;
 use super::caller::{Caller, WorkspacePath};
 use super::dto::{
     AccessJson, Body, ChangedWorkspace, ErasedJson, Listed, MaybeBody, NewWorkspace, Page,
-    PageQuery, VAR_CHARS, VARS_MAX, WorkspaceJson,
+    PageQuery, VAR_CHARS, VARS_MAX, WorkspaceChangedJson, WorkspaceJson, owners,
 };
 use super::error::{ApiError, Code, Problem};
 use super::planning::{NewApply, NewLive};
 use super::review::id;
+use crate::app::MappingsError;
 use crate::model::{Role, Side, Workspace, WorkspaceId, WorkspaceMode};
 use crate::pipeline::LANE;
 
@@ -77,8 +78,8 @@ pub(super) async fn create(
     caller.manages(Role::Admin)?;
     let shape = || ApiError::bad(format!("id is {}", WorkspaceId::SHAPE));
     let ws = WorkspaceId::parse(&new.id).ok_or_else(shape)?;
-    let vars = checked(new.vars)?;
-    if !api.store.make_workspace(&ws, &vars).await? {
+    let (vars, owners) = (checked(new.vars)?, owners::table(new.owners)?);
+    if !api.store.make_workspace(&ws, &vars, &owners).await? {
         let why = format!("there is a workspace {ws} already");
         return Err(ApiError::new(Code::Exists, why));
     }
@@ -105,41 +106,65 @@ pub(super) async fn show(
     Ok(Json(shown(&api, workspace)))
 }
 
-/// Change a workspace's variables.
+/// Change a workspace's variables or owners.
+///
+/// Its mappings are loaded with them and held against both CRMs first; with any fault nothing is
+/// changed. The engine takes it over within seconds.
 #[utoipa::path(patch, path = "/v1/workspaces/{customer}/{environment}", tag = "workspaces",
     params(("customer" = String, Path), ("environment" = String, Path)),
     request_body = ChangedWorkspace,
-    responses((status = 200, body = WorkspaceJson), (status = "4XX", body = Problem)))]
+    responses((status = 200, body = WorkspaceChangedJson), (status = "4XX", body = Problem)))]
 pub(super) async fn change(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path((customer, environment)): WorkspacePath,
     Body(changed): Body<ChangedWorkspace>,
-) -> Result<Json<WorkspaceJson>, ApiError> {
+) -> Result<Json<WorkspaceChangedJson>, ApiError> {
     let mut workspace = api
         .enter(&caller, (&customer, &environment), Role::Admin)
         .await?;
-    let vars = checked(changed.vars)?;
-    // Faults of the mappings with these variables are told now, not when the engine starts.
-    let was = std::mem::replace(&mut workspace.vars, vars);
-    api.service.mappings(&workspace).await?;
-    api.store.set_vars(&workspace.id, &workspace.vars).await?;
-    let names: Vec<&str> = was
-        .keys()
-        .chain(workspace.vars.keys())
-        .map(String::as_str)
-        .collect();
+    let vars = changed.vars.map(checked).transpose()?;
+    let owners = changed.owners.map(owners::table).transpose()?;
+    let mut notes = Vec::new();
+    if let Some(vars) = &vars {
+        let was = std::mem::replace(&mut workspace.vars, vars.clone());
+        let names: Vec<&str> = was.keys().chain(vars.keys()).map(String::as_str).collect();
+        notes.push(("change variables", names.join(" ")));
+    }
+    if let Some(owners) = &owners {
+        let was = std::mem::replace(&mut workspace.owners, owners.clone());
+        let (before, now) = (was.pairs().len(), owners.pairs().len());
+        notes.push(("change owners", format!("pairs: {now}, before: {before}")));
+    }
+    // Faults of the mappings with these are told now, not when the engine starts.
+    let warnings = warnings(&api, &workspace).await?;
     let ws = &workspace.id;
-    api.note(
-        Some(ws),
-        &caller.actor,
-        "change variables",
-        ws.as_str(),
-        &names.join(" "),
-    )
-    .await?;
+    api.store
+        .change_workspace(ws, vars.as_ref(), owners.as_ref())
+        .await?;
+    for (action, detail) in &notes {
+        api.note(Some(ws), &caller.actor, action, ws.as_str(), detail)
+            .await?;
+    }
     api.service.reopen(ws);
-    Ok(Json(shown(&api, workspace)))
+    Ok(Json(WorkspaceChangedJson {
+        workspace: shown(&api, workspace),
+        warnings,
+    }))
+}
+
+/// What the workspace's mappings would say of it. A CRM that does not answer stops nobody: the
+/// engine holds them against it all the same.
+async fn warnings(api: &Api, workspace: &Workspace) -> Result<Vec<String>, ApiError> {
+    let set = api.service.set_in(workspace).await?;
+    match api.service.try_out(workspace, &set).await {
+        Ok(loaded) => Ok(loaded.warnings.iter().map(ToString::to_string).collect()),
+        Err(error @ (MappingsError::Keeper(_) | MappingsError::Setup(_))) => {
+            let why = format!("not held against both CRMs yet: {error}");
+            Ok(vec![why])
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Delete a workspace: its grants are revoked, its rows erased.

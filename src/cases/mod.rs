@@ -19,4 +19,4 @@ pub use laws::{Changed, Laws, Sent, laws};
 pub use play::{Came, play};
 pub use read::{Case, Suite, read};
 pub use rewrite::rewrite;
-pub use schemas::{NotSchemas, keep_schemas, read_schemas};
+pub use schemas::{NotSchemas, keep_schemas, read_object_names, read_schemas};

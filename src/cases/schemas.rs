@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -85,21 +86,32 @@ fn is_nested(value: &Json) -> bool {
     value.is_object() || value.is_array()
 }
 
+/// Of a file only what each platform calls the objects, by the names that mappings use.
+///
+/// # Errors
+/// As [`read_schemas`].
+pub fn read_object_names(text: &str) -> Result<BySide<BTreeMap<String, String>>, NotSchemas> {
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+    }
+    #[derive(Deserialize)]
+    struct Names {
+        objects: BySide<BTreeMap<String, Named>>,
+    }
+    let names: Names = of_format(text)?;
+    let own = |(object, named): (String, Named)| (object, named.name);
+    Ok(names
+        .objects
+        .map(|named| named.into_iter().map(own).collect()))
+}
+
 /// Reads the text of a file.
 ///
 /// # Errors
 /// When it is not one that [`keep_schemas`] made, or of another format.
 pub fn read_schemas(text: &str) -> Result<Schemas, NotSchemas> {
-    #[derive(Deserialize)]
-    struct Format {
-        format: u32,
-    }
-    let unreadable = |error: serde_json::Error| NotSchemas::Unreadable(error.to_string());
-    let Format { format } = serde_json::from_str(text).map_err(unreadable)?;
-    if format != FORMAT {
-        return Err(NotSchemas::Format(format));
-    }
-    let kept: Kept = serde_json::from_str(text).map_err(unreadable)?;
+    let kept: Kept = of_format(text)?;
     let labels = kept.labels.into_iter();
     Ok(Schemas {
         objects: kept.objects,
@@ -110,4 +122,17 @@ pub fn read_schemas(text: &str) -> Result<Schemas, NotSchemas> {
             .collect(),
         currency: kept.currency,
     })
+}
+
+fn of_format<T: DeserializeOwned>(text: &str) -> Result<T, NotSchemas> {
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let unreadable = |error: serde_json::Error| NotSchemas::Unreadable(error.to_string());
+    let Format { format } = serde_json::from_str(text).map_err(unreadable)?;
+    if format != FORMAT {
+        return Err(NotSchemas::Format(format));
+    }
+    serde_json::from_str(text).map_err(unreadable)
 }

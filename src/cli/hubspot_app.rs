@@ -132,7 +132,8 @@ fn text(app: &App, out: &Path) -> String {
     text.push_str(&format!("webhook subscriptions: {}\n", app.subscriptions));
     if !app.polled.is_empty() {
         text.push_str(&format!(
-            "without webhooks, found by polling: {}\n",
+            "without webhooks, found by polling: {}; a mapping that names the type id (2-1234567) \
+             gets some\n",
             app.polled.join(", ")
         ));
     }

@@ -122,16 +122,14 @@ pub const KEYS: [Key; 20] = [
     ),
     key(
         "hubspot.scopes",
-        "oauth crm.objects.contacts.read crm.objects.contacts.write crm.schemas.contacts.read \
-         crm.objects.companies.read crm.objects.companies.write crm.schemas.companies.read \
-         crm.objects.deals.read crm.objects.deals.write crm.schemas.deals.read \
-         crm.objects.owners.read",
-        "scopes that the HubSpot app requires, separated by blanks",
+        "",
+        "scopes that the HubSpot app requires, separated by blanks; when empty, those of an app that \
+         `tandem hubspot-app` made of the shared mappings",
     ),
     key(
         "hubspot.optional_scopes",
         "",
-        "scopes that are asked for where an account has them",
+        "with hubspot.scopes: those that the app lists as optional",
     ),
     key(
         "salesforce.client_id",
@@ -413,6 +411,13 @@ impl Settings {
             }
             _ => self.path("store.url").display().to_string(),
         };
+        if self.text("hubspot.scopes").is_empty()
+            && !self.text("hubspot.optional_scopes").is_empty()
+        {
+            let what =
+                "is set, but hubspot.scopes is not; set both as the app has them, or neither";
+            self.fault("hubspot.optional_scopes", what);
+        }
         let folder = !self.text("mappings.folder").is_empty();
         let grace = self.number("server.grace_seconds", 1, 300).unsigned_abs();
         let workers = self.number("server.workers", 1, 256);

@@ -38,6 +38,8 @@ pub struct App {
     pub token_host: Url,
     /// Our own callback, exactly as registered.
     pub redirect: Url,
+    /// Asked for; the platform insists on those that the app requires. Empty where the mappings
+    /// say what an account is asked for.
     pub scopes: Vec<String>,
     /// HubSpot drops those that an account cannot have.
     pub optional_scopes: Vec<String>,

@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::extend;
 use super::fault::{self, Fault};
+use super::owners;
 use super::read;
 use super::rule::{ReferenceEnd, Rule};
 use super::tree::{self, Most, Node};
 use super::types::Mapping;
 use super::warn;
-use crate::model::{Junction, Side};
+use crate::model::{Junction, OwnerTable, Side};
 
 /// A mapping file as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +26,10 @@ impl SourceFile {
     /// The name in the `mapping:` line, without reading the file as a mapping.
     pub fn mapping_name(&self) -> Option<&str> {
         let lines = &mut self.text.lines();
-        let line = lines.find_map(|line| line.strip_prefix("mapping:"))?;
+        let line = lines.find_map(|line| {
+            let bare = line.strip_prefix("mapping:");
+            bare.or_else(|| line.strip_prefix("\"mapping\":"))
+        })?;
         let name = line.split('#').next().unwrap_or_default().trim();
         Some(name.trim_matches(['"', '\'']))
     }
@@ -41,6 +45,16 @@ pub struct Loaded {
 /// Reads all files. One error anywhere and nothing is loaded; the error holds all faults,
 /// warnings included, in the order of files and lines.
 pub fn load(files: &[SourceFile], vars: &BTreeMap<String, String>) -> Result<Loaded, Vec<Fault>> {
+    load_with(files, vars, &OwnerTable::default())
+}
+
+/// As [`load`], with a workspace's own table of owners in front of each rule's. The pairs become a
+/// part of the mappings: of their revisions, their effective texts, and the hashes of these rules.
+pub fn load_with(
+    files: &[SourceFile],
+    vars: &BTreeMap<String, String>,
+    owners: &OwnerTable,
+) -> Result<Loaded, Vec<Fault>> {
     let mut faults = Vec::new();
     let mut trees: Vec<Node> = Vec::new();
     for file in files {
@@ -52,10 +66,16 @@ pub fn load(files: &[SourceFile], vars: &BTreeMap<String, String>) -> Result<Loa
         }
     }
     duplicates(&trees, &mut faults);
-    let effective = extend::resolve(&trees, &mut faults);
+    let mut effective = extend::resolve(&trees, &mut faults);
+    let changed = owners::put(&mut effective, owners, &mut faults);
     let mut mappings: Vec<Mapping> = effective
         .iter()
-        .filter_map(|tree| read::mapping(tree, files, &mut faults))
+        .zip(changed)
+        .filter_map(|(tree, changed)| {
+            // No file's text stands for a mapping that was changed.
+            let files = if changed { &[][..] } else { files };
+            read::mapping(tree, files, &mut faults)
+        })
         .collect();
     mappings.sort_by(|left, right| left.name.cmp(&right.name));
     references(&mappings, &trees, &mut faults);

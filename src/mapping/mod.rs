@@ -13,6 +13,7 @@ mod keys;
 mod lacks;
 mod load;
 mod needs;
+mod owners;
 mod poll;
 mod propose;
 mod read;
@@ -27,8 +28,9 @@ pub use canon::id18;
 pub use expression::Expression;
 pub use fault::{At, Fault, Severity};
 pub use lacks::{Lack, lacks};
-pub use load::{Loaded, SourceFile, load};
+pub use load::{Loaded, SourceFile, load, load_with};
 pub use needs::{Access, Needs, needs};
+pub use owners::owner_table;
 pub use poll::Poll;
 pub use propose::{LeftOut, Pair, Proposal, Proposed, propose};
 pub use rule::{

@@ -66,6 +66,20 @@ impl Node {
         }
     }
 
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        self.entries_mut()
+            .iter_mut()
+            .find(|entry| entry.key == key)
+            .map(|entry| &mut entry.value)
+    }
+
+    pub fn entries_mut(&mut self) -> &mut [Entry] {
+        match &mut self.body {
+            Body::Map(entries) => entries,
+            Body::Null | Body::Text(_) | Body::List(_) => &mut [],
+        }
+    }
+
     pub fn as_text(&self) -> Option<&str> {
         match &self.body {
             Body::Text(text) => Some(text),
@@ -101,6 +115,29 @@ impl Node {
         out
     }
 
+    /// As [`Node::emit`], with a line for every key of a map in a map, for people to read and
+    /// compare.
+    pub fn lines(&self) -> String {
+        let mut out = String::new();
+        self.emit_lines(&mut out, 0);
+        out
+    }
+
+    fn emit_lines(&self, out: &mut String, depth: usize) {
+        for entry in self.entries() {
+            let indent = "  ".repeat(depth);
+            out.push_str(&format!("{indent}{}:", plain(&entry.key)));
+            if entry.value.entries().is_empty() {
+                out.push(' ');
+                entry.value.emit_flow(out);
+                out.push('\n');
+            } else {
+                out.push('\n');
+                entry.value.emit_lines(out, depth + 1);
+            }
+        }
+    }
+
     /// The same for any node, on one line.
     pub fn flow(&self) -> String {
         let mut out = String::new();
@@ -131,6 +168,15 @@ impl Node {
             }
         }
     }
+}
+
+/// A key without quotes, where it is one word that YAML reads as itself.
+fn plain(key: &str) -> String {
+    let word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    let is_word = key.starts_with(|first: char| first.is_ascii_alphabetic())
+        && key.bytes().all(word)
+        && !key.eq_ignore_ascii_case("null");
+    if is_word { key.to_owned() } else { quoted(key) }
 }
 
 /// JSON's way of quoting, which YAML shares.

@@ -7,6 +7,7 @@ mod choice;
 mod ids;
 mod junction;
 mod link;
+mod owners;
 mod planned;
 mod policy;
 mod problem;
@@ -27,6 +28,7 @@ pub use junction::{JUNCTIONS, Junction, RoleRead, Ties};
 pub use link::{
     Bases, Halves, Hold, HoldReason, IntendedRule, Intent, IntentKind, Link, LinkState,
 };
+pub use owners::{OwnerPair, OwnerTable, OwnerTableFault};
 pub use planned::{PlannedWrite, Undoes};
 pub use policy::{Blank, Conflict, Direction, FirstSync, Policy, Tolerance};
 pub use problem::Problem;

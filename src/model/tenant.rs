@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{BySide, MappingName, Timestamp, WorkspaceId};
+use super::{BySide, MappingName, OwnerTable, Timestamp, WorkspaceId};
 
 /// Writes the two ways between a closed set and its names.
 macro_rules! named {
@@ -80,6 +80,8 @@ pub struct Workspace {
     pub paused: bool,
     /// Values for `${vars.x}` in mapping files.
     pub vars: BTreeMap<String, String>,
+    /// Goes before the table of every rule about owners.
+    pub owners: OwnerTable,
     pub created_at: Timestamp,
     pub pauses: Pauses,
     /// Rises whenever a mapping is set for this workspace, or one is taken back.

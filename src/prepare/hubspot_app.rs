@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::scopes::{Scope, scopes, standard};
+use super::scopes::{AppScopes, standard};
 use crate::mapping::{Mapping, needs};
 
 /// HubSpot takes no more for one app.
@@ -40,7 +40,8 @@ pub enum Distribution {
 pub struct App {
     pub files: Vec<AppFile>,
     pub subscriptions: usize,
-    /// Custom objects: each account has its own, so that no app can subscribe to them for all.
+    /// Custom objects by a name that means another object in each account, so that no app can
+    /// subscribe to them.
     pub polled: Vec<String>,
 }
 
@@ -110,7 +111,7 @@ pub fn hubspot_app(
             file("hsproject.json", project),
             file(
                 "src/app/app-hsmeta.json",
-                app(name, url, distribution, &scopes(mappings)),
+                app(name, url, distribution, &AppScopes::of(mappings)),
             ),
             file("src/app/webhooks/webhooks-hsmeta.json", webhooks),
         ],
@@ -119,18 +120,7 @@ pub fn hubspot_app(
     })
 }
 
-fn app(name: &str, url: &str, distribution: Distribution, scopes: &[Scope]) -> Value {
-    // An account without custom objects could not install an app that requires their scopes.
-    let (required, optional): (Vec<&Scope>, Vec<&Scope>) = scopes
-        .iter()
-        .partition(|scope| scope.required && !scope.custom);
-    let oauth = std::iter::once("oauth");
-    let required: Vec<&str> = oauth.chain(required.into_iter().map(named)).collect();
-    let optional: Vec<&str> = optional
-        .into_iter()
-        .map(named)
-        .filter(|name| *name != "crm.schemas.custom.write")
-        .collect();
+fn app(name: &str, url: &str, distribution: Distribution, scopes: &AppScopes) -> Value {
     json!({
         "uid": "tandem_app",
         "type": "app",
@@ -144,17 +134,13 @@ fn app(name: &str, url: &str, distribution: Distribution, scopes: &[Scope]) -> V
             "auth": {
                 "type": "oauth",
                 "redirectUrls": [format!("{url}{CALLBACK}")],
-                "requiredScopes": required,
-                "optionalScopes": optional,
+                "requiredScopes": scopes.required,
+                "optionalScopes": scopes.optional,
                 "conditionallyRequiredScopes": [],
             },
             "permittedUrls": {"fetch": [], "iframe": [], "img": []},
         },
     })
-}
-
-fn named(scope: &Scope) -> &str {
-    &scope.name
 }
 
 /// What is watched of one object.
@@ -167,21 +153,21 @@ struct Watch {
 
 /// In the generic form, by object and kind; and the objects that none can be made for.
 fn subscriptions(mappings: &[Mapping]) -> (Vec<Value>, Vec<String>) {
-    let mut objects: BTreeMap<&str, Watch> = BTreeMap::new();
+    let mut objects: BTreeMap<String, Watch> = BTreeMap::new();
     let mut polled = BTreeSet::new();
     for mapping in mappings {
         let needs = needs(mapping);
-        let Some((singular, _)) = standard(&mapping.objects.hubspot) else {
+        let Some(object) = subscribable(&mapping.objects.hubspot) else {
             polled.insert(mapping.objects.hubspot.clone());
             continue;
         };
-        let watch = objects.entry(singular).or_default();
+        let watch = objects.entry(object).or_default();
         watch.mapped = true;
         watch.tied |= !needs.ties.is_empty();
         watch.properties.extend(needs.watched);
         // A tie is told from both of its ends.
         for far in needs.ties.keys() {
-            if let Some((far, _)) = standard(far) {
+            if let Some(far) = subscribable(far) {
                 objects.entry(far).or_default().tied = true;
             }
         }
@@ -194,18 +180,33 @@ fn subscriptions(mappings: &[Mapping]) -> (Vec<Value>, Vec<String>) {
         };
         let tie = watch.tied.then_some("associationChange");
         for kind in lives.iter().copied().chain(tie) {
-            all.push(subscription(object, kind));
+            all.push(subscription(&object, kind));
         }
         for name in watch.properties {
             if NEVER.contains(&name.as_str()) {
                 continue;
             }
-            let mut one = subscription(object, "propertyChange");
+            let mut one = subscription(&object, "propertyChange");
             one["propertyName"] = json!(name);
             all.push(one);
         }
     }
     (all, polled.into_iter().collect())
+}
+
+/// What a subscription calls the object: a standard one by its singular, a custom one by its type
+/// id or its full name, which only one account has.
+fn subscribable(object: &str) -> Option<String> {
+    if let Some((singular, _)) = standard(object) {
+        return Some(singular.to_owned());
+    }
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let of_account = object.strip_prefix("2-").is_some_and(digits)
+        || object
+            .strip_prefix('p')
+            .and_then(|rest| rest.split_once('_'))
+            .is_some_and(|(portal, name)| digits(portal) && !name.is_empty());
+    of_account.then(|| object.to_owned())
 }
 
 fn subscription(object: &str, kind: &str) -> Value {

@@ -18,7 +18,7 @@ use crate::model::{BySide, Schemas, Side};
 pub use find::findings;
 pub use hubspot_app::{App, AppFile, CALLBACK, Distribution, TooMany, WEBHOOKS, hubspot_app};
 pub use package::{Package, package};
-pub use scopes::{Scope, scopes};
+pub use scopes::{AppScopes, Scope, needed, plural, scopes};
 pub use told::{FindingJson, PreparedJson};
 pub use wanted::grants;
 

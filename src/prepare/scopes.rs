@@ -38,6 +38,13 @@ pub(super) fn standard(object: &str) -> Option<(&'static str, &'static str)> {
         .map(|(plural, singular, _)| (*singular, *plural))
 }
 
+/// How mappings name the standard object that events call by its singular or its type id.
+pub fn plural(name: &str) -> Option<&'static str> {
+    let mut all = STANDARD.iter();
+    let found = all.find(|(_, singular, id)| name == *singular || name == *id);
+    found.map(|(plural, _, _)| *plural)
+}
+
 /// The scope for records or for definitions of an object.
 pub(super) fn name(object: &str, area: &str, action: &str) -> String {
     match standard(object) {
@@ -45,6 +52,55 @@ pub(super) fn name(object: &str, area: &str, action: &str) -> String {
         Some((_, plural)) => format!("crm.{area}.{plural}.{action}"),
         None => format!("crm.{area}.custom.{action}"),
     }
+}
+
+/// The scopes of an app, as HubSpot keeps them for it and a consent names them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AppScopes {
+    /// Whoever connects grants all of them, or nothing.
+    pub required: Vec<String>,
+    /// Granted where the account has them.
+    pub optional: Vec<String>,
+}
+
+impl AppScopes {
+    /// Those of an app that is made for these mappings. An account without custom objects could not
+    /// install an app that requires their scopes.
+    pub fn of(mappings: &[Mapping]) -> Self {
+        let all = scopes(mappings);
+        let (required, optional): (Vec<Scope>, Vec<Scope>) = all
+            .into_iter()
+            .partition(|scope| scope.required && !scope.custom);
+        let base = std::iter::once("oauth".to_owned());
+        let optional = optional.into_iter().map(|scope| scope.name);
+        Self {
+            required: base
+                .chain(required.into_iter().map(|scope| scope.name))
+                .collect(),
+            optional: optional
+                .filter(|name| name != "crm.schemas.custom.write")
+                .collect(),
+        }
+    }
+
+    /// What an account is asked for that works with these mappings: all that the app requires,
+    /// because HubSpot insists on it (hubspot.md 1.1), and of the others what they can use.
+    pub fn asked_for(self, mappings: &[Mapping]) -> Self {
+        let used = scopes(mappings);
+        let is_used = |name: &String| used.iter().any(|scope| scope.name == *name);
+        Self {
+            optional: self.optional.into_iter().filter(is_used).collect(),
+            ..self
+        }
+    }
+}
+
+/// Without these a run of the mappings fails.
+pub fn needed(mappings: &[Mapping]) -> Vec<String> {
+    let all = scopes(mappings).into_iter();
+    all.filter(|scope| scope.required)
+        .map(|scope| scope.name)
+        .collect()
 }
 
 /// Every scope once, in the order of their names.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Timestamp, Workspace, WorkspaceId, WorkspaceMode};
+use serde::Serialize;
+
+use crate::model::{OwnerTable, Timestamp, Workspace, WorkspaceId, WorkspaceMode};
 
 use super::Store;
 use super::db::{Dialected, again, args};
@@ -66,9 +68,11 @@ impl Store {
         &self,
         ws: &WorkspaceId,
         vars: &BTreeMap<String, String>,
+        owners: &OwnerTable,
     ) -> Result<bool> {
         let mode = WorkspaceMode::Observing.as_str();
-        let args = args![ws.as_str(), self.clock.now(), mode, vars_text(vars)];
+        let (vars, owners) = (text(vars), text(owners.pairs()));
+        let args = args![ws.as_str(), self.clock.now(), mode, vars, owners];
         Ok(self.db.run(&sql::TENANT_MAKE, &args).await? > 0)
     }
 
@@ -96,13 +100,16 @@ impl Store {
         Ok(self.db.run(&sql::TENANT_PAUSED, &args).await? > 0)
     }
 
-    pub async fn set_vars(
+    /// Other variables, another table of owners, or both.
+    pub async fn change_workspace(
         &self,
         ws: &WorkspaceId,
-        vars: &BTreeMap<String, String>,
+        vars: Option<&BTreeMap<String, String>>,
+        owners: Option<&OwnerTable>,
     ) -> Result<bool> {
-        let args = args![ws.as_str(), vars_text(vars)];
-        Ok(self.db.run(&sql::TENANT_VARS, &args).await? > 0)
+        let owners = owners.map(|table| text(table.pairs()));
+        let args = args![ws.as_str(), vars.map(text), owners];
+        Ok(self.db.run(&sql::TENANT_CHANGE, &args).await? > 0)
     }
 
     pub async fn agenda(&self, lane: &str) -> Result<Agenda> {
@@ -137,6 +144,16 @@ impl Store {
         Ok(found.map(|row| row.doc))
     }
 
+    /// What was kept last, whatever it was asked for.
+    pub async fn last_schemas(&self, ws: &WorkspaceId) -> Result<Option<String>> {
+        let args = args![ws.as_str()];
+        let found = self
+            .db
+            .fetch_one::<DocDb>(&sql::SCHEMAS_LAST, &args)
+            .await?;
+        Ok(found.map(|row| row.doc))
+    }
+
     /// Erases the workspace and everything that belongs to it, in one transaction. The access log
     /// stays: it says who erased it, and holds no values.
     pub async fn erase_workspace(&self, ws: &WorkspaceId) -> Result<Erased> {
@@ -157,6 +174,7 @@ impl Store {
     }
 }
 
-fn vars_text(vars: &BTreeMap<String, String>) -> String {
-    serde_json::to_string(vars).unwrap_or_else(|_| "{}".to_owned())
+/// Texts in lists and maps never fail to be written.
+fn text(value: &(impl Serialize + ?Sized)) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use tandem::mapping::{Bound, Fault, References, Severity, SourceFile, bind, load};
-use tandem::model::{Fields, Raw, Schemas, Side};
+use tandem::mapping::{
+    Bound, Fault, Mapping, References, Severity, SourceFile, bind, load, load_with,
+};
+use tandem::model::{Fields, OwnerPair, OwnerTable, Raw, Schemas, Side};
 
 use crate::mutate::Shape;
 use crate::run::Target;
@@ -72,10 +74,11 @@ fn check(input: &[u8]) -> Result<(), String> {
         })
         .collect();
     let vars = BTreeMap::from([("region".to_owned(), "EU".to_owned())]);
-    let loaded = match load(&files, &vars) {
+    let loaded = match load_with(&files, &vars, owners()) {
         Err(faults) => return fit_for_people(&faults),
         Ok(loaded) => loaded,
     };
+    loads_again(&loaded.mappings)?;
     for mapping in &loaded.mappings {
         match bind(mapping, known()) {
             Err(faults) => fit_for_people(&faults)?,
@@ -83,6 +86,36 @@ fn check(input: &[u8]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn owners() -> &'static OwnerTable {
+    static OWNERS: OnceLock<OwnerTable> = OnceLock::new();
+    OWNERS.get_or_init(|| {
+        let pair = |hubspot: &str, salesforce: &str| OwnerPair {
+            hubspot: hubspot.to_owned(),
+            salesforce: salesforce.to_owned(),
+        };
+        let pairs = vec![pair("ann@example.com", "Ops: \"#1\""), pair("12", "ops")];
+        OwnerTable::new(pairs).expect("a sound table")
+    })
+}
+
+/// What is kept of a mapping means the same when it is read again, without variables and owners.
+fn loads_again(mappings: &[Mapping]) -> Result<(), String> {
+    let kept = mappings.iter().map(|mapping| SourceFile {
+        path: mapping.name.as_str().to_owned(),
+        text: mapping.text.clone(),
+    });
+    let kept: Vec<SourceFile> = kept.collect();
+    let again = load(&kept, &BTreeMap::new()).map_err(|faults| format!("kept text: {faults:?}"))?;
+    let revisions = |all: &[Mapping]| -> Vec<String> {
+        let revisions = all.iter().map(|one| one.revision.as_str().to_owned());
+        revisions.collect()
+    };
+    let (before, after) = (revisions(mappings), revisions(&again.mappings));
+    (before == after)
+        .then_some(())
+        .ok_or_else(|| format!("kept text has other revisions: {before:?} {after:?}"))
 }
 
 /// Faults say something, in a place, and one of them is an error.

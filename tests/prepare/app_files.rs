@@ -130,13 +130,21 @@ fn a_mapping_that_only_reads_hubspot_asks_for_no_right_to_write_there() {
 /// Every account has custom objects of its own: scopes that only some accounts have must not keep
 /// the others from installing, and no subscription fits them all.
 #[test]
-fn a_custom_object_is_optional_and_polled() {
+fn a_custom_object_is_optional_and_polled_unless_its_name_says_which_it_is() {
     let custom = PEOPLE
         .replace("hubspot: contacts", "hubspot: p_subscription")
         .replace("salesforce: Contact", "salesforce: Subscription__c");
     let made = app(&[&custom]).unwrap();
     assert_eq!(made.polled, ["p_subscription"]);
     assert_eq!(made.subscriptions, 0);
+    // By these names one account knows which object is meant, and no other has it.
+    for name in ["2-1234567", "p4711_subscription"] {
+        let made = app(&[&custom.replace("p_subscription", name)]).unwrap();
+        assert!(made.polled.is_empty(), "{:?}", made.polled);
+        let watched = watched(&made, name);
+        assert!(watched.contains(&"email".to_owned()), "{watched:?}");
+        assert_eq!(made.subscriptions, watched.len() + 4);
+    }
     let app = content(&made, "app-hsmeta.json");
     let optional = &app["config"]["auth"]["optionalScopes"];
     let expected = json!([

@@ -301,7 +301,11 @@ fn commands_work_on_a_running_service_and_on_its_store() {
     let made = run(
         &variables,
         here.path(),
-        &["workspace", "create", WS, "--var", "region=eu"],
+        &[
+            &["workspace", "create", WS, "--var", "region=eu"][..],
+            &["--owner", "ann@example.com=Inside Sales"],
+        ]
+        .concat(),
     );
     assert_eq!(made.code, 0, "{}", made.stderr);
     let service = serve(&variables, here.path(), &key);
@@ -316,6 +320,24 @@ fn commands_work_on_a_running_service_and_on_its_store() {
     let listed = with(&["workspace", "list"]).json();
     assert_eq!(listed["items"][0]["id"], WS);
     assert_eq!(listed["items"][0]["vars"], json!({"region": "eu"}));
+    let owners = |words: &[&str]| {
+        let words: Vec<&str> = ["workspace", "owners", WS]
+            .iter()
+            .chain(words)
+            .copied()
+            .collect();
+        with(&words).json()["owners"].clone()
+    };
+    let pair = |hubspot: &str| json!([{"hubspot": hubspot, "salesforce": "Inside Sales"}]);
+    assert_eq!(owners(&[]), pair("ann@example.com"));
+    let file = here.path().join("owners.yaml");
+    std::fs::write(&file, "bob@example.com: Inside Sales\n").expect("a file");
+    assert_eq!(
+        owners(&["--owners", file.to_str().expect("a path")]),
+        pair("bob@example.com")
+    );
+    assert_eq!(owners(&[]), pair("bob@example.com"));
+    assert_eq!(owners(&["--none"]), json!([]));
     let link = with(&["connect", "link", WS, "--side", "hubspot"]).json();
     let url = link["url"].as_str().expect("a link").to_owned();
     let (status, page) = sim.ask(|client| client.get(&url));

@@ -316,20 +316,8 @@ fn apps(hubspot: &HubSpotOptions, salesforce: &SalesforceOptions) -> BySide<Opti
         salesforce.client_id.as_str(),
         salesforce.client_secret.as_str(),
     );
-    let scopes = [
-        "oauth",
-        "crm.objects.contacts.read",
-        "crm.objects.contacts.write",
-        "crm.schemas.contacts.read",
-        "crm.objects.owners.read",
-    ];
     BySide::new(
-        Some(app(
-            Side::HubSpot,
-            of_hubspot,
-            "http://hubspot.test",
-            &scopes,
-        )),
+        Some(app(Side::HubSpot, of_hubspot, "http://hubspot.test", &[])),
         Some(app(
             Side::Salesforce,
             of_salesforce,

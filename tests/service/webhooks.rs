@@ -9,9 +9,10 @@ use axum::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use tandem::app::MappingFiles;
 use tandem::model::{Timestamp, WorkspaceId};
 
-use crate::house::{Answer, House, PUBLIC};
+use crate::house::{Answer, House, PUBLIC, file};
 
 const PATH: &str = "/webhooks/hubspot";
 
@@ -42,6 +43,25 @@ pub fn changed(house: &House, id: &str) -> Value {
     let id: u64 = id.parse().unwrap();
     json!({"eventId": 1, "portalId": house.hubspot.portal_id(), "objectId": id,
         "subscriptionType": "contact.propertyChange", "propertyName": "email"})
+}
+
+/// A mapping of the simulated portal's custom object, which goes by this name.
+fn subscriptions(name: &str) -> MappingFiles {
+    let text = format!(
+        "mapping: subscriptions\nhubspot: {name}\nsalesforce: Subscription__c\n\
+         direction: to-salesforce\nmatch: [subscription_name: Name]\n\
+         create: {{ salesforce: always }}\ncreate-without-key: accept\nrules:\n  \
+         subscription_name: Name\n  seats: Seats__c\n"
+    );
+    MappingFiles::shared(vec![file(&text)])
+}
+
+/// Of the generic form, as it comes for custom objects.
+fn seated(house: &House, id: &str) -> Value {
+    let id: u64 = id.parse().unwrap();
+    json!([{"eventId": 1, "portalId": house.hubspot.portal_id(), "objectId": id,
+        "objectTypeId": "2-1234567", "subscriptionType": "object.propertyChange",
+        "propertyName": "seats"}])
 }
 
 async fn marks(house: &House, ws: &str) -> usize {
@@ -137,6 +157,49 @@ async fn what_is_forged_stale_cut_or_no_list_leaves_nothing_behind() {
     assert_eq!((answer.status, answer.code().as_str()), (413, "too-large"));
     assert_eq!(marks(&house, "acme/production").await, 0);
     assert_eq!(house.api.counts.refused.load(Ordering::Relaxed), 11);
+}
+
+/// An event has its type id; mappings may call it by a name that only the account knows.
+#[tokio::test]
+async fn a_custom_object_is_announced_by_its_type_id_whatever_the_mapping_calls_it() {
+    for name in ["2-1234567", "p_subscriptions", "subscriptions"] {
+        let house = House::new().await;
+        house.service.set_mappings(subscriptions(name));
+        house.live("acme/production").await;
+        let fields = [("subscription_name", "Team plan"), ("seats", "5")];
+        let id = house.hubspot.create("subscriptions", &fields).unwrap();
+        house.pass(180_000).await;
+        let seats = || {
+            let records = house.salesforce.records("Subscription__c");
+            assert_eq!(records.len(), 1, "{name}");
+            records[0].fields["Seats__c"].clone()
+        };
+        assert_eq!(seats(), json!(5.0), "{name}");
+        let more = [("seats", "8")];
+        house.hubspot.edit("subscriptions", &id, &more).unwrap();
+        let calls = house.hubspot.counters().calls;
+        let answer = announce(&house, seated(&house, &id)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(
+            house.hubspot.counters().calls,
+            calls,
+            "nobody is asked for it"
+        );
+        house.pass(2_000).await;
+        assert_eq!(seats(), json!(8.0), "{name}");
+        assert_eq!(house.api.counts.unknown.load(Ordering::Relaxed), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_custom_object_that_nobody_has_met_yet_is_answered_and_counted() {
+    let house = House::new().await;
+    house.service.set_mappings(subscriptions("p_subscriptions"));
+    house.live("acme/production").await;
+    let answer = announce(&house, seated(&house, "7")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(house.api.counts.unknown.load(Ordering::Relaxed), 1);
+    assert_eq!(marks(&house, "acme/production").await, 0);
 }
 
 /// A message as Salesforce sends it, for records of one object.

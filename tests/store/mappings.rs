@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tandem::model::{
-    BySide, ErrorClass, MappingName, PAUSED, Pauses, Revision, Verdict, WorkspaceId,
+    BySide, ErrorClass, MappingName, OwnerTable, PAUSED, Pauses, Revision, Verdict, WorkspaceId,
 };
 use tandem::pipeline::LANE;
 use tandem::store::Activation;
@@ -27,7 +27,12 @@ fn texts(text: &str) -> BTreeMap<MappingName, String> {
 
 async fn tenant(f: &Fixture) -> WorkspaceId {
     let ws = WorkspaceId::new("new/one");
-    assert!(f.store.make_workspace(&ws, &BTreeMap::new()).await.unwrap());
+    assert!(
+        f.store
+            .make_workspace(&ws, &BTreeMap::new(), &OwnerTable::default())
+            .await
+            .unwrap()
+    );
     ws
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tandem::model::{ConnectionState, KeyKind, Role, Side, WorkspaceId, WorkspaceMode};
+use tandem::model::{
+    ConnectionState, KeyKind, OwnerPair, OwnerTable, Role, Side, WorkspaceId, WorkspaceMode,
+};
 use tandem::store::{AccessEntry, ApiKey, Authorization, ConnectLink, Erased};
 
 use crate::fixture::{Fixture, on_both, polled};
@@ -23,28 +25,55 @@ on_both!(
 
 const HUBSPOT: Side = Side::HubSpot;
 
+fn owners(pairs: &[(&str, &str)]) -> OwnerTable {
+    let pairs = pairs.iter().map(|(hubspot, salesforce)| OwnerPair {
+        hubspot: (*hubspot).to_owned(),
+        salesforce: (*salesforce).to_owned(),
+    });
+    OwnerTable::new(pairs.collect()).unwrap()
+}
+
 async fn a_workspace_is_made_once_and_changed(f: Fixture) {
     let ws = WorkspaceId::new("new/one");
     let vars = BTreeMap::from([("region".to_owned(), "eu".to_owned())]);
-    assert!(f.store.make_workspace(&ws, &vars).await.unwrap());
-    assert!(!f.store.make_workspace(&ws, &BTreeMap::new()).await.unwrap());
+    let owners = owners(&[
+        ("zoe@example.com", "Inside Sales"),
+        ("ann@example.com", "Ann"),
+    ]);
+    assert!(f.store.make_workspace(&ws, &vars, &owners).await.unwrap());
+    assert!(
+        !f.store
+            .make_workspace(&ws, &BTreeMap::new(), &OwnerTable::default())
+            .await
+            .unwrap()
+    );
     let made = f.store.workspace(&ws).await.unwrap().unwrap();
     assert_eq!(
-        (made.mode, made.paused, &made.vars),
-        (WorkspaceMode::Observing, false, &vars)
+        (made.mode, made.paused, &made.vars, &made.owners),
+        (WorkspaceMode::Observing, false, &vars, &owners)
     );
     assert!(f.store.set_mode(&ws, WorkspaceMode::Live).await.unwrap());
     assert!(f.store.set_paused(&ws, true).await.unwrap());
-    assert!(f.store.set_vars(&ws, &BTreeMap::new()).await.unwrap());
+    let none = BTreeMap::new();
+    let change = f.store.change_workspace(&ws, Some(&none), None);
+    assert!(change.await.unwrap());
     let changed = f.store.workspace(&ws).await.unwrap().unwrap();
     assert_eq!((changed.mode, changed.paused), (WorkspaceMode::Live, true));
     assert!(changed.vars.is_empty());
+    assert_eq!(changed.owners, owners, "what is not given stays");
+    let nobody = OwnerTable::default();
+    let change = f.store.change_workspace(&ws, None, Some(&nobody));
+    assert!(change.await.unwrap());
+    let changed = f.store.workspace(&ws).await.unwrap().unwrap();
+    assert_eq!(changed.owners, nobody);
     // The workspace of the commands is none of the service's until it is made so.
     assert_eq!(f.store.workspace(&f.ws).await.unwrap(), None);
     assert!(!f.store.set_paused(&f.ws, true).await.unwrap());
+    let change = f.store.change_workspace(&f.ws, None, Some(&owners));
+    assert!(!change.await.unwrap());
     assert!(
         f.store
-            .make_workspace(&f.ws, &BTreeMap::new())
+            .make_workspace(&f.ws, &BTreeMap::new(), &OwnerTable::default())
             .await
             .unwrap()
     );
@@ -53,7 +82,11 @@ async fn a_workspace_is_made_once_and_changed(f: Fixture) {
 async fn workspaces_are_listed_page_by_page(f: Fixture) {
     for name in ["c/x", "a/x", "b/x"] {
         f.store
-            .make_workspace(&WorkspaceId::new(name), &BTreeMap::new())
+            .make_workspace(
+                &WorkspaceId::new(name),
+                &BTreeMap::new(),
+                &OwnerTable::default(),
+            )
             .await
             .unwrap();
     }
@@ -319,7 +352,10 @@ async fn the_newest_access_comes_first(f: Fixture) {
 async fn erasing_takes_this_workspace_and_no_other(f: Fixture) {
     let other = WorkspaceId::new("other/test");
     for ws in [&f.ws, &other] {
-        f.store.make_workspace(ws, &BTreeMap::new()).await.unwrap();
+        f.store
+            .make_workspace(ws, &BTreeMap::new(), &OwnerTable::default())
+            .await
+            .unwrap();
         f.store.mark(ws, "sync", &[polled("1")]).await.unwrap();
         f.store.keep_schemas(ws, "rev", "{}").await.unwrap();
     }

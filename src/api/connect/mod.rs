@@ -19,7 +19,9 @@ use url::Url;
 
 use super::Api;
 use super::error::ApiError;
+use crate::crm::oauth::App;
 use crate::model::{Side, Timestamp, WorkspaceId};
+use crate::prepare::AppScopes;
 use crate::store::{Authorization, ConnectLink};
 use crate::vault::{self, Granted, KeeperError};
 
@@ -116,7 +118,10 @@ async fn show(
     };
     let connection = api.store.sealed_connection(&ws, link.side).await?;
     let app = api.keeper.apps.get(link.side).as_ref();
-    let wanted = app.map(|app| app.scopes.clone()).unwrap_or_default();
+    let wanted = match link.side {
+        Side::HubSpot => api.service.needed_scopes(&ws).await?,
+        Side::Salesforce => app.map(|app| app.scopes.clone()).unwrap_or_default(),
+    };
     Ok(page::connect(
         &api,
         &View {
@@ -162,6 +167,7 @@ async fn start(
         let why = format!("no {} app is configured here", link.side.title());
         ApiError::new(super::Code::NotConnected, why)
     })?;
+    let app = asking(&api, &ws, app).await?;
     let id = api.ids.next();
     let named = Named {
         ws: ws.clone(),
@@ -197,6 +203,19 @@ async fn start(
         WITHIN_MILLIS / 1_000,
     );
     Ok(response)
+}
+
+/// The app with the scopes that this workspace's account is asked for.
+async fn asking(api: &Api, ws: &WorkspaceId, mut app: App) -> Result<App, ApiError> {
+    if app.side == Side::HubSpot {
+        let registered = (!app.scopes.is_empty()).then_some(AppScopes {
+            required: app.scopes,
+            optional: app.optional_scopes,
+        });
+        let asked = api.service.scopes_to_ask(ws, registered).await?;
+        (app.scopes, app.optional_scopes) = (asked.required, asked.optional);
+    }
+    Ok(app)
 }
 
 fn place(id: &str) -> String {

@@ -24,7 +24,7 @@ pub struct View<'a> {
     pub token: &'a str,
     pub link: LinkState,
     pub connection: Option<&'a SealedConnection>,
-    /// Scopes that the app needs.
+    /// Scopes that the workspace cannot do without.
     pub wanted: &'a [String],
 }
 

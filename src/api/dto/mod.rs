@@ -14,11 +14,13 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use utoipa::{IntoParams, ToSchema};
 
 pub mod mappings;
+pub mod owners;
 
 use super::error::{ApiError, Code};
 use crate::app::{Refused, Standing};
 use crate::model::{Timestamp, Workspace};
 use crate::store::{AccessEntry, ApiKey, SealedConnection};
+use owners::OwnerJson;
 
 /// Rows of a page unless asked otherwise, and at most.
 const ROWS: u32 = 50;
@@ -182,14 +184,33 @@ pub struct NewWorkspace {
     #[serde(default)]
     #[schema(schema_with = vars)]
     pub vars: BTreeMap<String, String>,
+    /// Owners of this workspace; they go before the table of each rule about owners.
+    #[serde(default)]
+    #[schema(max_items = 1000)]
+    pub owners: Vec<OwnerJson>,
 }
 
+/// What is not named stays as it is.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangedWorkspace {
     /// Replaces all variables.
-    #[schema(schema_with = vars)]
-    pub vars: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(schema_with = vars, required = false)]
+    pub vars: Option<BTreeMap<String, String>>,
+    /// Replaces the whole table of owners.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Vec<OwnerJson>, max_items = 1000, required = false)]
+    pub owners: Option<Vec<OwnerJson>>,
+}
+
+/// What is there has to be what it should be; null is something else than not there.
+fn given<'de, T, D>(value: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    T::deserialize(value).map(Some)
 }
 
 /// The most variables of a workspace, and the longest value.
@@ -213,6 +234,7 @@ pub struct WorkspaceJson {
     pub mode: &'static str,
     pub paused: bool,
     pub vars: BTreeMap<String, String>,
+    pub owners: Vec<OwnerJson>,
     pub created_at: String,
     /// How it fares in the process that answers: open, waiting or troubled.
     pub standing: &'static str,
@@ -247,12 +269,22 @@ impl WorkspaceJson {
             mode: workspace.mode.as_str(),
             paused: workspace.paused,
             vars: workspace.vars,
+            owners: owners::shown(&workspace.owners),
             created_at: time(workspace.created_at),
             standing: word,
             trouble,
             mappings_refused: refused.map(TroubleJson::from),
         }
     }
+}
+
+/// A workspace that was changed.
+#[derive(Serialize, ToSchema)]
+pub struct WorkspaceChangedJson {
+    #[serde(flatten)]
+    pub workspace: WorkspaceJson,
+    /// What its mappings say about it that is no fault: owners that nobody is, for example.
+    pub warnings: Vec<String>,
 }
 
 /// What went with a workspace.

@@ -16,21 +16,15 @@ use super::signature::{Signed, is_genuine};
 use super::{Counts, intake};
 use crate::api::Api;
 use crate::api::error::{ApiError, Code};
+use crate::crm::hubspot::is_type_id;
 use crate::model::{RecordId, Side};
+use crate::prepare::plural;
 
 /// HubSpot sends up to a hundred.
 const EVENTS: usize = 1_000;
 
-/// Word in a subscription's type, type id, and the name that mappings use.
-const KINDS: [(&str, &str, &str); 7] = [
-    ("contact", "0-1", "contacts"),
-    ("company", "0-2", "companies"),
-    ("deal", "0-3", "deals"),
-    ("ticket", "0-5", "tickets"),
-    ("product", "0-7", "products"),
-    ("line_item", "0-8", "line_items"),
-    ("lead", "0-136", "leads"),
-];
+/// Longer than any type id.
+const TYPE_ID: usize = 24;
 
 /// Of an event only what says which record changed; all of it may be missing.
 #[derive(Deserialize)]
@@ -143,7 +137,7 @@ fn hints(events: &[Event]) -> (BTreeMap<String, BTreeSet<Hint>>, usize) {
         for id in ids {
             any = true;
             of_portal.insert(Hint {
-                object: object.to_owned(),
+                object: object.clone(),
                 record: RecordId::new(id),
             });
         }
@@ -154,18 +148,20 @@ fn hints(events: &[Event]) -> (BTreeMap<String, BTreeSet<Hint>>, usize) {
     (hints, unknown)
 }
 
-/// The object of the record, as mappings name it. Custom objects are found by the polls.
-fn object(event: &Event) -> Option<&'static str> {
+/// The object of the record as mappings name it; a custom one by its type id.
+fn object(event: &Event) -> Option<String> {
     let kind = event
         .subscription_type
         .as_ref()
         .or(event.event_type.as_ref())?;
     let (word, _) = kind.split_once('.')?;
-    let found = KINDS.iter().find(|(of, id, _)| match word {
-        "object" => event.object_type_id.as_deref() == Some(id),
-        _ => word == *of,
-    });
-    found.map(|(_, _, name)| *name)
+    if word != "object" {
+        return plural(word).map(str::to_owned);
+    }
+    let id = event.object_type_id.as_deref()?;
+    let custom = || id.starts_with("2-") && id.len() <= TYPE_ID && is_type_id(id);
+    let standard = plural(id).map(str::to_owned);
+    standard.or_else(|| custom().then(|| id.to_owned()))
 }
 
 /// An id as HubSpot writes it: a number, or its digits.
@@ -208,10 +204,13 @@ mod tests {
                 {"portalId":1,"subscriptionType":"object.propertyChange","objectTypeId":"0-3",
                  "objectId":77},
                 {"portalId":1,"eventType":"company.deletion","objectId":3},
+                {"portalId":1,"subscriptionType":"object.creation","objectTypeId":"2-4",
+                 "objectId":12},
                 {"portalId":1,"subscriptionType":"contact.associationChange","fromObjectId":8,
                  "toObjectId":3}]"#,
         );
         let expected = [
+            hint("1", "2-4", "12"),
             hint("1", "companies", "3"),
             hint("1", "contacts", "8"),
             hint("1", "contacts", "9"),
@@ -229,10 +228,13 @@ mod tests {
             r#"[{}, {"portalId":1,"subscriptionType":"contact.creation"},
                 {"portalId":-1,"subscriptionType":"contact.creation","objectId":1},
                 {"portalId":1,"subscriptionType":"conversation.creation","objectId":1},
-                {"portalId":1,"subscriptionType":"object.creation","objectTypeId":"2-4",
+                {"portalId":1,"subscriptionType":"object.creation","objectTypeId":"2-x",
                  "objectId":1},
+                {"portalId":1,"subscriptionType":"object.creation","objectTypeId":"9-4",
+                 "objectId":1},
+                {"portalId":1,"subscriptionType":"2-4.creation","objectId":1},
                 {"portalId":"x","subscriptionType":"contact.creation","objectId":"../1"}]"#,
         );
-        assert_eq!((found, unknown), (Vec::new(), 6));
+        assert_eq!((found, unknown), (Vec::new(), 8));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::app::{MappingsError, Service};
+use crate::app::Service;
 use crate::clock::Clock;
 use crate::model::{Cause, MappingName, RecordId, RecordKey, Side, Task, Timestamp, WorkspaceId};
 use crate::pipeline::LANE;
@@ -23,7 +23,7 @@ const KNOWN: usize = 50_000;
 /// A record of an account that is said to have changed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hint {
-    /// As mappings name it: `contacts`, `Contact`.
+    /// As mappings name it: `contacts`, `Contact`; a custom object of HubSpot by its type id.
     pub object: String,
     pub record: RecordId,
 }
@@ -160,16 +160,15 @@ impl Intake {
             return Ok(known);
         }
         let mut objects = Objects::new();
-        if let Some(workspace) = self.store.workspace(ws).await? {
-            // Where these have faults, the last good ones are at work.
-            let mappings = match self.service.mappings(&workspace).await {
-                Ok(loaded) => loaded.mappings,
-                Err(MappingsError::Store(error)) => return Err(error),
-                Err(_) => self.service.last_good(ws).await?,
-            };
-            for mapping in mappings {
-                let object = mapping.objects.get(side).clone();
-                objects.entry(object).or_default().push(mapping.name);
+        for mapping in self.service.counting(ws).await? {
+            let object = mapping.objects.get(side).clone();
+            objects.entry(object).or_default().push(mapping.name);
+        }
+        if side == Side::HubSpot {
+            let names = objects.keys().map(String::as_str);
+            for (name, id) in self.service.type_ids(ws, names).await? {
+                let mappings = objects.get(&name).cloned().unwrap_or_default();
+                objects.entry(id).or_default().extend(mappings);
             }
         }
         let objects = Arc::new(objects);

@@ -47,7 +47,12 @@ impl MappingFiles {
     pub fn load(&self, workspace: &Workspace, set: &[SetMapping]) -> Result<Loaded, Vec<Fault>> {
         let texts = self.of(&workspace.id, set).into_iter();
         let files: Vec<SourceFile> = texts.map(|(_, file)| file).collect();
-        mapping::load(&files, &workspace.vars)
+        mapping::load_with(&files, &workspace.vars, &workspace.owners)
+    }
+
+    /// The mappings that all share, read with the workspace's variables and owners.
+    pub fn load_shared(&self, workspace: &Workspace) -> Result<Loaded, Vec<Fault>> {
+        mapping::load_with(&self.shared, &workspace.vars, &workspace.owners)
     }
 
     /// The texts that count in a workspace, given what was set for it.

@@ -1,8 +1,11 @@
 //! Schemas between two lives of an engine: an engine that is closed while its workspace is idle
 //! opens again without asking either CRM what it knows already.
 
-use crate::cases::{keep_schemas, read_schemas};
+use std::collections::BTreeMap;
+
+use crate::cases::{keep_schemas, read_object_names, read_schemas};
 use crate::crm::Crms;
+use crate::crm::hubspot::{is_custom_name, is_type_id};
 use crate::mapping::Mapping;
 use crate::model::{Schemas, WorkspaceId};
 use crate::store::{Store, StoreError};
@@ -34,6 +37,29 @@ pub async fn known(
     Ok(schemas
         .filter(|schemas| schemas.accounts.salesforce == organization)
         .map(Box::new))
+}
+
+/// The type ids of custom objects of HubSpot, by the names that mappings use, as far as they are
+/// known: an id stays what it is, so it does not matter how long ago it was asked for. No CRM is
+/// asked.
+pub async fn type_ids(
+    store: &Store,
+    ws: &WorkspaceId,
+    objects: impl Iterator<Item = &str>,
+) -> Result<BTreeMap<String, String>, StoreError> {
+    let named: Vec<&str> = objects.filter(|name| is_custom_name(name)).collect();
+    if named.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let Some(text) = store.last_schemas(ws).await? else {
+        return Ok(BTreeMap::new());
+    };
+    // What another version kept is asked for anew before long.
+    let names = read_object_names(&text).unwrap_or_default();
+    let known = names.hubspot.into_iter();
+    Ok(known
+        .filter(|(name, id)| named.contains(&name.as_str()) && is_type_id(id))
+        .collect())
 }
 
 pub async fn keep(

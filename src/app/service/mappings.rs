@@ -1,6 +1,8 @@
 //! The mappings of a workspace: which count, whether they fit its CRMs, and the last ones that
 //! did where they do not.
 
+use std::collections::BTreeMap;
+
 use crate::crm::Crms;
 use crate::mapping::{self, Fault, Loaded, Mapping, SourceFile};
 use crate::model::{MappingName, Timestamp, Workspace, WorkspaceId};
@@ -83,14 +85,15 @@ impl Service {
         files.load(workspace, set)
     }
 
-    /// Loads the mappings that `set` would bring about and holds them against both CRMs. Where
-    /// the workspace is not connected yet, loading is all there is to try.
+    /// Loads the mappings that `set` would bring about and holds them against both CRMs, whose
+    /// warnings come back with theirs. Where the workspace is not connected yet, loading is all
+    /// there is to try.
     pub async fn try_out(
         &self,
         workspace: &Workspace,
         set: &[SetMapping],
     ) -> Result<Loaded, MappingsError> {
-        let loaded = self.load(workspace, set)?;
+        let mut loaded = self.load(workspace, set)?;
         let crms: Crms = match self.keeper.crms(&workspace.id).await {
             Ok(crms) => crms,
             Err(KeeperError::NotConnected(_)) => return Ok(loaded),
@@ -98,8 +101,20 @@ impl Service {
         };
         crms.refuse_writes();
         let schemas = Box::pin(read_schemas(&crms, &loaded.mappings)).await?;
-        bind_all(&loaded.mappings, &schemas)?;
+        for bound in bind_all(&loaded.mappings, &schemas)?.values() {
+            loaded.warnings.extend_from_slice(bound.warnings());
+        }
         Ok(loaded)
+    }
+
+    /// What webhooks of HubSpot call custom objects, by the names that mappings use for them; an
+    /// object that no engine has met yet is not in it.
+    pub async fn type_ids(
+        &self,
+        ws: &WorkspaceId,
+        objects: impl Iterator<Item = &str>,
+    ) -> Result<BTreeMap<String, String>, StoreError> {
+        kept::type_ids(&self.store, ws, objects).await
     }
 
     /// What both accounts lack for the mappings that count, made if asked for.
@@ -207,6 +222,19 @@ impl Service {
         Ok(faults.is_empty())
     }
 
+    /// The mappings that count, or those that were at work last where these do not load; none where
+    /// there is no such workspace.
+    pub async fn counting(&self, ws: &WorkspaceId) -> Result<Vec<Mapping>, StoreError> {
+        let Some(workspace) = self.store.workspace(ws).await? else {
+            return Ok(Vec::new());
+        };
+        match self.mappings(&workspace).await {
+            Ok(loaded) => Ok(loaded.mappings),
+            Err(MappingsError::Store(error)) => Err(error),
+            Err(_) => self.last_good(ws).await,
+        }
+    }
+
     /// The mappings that were at work last; none where nothing was, or they do not load any more.
     pub async fn last_good(&self, ws: &WorkspaceId) -> Result<Vec<Mapping>, StoreError> {
         let mut files = Vec::new();
@@ -220,7 +248,7 @@ impl Service {
             });
         }
         // Its variables are filled in already.
-        let loaded = mapping::load(&files, &std::collections::BTreeMap::new());
+        let loaded = mapping::load(&files, &BTreeMap::new());
         Ok(loaded.map(|loaded| loaded.mappings).unwrap_or_default())
     }
 }

@@ -7,6 +7,7 @@ mod agenda;
 mod at_job;
 mod by_hand;
 mod change;
+mod consent;
 mod ending;
 mod files;
 mod jobs;
@@ -241,7 +242,7 @@ impl Service {
         false
     }
 
-    /// What the workspace's engine was opened with has changed: connections, mode or variables.
+    /// What the workspace's engine was opened with has changed: connections, mode, variables or owners.
     pub fn reopen(&self, ws: &WorkspaceId) {
         self.options.heard.forget(ws);
         {

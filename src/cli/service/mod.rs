@@ -13,6 +13,7 @@ mod init;
 mod keys;
 mod mappings;
 mod notices;
+mod owners;
 mod plan;
 mod rows;
 mod serve;

@@ -10,6 +10,7 @@ use crate::model::WorkspaceId;
 
 use super::door::DoorArgs;
 use super::notices;
+use super::owners;
 use super::plan::{self, ApplyArgs, LiveArgs, PlanArgs};
 use super::rows::{Named, all, cell, cells, connections_table, id, open};
 
@@ -23,6 +24,8 @@ pub enum WorkspaceCommand {
         /// A value for `${vars.NAME}` in mapping files; may be repeated.
         #[arg(long = "var", value_name = "NAME=VALUE", value_parser = var)]
         vars: Vec<(String, String)>,
+        #[command(flatten)]
+        owners: owners::Pairs,
         #[command(flatten)]
         door: DoorArgs,
     },
@@ -49,6 +52,9 @@ pub enum WorkspaceCommand {
     Sync(Named),
     /// Who changed what, the newest first.
     Log(Named),
+    /// Who on HubSpot stands for whom on Salesforce, before each mapping's own table; shows it when
+    /// nothing is given.
+    Owners(owners::OwnersArgs),
     /// Who is told when a workspace needs a person; shows it when nothing is named.
     Notices(notices::NoticesArgs),
     /// Revoke its grants and erase its rows.
@@ -75,13 +81,15 @@ pub async fn workspace(
         WorkspaceCommand::Create {
             workspace,
             vars,
+            owners,
             door,
         } => {
             let vars: serde_json::Map<String, Value> = vars
                 .into_iter()
                 .map(|(name, value)| (name, json!(value)))
                 .collect();
-            let body = json!({"id": workspace.as_str(), "vars": vars});
+            let owners = owners.json()?.unwrap_or_else(|| json!([]));
+            let body = json!({"id": workspace.as_str(), "vars": vars, "owners": owners});
             let door = open(&door, environment).await?;
             let made = door.call(Method::POST, "/workspaces", Some(body)).await?;
             output.answer(&made, || {
@@ -108,6 +116,10 @@ pub async fn workspace(
         }
         WorkspaceCommand::Notices(args) => {
             notices::run(args, environment, output).await?;
+            return Ok(Outcome::Done);
+        }
+        WorkspaceCommand::Owners(args) => {
+            owners::run(args, environment, output).await?;
             return Ok(Outcome::Done);
         }
         WorkspaceCommand::Delete { named, yes } => {

@@ -33,6 +33,7 @@ use crate::model::Timestamp;
 
 pub use association::{Association, AssociationType};
 pub use define::KeyProperty;
+pub use object::{is_custom_name, is_type_id};
 pub use read::{HistoryEntry, Page};
 pub use schema::Account;
 pub use search::SearchPage;

@@ -55,10 +55,15 @@ impl CustomObject {
     }
 }
 
+/// Whether only the account knows which object this name means.
+pub fn is_custom_name(object: &str) -> bool {
+    !STANDARD.contains(&object) && !is_type_id(object)
+}
+
 impl HubSpot {
     /// The segment for paths. Costs one call for each custom object that is met by name.
     pub(super) async fn segment(&self, object: &str) -> Result<String, CrmError> {
-        if STANDARD.contains(&object) || is_type_id(object) {
+        if !is_custom_name(object) {
             return Ok(object.to_owned());
         }
         if let Some(known) = self.known(object) {
@@ -103,7 +108,7 @@ impl HubSpot {
 }
 
 /// `0-1`, `2-1234567`.
-pub(super) fn is_type_id(object: &str) -> bool {
+pub fn is_type_id(object: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     object
         .split_once('-')

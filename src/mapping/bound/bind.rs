@@ -35,7 +35,10 @@ pub fn bind(mapping: &Mapping, schemas: &Schemas) -> Result<Bound, Vec<Fault>> {
     };
     check::names(&bound, &mut faults);
     for rule in &mapping.rules {
-        let plan = plan(rule, &bound.objects, &mut faults);
+        let mut plan = plan(rule, &bound.objects, &mut faults);
+        if let Shape::Owner(owner) = &rule.shape {
+            plan.owners = bound.pairs(owner);
+        }
         check::rule(&bound, rule, &plan, &mut faults);
         bound.plans.insert(rule.name.clone(), plan);
     }
@@ -128,6 +131,7 @@ fn plan(rule: &Rule, objects: &BySide<ObjectSchema>, faults: &mut Vec<Fault>) ->
         slots,
         values: None,
         rows: Vec::new(),
+        owners: BySide::default(),
     };
     match &rule.shape {
         Shape::Fields(shape) => {

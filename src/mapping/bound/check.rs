@@ -3,13 +3,16 @@
 
 use super::super::canon::Form;
 use super::super::fault::Fault;
-use super::super::rule::{Conversion, FieldRule, ReferenceEnd, Rule, Shape};
+use super::super::rule::{Conversion, FieldRule, OwnerRule, ReferenceEnd, Rule, Shape};
 use super::Bound;
 use super::bind::place;
 use super::fields::holds;
 use super::reads::{expression_fields, real};
 use super::slot::{Plan, Slot};
 use crate::model::{Conflict, FieldKind, Side, Tolerance};
+
+/// Names of one table of owners that are told one by one.
+const UNKNOWN_OWNERS: usize = 20;
 
 /// Names in the head of the mapping: match fields and the fields of expressions.
 pub(super) fn names(bound: &Bound, faults: &mut Vec<Fault>) {
@@ -75,17 +78,7 @@ pub(super) fn rule(bound: &Bound, rule: &Rule, plan: &Plan, faults: &mut Vec<Fau
     }
     match &rule.shape {
         Shape::Fields(shape) => pairs(rule, shape, plan, faults),
-        Shape::Owner(owner) => {
-            for (side, name) in bound.unknown_owners(owner) {
-                let message = format!("{} has no owner `{name}`", side.title());
-                let names = bound
-                    .owners
-                    .get(side)
-                    .iter()
-                    .filter_map(|o| o.email.as_deref());
-                faults.push(rule.at.warning(&name, message).suggest(names));
-            }
-        }
+        Shape::Owner(owner) => owners(bound, rule, owner, faults),
         Shape::Money(_) => {
             for slot in Side::BOTH
                 .into_iter()
@@ -98,6 +91,22 @@ pub(super) fn rule(bound: &Bound, rule: &Rule, plan: &Plan, faults: &mut Vec<Fau
             }
         }
         Shape::Table(_) | Shape::FullName | Shape::Reference(_) | Shape::Computed(_) => {}
+    }
+}
+
+/// Names of the table that nobody has. A suggestion is looked for among everybody, so a table that
+/// fits nowhere is not told name by name.
+fn owners(bound: &Bound, rule: &Rule, owner: &OwnerRule, faults: &mut Vec<Fault>) {
+    let unknown = bound.unknown_owners(owner);
+    for (side, name) in unknown.iter().take(UNKNOWN_OWNERS) {
+        let message = format!("{} has no owner `{name}`", side.title());
+        let known = bound.owners.get(*side).iter();
+        let names = known.filter_map(|owner| owner.email.as_deref());
+        faults.push(rule.at.warning(name, message).suggest(names));
+    }
+    if let Some(more @ 1..) = unknown.len().checked_sub(UNKNOWN_OWNERS) {
+        let message = format!("{more} more names of the owner table have no owner");
+        faults.push(rule.at.warning("", message));
     }
 }
 

@@ -58,7 +58,7 @@ impl Bound {
             Shape::Table(table) => self.carry_row(rule, table, plan, from, value),
             Shape::Money(money) => self.carry_money(rule, money, slots, to, value),
             Shape::FullName => Ok(carry_name(plan.slots.get(from).len(), value)),
-            Shape::Owner(owner) => self.carry_owner(owner, from, value),
+            Shape::Owner(owner) => self.carry_owner(owner, plan, from, value),
             Shape::Reference(reference) => self.carry_link(reference, to, value),
             Shape::Computed(_) if slots.is_empty() => Ok(Value::Null),
             Shape::Computed(_) => {

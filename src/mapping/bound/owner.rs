@@ -1,14 +1,18 @@
 //! Owners: who on one side stands for whom on the other.
 
+use std::collections::BTreeMap;
+
 use super::super::rule::{Chain, OwnerRule, Shape};
+use super::slot::Plan;
 use super::{Bound, problem};
-use crate::model::{Fields, HoldReason, Owner, Problem, Side, Value};
+use crate::model::{BySide, Fields, HoldReason, Owner, Problem, RecordId, Side, Value};
 
 impl Bound {
     /// Blank means: leave the destination's owner as it is.
     pub(super) fn carry_owner(
         &self,
         rule: &OwnerRule,
+        plan: &Plan,
         from: Side,
         value: &Value,
     ) -> Result<Value, Problem> {
@@ -24,7 +28,9 @@ impl Bound {
         let email = owner.and_then(address);
         for step in &rule.chain {
             let found = match step {
-                Chain::Table => owner.and_then(|owner| self.in_table(rule, from, owner)),
+                Chain::Table => owner
+                    .and_then(|owner| plan.owners.get(from).get(&owner.id))
+                    .and_then(|id| self.active(to, |owner| owner.id == *id)),
                 // A fallback owner stands for anybody; whom is not known any more.
                 Chain::Email if is_fallback(rule, email.as_deref()) => return Ok(Value::Null),
                 Chain::Email => email
@@ -49,14 +55,32 @@ impl Bound {
         Err(problem(HoldReason::Unmapped, detail))
     }
 
-    fn in_table(&self, rule: &OwnerRule, from: Side, owner: &Owner) -> Option<&Owner> {
-        rule.table.iter().find_map(|(hubspot, salesforce)| {
-            let (near, far) = match from {
-                Side::HubSpot => (hubspot, salesforce),
-                Side::Salesforce => (salesforce, hubspot),
-            };
-            named(owner, near).then(|| self.active(from.other(), |owner| named(owner, far)))?
+    /// Whom the table means on the other side, for each owner of a side. The first row counts
+    /// that leads to somebody active.
+    pub(super) fn pairs(&self, rule: &OwnerRule) -> BySide<BTreeMap<RecordId, RecordId>> {
+        let named = self.directories();
+        BySide::from_fn(|from| {
+            let mut found = BTreeMap::new();
+            for (hubspot, salesforce) in &rule.table {
+                let (near, far) = match from {
+                    Side::HubSpot => (hubspot, salesforce),
+                    Side::Salesforce => (salesforce, hubspot),
+                };
+                let mut far = named.get(from.other()).called(far);
+                let Some(far) = far.find(|owner| owner.active) else {
+                    continue;
+                };
+                for owner in named.get(from).called(near) {
+                    let id = owner.id.clone();
+                    found.entry(id).or_insert_with(|| far.id.clone());
+                }
+            }
+            found
         })
+    }
+
+    fn directories(&self) -> BySide<Directory<'_>> {
+        BySide::from_fn(|side| Directory::of(self.owners.get(side)))
     }
 
     /// Who owns a record, by e-mail address or else by name or id; `None` where no rule is about
@@ -87,7 +111,8 @@ impl Bound {
     /// Names of the owner table and the fallback that no owner answers to.
     pub(super) fn unknown_owners(&self, rule: &OwnerRule) -> Vec<(Side, String)> {
         let mut unknown = Vec::new();
-        let known = |side, name: &str| self.owners.get(side).iter().any(|owner| named(owner, name));
+        let named = self.directories();
+        let known = |side: Side, name: &str| named.get(side).called(name).next().is_some();
         for (hubspot, salesforce) in &rule.table {
             for (side, name) in [(Side::HubSpot, hubspot), (Side::Salesforce, salesforce)] {
                 if !known(side, name) {
@@ -106,6 +131,37 @@ impl Bound {
     }
 }
 
+/// The owners of a side by what a table may call them: a table is long, and so is a company.
+struct Directory<'o> {
+    by_id: BTreeMap<&'o str, &'o Owner>,
+    /// Addresses and names in small letters.
+    by_name: BTreeMap<String, Vec<&'o Owner>>,
+}
+
+impl<'o> Directory<'o> {
+    fn of(owners: &'o [Owner]) -> Self {
+        let by_id = owners.iter().map(|owner| (owner.id.as_str(), owner));
+        let mut by_name: BTreeMap<String, Vec<&Owner>> = BTreeMap::new();
+        for owner in owners {
+            let name = owner.name.to_lowercase();
+            for called in address(owner).into_iter().chain([name]) {
+                by_name.entry(called).or_default().push(owner);
+            }
+        }
+        Self {
+            by_id: by_id.collect(),
+            by_name,
+        }
+    }
+
+    fn called(&self, name: &str) -> impl Iterator<Item = &'o Owner> {
+        let name = name.trim();
+        let named = self.by_name.get(&name.to_lowercase());
+        let named = named.map_or(&[][..], Vec::as_slice).iter().copied();
+        self.by_id.get(name).copied().into_iter().chain(named)
+    }
+}
+
 fn is_fallback(rule: &OwnerRule, email: Option<&str>) -> bool {
     rule.chain.iter().any(|step| match step {
         Chain::Fallback(fallback) => Some(fallback.as_str()) == email,
@@ -121,10 +177,4 @@ fn address(owner: &Owner) -> Option<String> {
 
 fn has(owner: &Owner, email: &str) -> bool {
     address(owner).as_deref() == Some(email)
-}
-
-fn named(owner: &Owner, name: &str) -> bool {
-    owner.id.as_str() == name
-        || has(owner, &name.trim().to_lowercase())
-        || owner.name.eq_ignore_ascii_case(name.trim())
 }

@@ -1,12 +1,12 @@
 //! A slot: one field of a rule on one side, with what the schema says about it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::canon::Form;
 use super::super::read::RECORD_TYPE;
 use super::super::rule::{Conversion, FieldRule, Rule, Shape, Values};
 use crate::model::{
-    BySide, Direction, FieldKind, FieldSchema, ObjectSchema, PickOption, Raw, Side, Value,
+    BySide, Direction, FieldKind, FieldSchema, ObjectSchema, PickOption, Raw, RecordId, Side, Value,
 };
 
 /// What binding worked out for one rule.
@@ -17,6 +17,8 @@ pub(super) struct Plan {
     pub values: Option<Values>,
     /// Rows of a table, likewise.
     pub rows: Vec<BoundRow>,
+    /// Of a table of owners: whose records belong to whom on the other side, by id.
+    pub owners: BySide<BTreeMap<RecordId, RecordId>>,
 }
 
 #[derive(Clone, Debug)]

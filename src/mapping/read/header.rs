@@ -67,7 +67,7 @@ fn effective_text(tree: &Node, files: &[SourceFile]) -> String {
     let own = files.iter().find(|file| *file.path == *tree.at.file);
     match own {
         Some(file) if !file.text.contains("${vars.") && !extends(&file.text) => file.text.clone(),
-        _ => tree.emit(),
+        _ => tree.lines(),
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use sqlx::FromRow;
 
 use crate::model::{
-    ConnectionState, KeyKind, Role, Side, Timestamp, Workspace, WorkspaceId, WorkspaceMode,
+    ConnectionState, KeyKind, OwnerPair, OwnerTable, Role, Side, Timestamp, Workspace, WorkspaceId,
+    WorkspaceMode,
 };
 use crate::store::access::AccessEntry;
 use crate::store::attention::Attention;
@@ -22,6 +23,7 @@ pub(in crate::store) struct TenantDb {
     mode: Option<String>,
     paused: Option<i64>,
     vars: Option<String>,
+    owners: Option<String>,
     created_at: i64,
     pauses: Option<String>,
     mappings_version: Option<i64>,
@@ -36,11 +38,16 @@ impl TryFrom<TenantDb> for Workspace {
             Some(text) => serde_json::from_str(&text).map_err(|error| error.to_string())?,
             None => BTreeMap::new(),
         };
+        let owners: Vec<OwnerPair> = match row.owners {
+            Some(text) => serde_json::from_str(&text).map_err(|error| error.to_string())?,
+            None => Vec::new(),
+        };
         Ok(Self {
             id: WorkspaceId::new(row.workspace_id),
             mode: WorkspaceMode::parse(&mode).ok_or_else(|| format!("no mode is {mode:?}"))?,
             paused: row.paused.unwrap_or(0) != 0,
             vars,
+            owners: OwnerTable::new(owners).map_err(|fault| fault.to_string())?,
             created_at: Timestamp::from_micros(row.created_at),
             pauses: pauses_of(row.pauses)?,
             mappings_version: row.mappings_version.unwrap_or(0),

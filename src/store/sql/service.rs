@@ -6,19 +6,21 @@
 use super::statements;
 
 statements! {
-    TENANT_MAKE = ["INSERT INTO workspaces (workspace_id, created_at, mode, paused, vars) \
-        VALUES ($1, $2, $3, 0, $4) ON CONFLICT (workspace_id) DO UPDATE SET \
-        mode = excluded.mode, paused = 0, vars = excluded.vars WHERE workspaces.mode IS NULL"];
-    TENANT = ["SELECT workspace_id, mode, paused, vars, created_at, pauses, \
+    TENANT_MAKE = ["INSERT INTO workspaces (workspace_id, created_at, mode, paused, vars, owners) \
+        VALUES ($1, $2, $3, 0, $4, $5) ON CONFLICT (workspace_id) DO UPDATE SET \
+        mode = excluded.mode, paused = 0, vars = excluded.vars, owners = excluded.owners \
+        WHERE workspaces.mode IS NULL"];
+    TENANT = ["SELECT workspace_id, mode, paused, vars, owners, created_at, pauses, \
         mappings_version FROM workspaces WHERE workspace_id = $1 AND mode IS NOT NULL"];
-    TENANTS = ["SELECT workspace_id, mode, paused, vars, created_at, pauses, \
+    TENANTS = ["SELECT workspace_id, mode, paused, vars, owners, created_at, pauses, \
         mappings_version FROM workspaces WHERE workspace_id > $1 AND mode IS NOT NULL \
         ORDER BY workspace_id LIMIT $2"];
     TENANT_MODE = ["UPDATE workspaces SET mode = $2 WHERE workspace_id = $1 AND mode IS NOT NULL"];
     TENANT_PAUSED = ["UPDATE workspaces SET paused = $2 \
         WHERE workspace_id = $1 AND mode IS NOT NULL"];
-    TENANT_VARS = ["UPDATE workspaces SET vars = $2 \
-        WHERE workspace_id = $1 AND mode IS NOT NULL"];
+    /// Each of both stays as it is where nothing is given.
+    TENANT_CHANGE = ["UPDATE workspaces SET vars = COALESCE($2, vars), \
+        owners = COALESCE($3, owners) WHERE workspace_id = $1 AND mode IS NOT NULL"];
     /// When each workspace next has something to do whose lane nobody holds.
     AGENDA = ["SELECT m.workspace_id, MIN(m.not_before) AS at, MIN(CASE WHEN m.kind IN \
         ('record', 'backfill') THEN m.not_before END) AS news FROM marks AS m \
@@ -141,6 +143,7 @@ statements! {
     SCHEMAS_PUT = ["INSERT INTO schemas (workspace_id, doc, asked_for, read_at) \
         VALUES ($1, $2, $3, $4) ON CONFLICT (workspace_id) DO UPDATE SET doc = excluded.doc, \
         asked_for = excluded.asked_for, read_at = excluded.read_at"];
+    SCHEMAS_LAST = ["SELECT doc FROM schemas WHERE workspace_id = $1"];
     SCHEMAS = ["SELECT doc FROM schemas WHERE workspace_id = $1 AND asked_for = $2 \
         AND read_at >= $3"];
 

@@ -17,7 +17,6 @@ use super::super::build::{self, Built};
 const WORKSPACES: u32 = 100;
 
 pub async fn check(settings: Service, files: &MappingFiles) -> Vec<Check> {
-    let wanted = settings.hubspot_scopes.clone();
     let built = match Box::pin(build::build(settings)).await {
         Ok(built) => built,
         Err(error) => return vec![not_opened(&error)],
@@ -32,7 +31,7 @@ pub async fn check(settings: Service, files: &MappingFiles) -> Vec<Check> {
             for workspace in &workspaces {
                 checks.extend(mappings(&built, workspace).await);
                 for side in Side::BOTH {
-                    checks.push(connection(&built, workspace, side, &wanted).await);
+                    checks.push(connection(&built, workspace, side).await);
                 }
             }
         }
@@ -87,15 +86,17 @@ async fn mappings(built: &Built, workspace: &Workspace) -> Option<Check> {
     Some(Check::failed(name, first.unwrap_or_default(), todo))
 }
 
-async fn connection(built: &Built, workspace: &Workspace, side: Side, wanted: &[String]) -> Check {
+async fn connection(built: &Built, workspace: &Workspace, side: Side) -> Check {
     let ws = &workspace.id;
+    // A store that does not answer is told of by the probe.
+    let wanted = built.service.needed_scopes(ws).await.unwrap_or_default();
     let name = format!("{ws} {side}");
     let keeper: &Arc<Keeper> = &built.api.keeper;
     let again = format!("`tandem connect link {ws} --side {side}` and have it used");
     match Box::pin(keeper.probe(ws, side)).await {
         Ok(probed) => {
             let account = probed.account_id;
-            let lacking = probed.scopes.map(|scopes| lacking(side, wanted, &scopes));
+            let lacking = probed.scopes.map(|scopes| lacking(side, &wanted, &scopes));
             match lacking.filter(|lacking| !lacking.is_empty()) {
                 None => Check::ok(name, format!("account {account}, the token is good")),
                 Some(lacking) => Check::warning(
@@ -116,7 +117,7 @@ async fn connection(built: &Built, workspace: &Workspace, side: Side, wanted: &[
     }
 }
 
-/// What the settings want and the account did not grant. Salesforce names other words for the same
+/// What the mappings need and the account did not grant. Salesforce names other words for the same
 /// right, and without either of these nothing works at all.
 fn lacking(side: Side, wanted: &[String], scopes: &[String]) -> Vec<String> {
     let has: BTreeSet<&str> = scopes.iter().map(String::as_str).collect();
