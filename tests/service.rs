@@ -19,6 +19,8 @@ mod limits;
 mod lists;
 #[path = "service/mappings.rs"]
 mod mappings;
+#[path = "service/metrics.rs"]
+mod metrics;
 #[path = "service/notices.rs"]
 mod notices;
 #[path = "service/pace.rs"]

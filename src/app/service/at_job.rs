@@ -219,7 +219,7 @@ impl Service {
             return Ok(Onward::Broken(JobFault::Interrupted, why.to_owned()));
         }
         if let Step::Worked(work) = &step {
-            self.count(work);
+            self.count(engine, work);
         }
         self.onward(engine, &step, APPLY_HORIZON_MILLIS).await
     }

@@ -1,7 +1,7 @@
 //! One workspace's turn: its engine opened or taken up again, some steps, and put away.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -107,7 +107,7 @@ impl Service {
             self.carry_out(ws, &mut engine).await;
             match engine.step().await {
                 Ok(Step::Worked(work)) => {
-                    self.count(&work);
+                    self.count(&mut engine, &work);
                     had_news |= matches!(work.kind, "record" | "backfill");
                 }
                 Ok(Step::Wait(at)) => {
@@ -155,7 +155,10 @@ impl Service {
         self.open(workspace, mode_of(workspace)).await
     }
 
-    pub(super) fn count(&self, work: &Work) {
+    pub(super) fn count(&self, engine: &mut Engine, work: &Work) {
+        let results = self.results.lock();
+        let mut results = results.unwrap_or_else(PoisonError::into_inner);
+        results.add(&engine.take_results());
         self.steps.fetch_add(1, Ordering::Relaxed);
         self.writes.fetch_add(work.writes, Ordering::Relaxed);
     }
