@@ -25,7 +25,7 @@ use secrecy::SecretString;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection, Row};
 use tandem::clock::Clock;
-use tandem::crm::Transport;
+use tandem::crm::{Traffic, Transport};
 use tandem::model::{BySide, Side, WorkspaceId};
 use tandem::sim::hubspot::HubSpotOptions;
 use tandem::vault::{Credentials, Keeper, Keyring, Vault};
@@ -232,6 +232,7 @@ async fn seal(world: &World, place: &Place, workspaces: u32) {
         apps: BySide::new(None, None),
         hubspot_url: world.hubspot_url(),
         on_loss: Box::new(|_, _, _| {}),
+        traffic: Traffic::default(),
     };
     let account = store.connections(&WorkspaceId::new(FIRST)).await;
     let account = account.expect("connections");

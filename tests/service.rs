@@ -19,6 +19,8 @@ mod limits;
 mod lists;
 #[path = "service/mappings.rs"]
 mod mappings;
+#[path = "service/metrics.rs"]
+mod metrics;
 #[path = "service/notices.rs"]
 mod notices;
 #[path = "service/owners.rs"]
@@ -37,6 +39,8 @@ mod repeats;
 mod review;
 #[path = "service/revisions.rs"]
 mod revisions;
+#[path = "service/runs.rs"]
+mod runs;
 #[path = "service/surveys.rs"]
 mod surveys;
 #[path = "service/vault.rs"]

@@ -197,6 +197,7 @@ pub(super) async fn delete(
     }
     let erased = api.store.erase_workspace(ws).await?;
     api.vault.forget(ws);
+    api.keeper.traffic.forget(ws);
     let rows: u64 = erased.values().sum();
     let detail = format!("{rows} rows");
     api.note(Some(ws), &caller.actor, "delete", ws.as_str(), &detail)

@@ -1,4 +1,4 @@
-//! What others may ask an engine: its store, its counts, what it waits for. Changes nothing.
+//! What others may ask an engine: its store, its counts, what it waits for. Changes nothing that it works by.
 
 use super::Engine;
 use crate::crm::Crms;
@@ -6,7 +6,7 @@ use crate::model::{BySide, Failure, Timestamp};
 use crate::pipeline::{LANE, Site};
 use crate::sources;
 use crate::store::{Store, StoreError};
-use crate::sync::{Mode, Tally};
+use crate::sync::{Mode, Results, Tally};
 
 impl Engine {
     pub fn store(&self) -> &Store {
@@ -23,6 +23,11 @@ impl Engine {
 
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// What attempts came to since this was last asked.
+    pub fn take_results(&mut self) -> Results {
+        std::mem::take(&mut self.tally.results)
     }
 
     /// Calls of polls that found nothing new.

@@ -18,6 +18,7 @@ mod prepare;
 mod quiet;
 mod refresh;
 mod room;
+mod run;
 mod scratch;
 mod service;
 mod setup;
@@ -32,7 +33,7 @@ use crate::crm::{Crms, Shut};
 use crate::model::{BySide, Class, Failure, MappingName, RunId, Side, Task, Timestamp};
 use crate::pipeline::{LANE, Lane, Site};
 use crate::sources::{self, Pace};
-use crate::store::{Changes, Claimed, Mark, RunRow, StoreError};
+use crate::store::{Changes, Claimed, Mark, StoreError};
 use crate::sync::{self, Desk, Planning, Tally};
 
 pub use drift::{DriftFound, drift_found};
@@ -96,8 +97,8 @@ pub struct Engine {
     laid_off: BTreeMap<MappingName, Failure>,
     /// When the schemas were read again for the last time.
     refreshed_at: Option<Timestamp>,
-    /// The run has a row.
-    noted: bool,
+    /// When the run's row was written last, if it has one.
+    noted: Option<Timestamp>,
     /// When work that waits for a parent was last looked through.
     looked_through: Option<Timestamp>,
     started_at: Timestamp,
@@ -166,7 +167,7 @@ impl Engine {
             laid_off: BTreeMap::new(),
             refreshed_at: None,
             looked_through,
-            noted: false,
+            noted: None,
             started_at,
         };
         match (engine.lease().await?, engine.options.busy) {
@@ -309,19 +310,10 @@ impl Engine {
         mapping: &MappingName,
         claimed: Vec<Claimed>,
     ) -> Result<(), StoreError> {
-        let row = (!self.noted).then(|| self.run_row(None));
+        self.note_run().await?;
         let Some(lane) = &mut self.lane else {
             return Ok(());
         };
-        if row.is_some() {
-            let run = row;
-            lane.commit(Changes {
-                run,
-                ..Changes::default()
-            })
-            .await?;
-            self.noted = true;
-        }
         let planning = Planning {
             site: &self.site,
             mode: &mut self.options.mode,
@@ -435,46 +427,5 @@ impl Engine {
             self.crms.restore_gates(&lane.gates());
         }
         Ok(self.lane.is_some())
-    }
-
-    fn run_row(&self, ended_at: Option<Timestamp>) -> RunRow {
-        let tally = &self.tally;
-        let calls = self.calls_of_sides();
-        let summary = serde_json::json!({
-            "writes": tally.writes,
-            "creates": tally.creates,
-            "archives": tally.archives,
-            "pairs": tally.links,
-            "conflicts": tally.conflicts,
-            "held": tally.holds,
-            "calls": {"hubspot": calls.hubspot, "salesforce": calls.salesforce},
-        });
-        RunRow {
-            id: self.site.run.clone(),
-            kind: self.options.mode.as_str().to_owned(),
-            started_at: self.started_at,
-            ended_at,
-            summary: summary.to_string(),
-        }
-    }
-
-    /// Gives the lane back at once, so that the next process need not wait for the lease to end.
-    pub async fn close(mut self) -> Result<(), StoreError> {
-        let row = self.run_row(Some(self.site.clock.now()));
-        if let Some(lane) = self.lane.take() {
-            planned::give_back(&lane, &self.site, &self.tally.left).await?;
-            let changes = Changes {
-                run: self.noted.then_some(row),
-                lane_state: Some(self.crms.gates()),
-                ..Changes::default()
-            };
-            match lane.commit(changes).await {
-                // A lease that was lost has nothing to give back.
-                Err(StoreError::LeaseLost { .. }) => return Ok(()),
-                other => other?,
-            }
-            lane.release().await?;
-        }
-        Ok(())
     }
 }

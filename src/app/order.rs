@@ -78,7 +78,7 @@ impl Engine {
         store.mark(ws, LANE, &marks).await?;
         self.mark_planned().await?;
         self.in_order = true;
-        self.noted = !often;
+        self.noted = (!often).then(|| self.site.clock.now());
         Ok(())
     }
 

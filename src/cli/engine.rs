@@ -17,7 +17,7 @@ use crate::config::{Credentials, SalesforceAccess};
 use crate::crm::salesforce::{Login, log_in};
 use crate::crm::{CrmError, Crms, HubSpot, Salesforce, Transport};
 use crate::mapping::{Loaded, Mapping};
-use crate::model::{ErrorClass, Schemas, Side};
+use crate::model::{ErrorClass, RunEnd, Schemas, Side};
 use crate::store::Store;
 use crate::sync::{Limits, Mode};
 use crate::vault::audience;
@@ -84,7 +84,11 @@ async fn sync(ready: Ready, mode: Mode, course: Course, output: &Output) -> anyh
     let told = matches!(ended, Ok(true));
     let ending = async {
         let report = run_report::RunReport::of(&engine, started).await;
-        close(engine, store).await?;
+        let end = match (&report, run_end(&engine, &ended)) {
+            (Ok(report), RunEnd::Finished) if report.is_blind() => RunEnd::Unread,
+            (_, end) => end,
+        };
+        close(engine, store, end).await?;
         ended?;
         anyhow::Ok(report?)
     };
@@ -109,9 +113,19 @@ async fn sync(ready: Ready, mode: Mode, course: Course, output: &Output) -> anyh
     })
 }
 
+/// What the end of [`drive`] means for the run.
+pub fn run_end(engine: &Engine, ended: &anyhow::Result<bool>) -> RunEnd {
+    match ended {
+        Ok(true) => RunEnd::Interrupted,
+        Ok(false) => RunEnd::Finished,
+        Err(_) if engine.auth_failure().is_some() => RunEnd::CredentialsRefused,
+        Err(_) => RunEnd::StoreFailed,
+    }
+}
+
 /// Gives the lane back and closes the store, so that its file is whole when the process ends.
-pub async fn close(engine: Engine, store: Arc<Store>) -> anyhow::Result<()> {
-    let closed = engine.close().await;
+pub async fn close(engine: Engine, store: Arc<Store>, end: RunEnd) -> anyhow::Result<()> {
+    let closed = engine.close(end).await;
     if let Some(store) = Arc::into_inner(store) {
         store.close().await;
     }

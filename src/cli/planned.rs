@@ -6,12 +6,12 @@ use std::path::Path;
 
 use crate::app::{Engine, NotAPlan, PlanFile};
 use crate::clock::Chance;
-use crate::model::{BySide, MappingName, Side};
+use crate::model::{BySide, MappingName, RunEnd, Side};
 use crate::sync::{Frozen, Mode, Row};
 
 use super::apply_report::ApplyReport;
 use super::drive::{Course, Stop, drive};
-use super::engine::{HORIZON_MILLIS, Ready, close, open_unless};
+use super::engine::{HORIZON_MILLIS, Ready, close, open_unless, run_end};
 use super::output::{Advice, Outcome, Output};
 use super::plan_report::PlanReport;
 use super::run_report::RunReport;
@@ -49,7 +49,7 @@ pub async fn find_out(mut ready: Ready, mode: Mode) -> anyhow::Result<Found> {
         Ok(rest) => Some(PlanReport::of(&engine, &linked, rest).await),
         Err(_) => None,
     };
-    close(engine, store).await?;
+    close(engine, store, RunEnd::Finished).await?;
     drop(scratch);
     if ended? {
         return Err(Advice::new("stopped before the plan was complete", "run it again").into());
@@ -94,7 +94,7 @@ pub async fn look<T>(
         }
     };
     let found = Box::pin(found).await;
-    close(engine, store).await?;
+    close(engine, store, RunEnd::Finished).await?;
     drop(scratch);
     found
 }
@@ -176,7 +176,8 @@ pub async fn carry_out(
         elapsed_ms: engine.site().clock.now().millis_since(started),
         stopped: matches!(ended, Ok(true)),
     };
-    close(engine, store).await?;
+    let end = run_end(&engine, &ended);
+    close(engine, store, end).await?;
     ended?;
     output.answer(&report.json(), || report.text());
     Ok(report.outcome())

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::app::{self, PlanFile, Spared, Undo, named, why_spared};
 use crate::config::Environment;
 use crate::explain::moment;
-use crate::model::{BySide, MappingName, PlannedWrite, RecordId, RunId};
+use crate::model::{BySide, MappingName, PlannedWrite, RecordId, RunEnd, RunId};
 use crate::store::{JournalSize, RunRow, WritesOf};
 use crate::sync::{Fate, Frozen, Mode, Row};
 
@@ -279,8 +279,35 @@ fn run_json(run: &RunRow) -> Value {
         "kind": run.kind,
         "started_at": run.started_at.to_string(),
         "ended_at": run.ended_at.map(|at| at.to_string()),
+        "outcome": run.end.map(|end| end.outcome().as_str()),
+        "why": run.end.and_then(RunEnd::why),
         "summary": summary,
     })
+}
+
+fn outcome_text(run: &RunRow) -> String {
+    let Some(end) = run.end else {
+        // One of an earlier version has ended all the same.
+        return run.ended_at.map_or("under way", |_| "-").to_owned();
+    };
+    let outcome = end.outcome().as_str();
+    match end.why() {
+        Some(why) => format!("{outcome} ({why})"),
+        None => outcome.to_owned(),
+    }
+}
+
+fn calls_text(calls: &Value) -> String {
+    let both = ["hubspot", "salesforce"].map(|side| calls[side].as_u64().unwrap_or(0));
+    both.iter().sum::<u64>().to_string()
+}
+
+fn lag_text(lag: &Value) -> String {
+    let millis = lag["p99_ms"].as_u64();
+    millis.map_or_else(
+        || "-".to_owned(),
+        |millis| format!("{}.{} s", millis / 1_000, millis % 1_000 / 100),
+    )
 }
 
 fn list_text(runs: &[RunRow], size: &JournalSize) -> String {
@@ -295,10 +322,22 @@ fn list_text(runs: &[RunRow], size: &JournalSize) -> String {
             run.started_at.to_string(),
             run.ended_at
                 .map_or_else(|| "-".to_owned(), |at| at.to_string()),
+            outcome_text(run),
             summary["writes"].to_string(),
+            calls_text(&summary["calls"]),
+            lag_text(&summary["lag"]),
         ]
     });
-    let headers = ["run", "kind", "started", "ended", "records written"];
+    let headers = [
+        "run",
+        "kind",
+        "started",
+        "ended",
+        "outcome",
+        "records written",
+        "calls",
+        "lag p99",
+    ];
     let since = size
         .oldest
         .map_or_else(String::new, |at| format!(", since {at}"));

@@ -3,7 +3,7 @@
 //! Stands between a client and the transport, so that no call is sent uncounted.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,7 @@ use super::breaker::{Breaker, Operation};
 use super::gate::{Bounds, Bucket, GateState, Seen, Urgency, Want, Why};
 use super::http::{Reply, Request, Transport};
 use super::pressure::{Pressure, Trip};
+use super::traffic::{CallOutcome, Counter, Day};
 use super::{CrmError, ErrorKind, RateScope, Sent};
 use crate::bugs::{self, Bug};
 use crate::clock::Clock;
@@ -63,6 +64,8 @@ pub struct Line {
     pub clock: Clock,
     bounds: Bounds,
     inner: Mutex<Inner>,
+    /// Where calls are counted beyond this client's life, if anywhere.
+    counter: OnceLock<Counter>,
 }
 
 #[derive(Debug, Default)]
@@ -111,7 +114,13 @@ impl Line {
             clock,
             bounds,
             inner: Mutex::default(),
+            counter: OnceLock::new(),
         }
+    }
+
+    /// Counts calls there as well.
+    pub fn count_in(&self, counter: Counter) {
+        self.counter.get_or_init(|| counter);
     }
 
     /// Sends when nothing is shut; otherwise the error says from when.
@@ -128,6 +137,9 @@ impl Line {
         let began = self.clock.now();
         let outcome = self.transport.send(request).await;
         let now = self.clock.now();
+        if let Some(counter) = self.counter.get() {
+            counter.ended(CallOutcome::of(&outcome));
+        }
         let mut inner = self.lock();
         inner.busy_millis += now.millis_since(began).clamp(0, CALL_MILLIS_MAX);
         if !matches!(&outcome, Ok(reply) if reply.status < 400) {
@@ -211,6 +223,11 @@ impl Line {
 
     pub fn observe(&self, seen: &Seen) {
         let now = self.clock.now();
+        if let (Some(counter), Some(used), Some(limit)) =
+            (self.counter.get(), seen.daily_used, seen.daily_limit)
+        {
+            counter.day(Day { used, limit });
+        }
         let mut inner = self.lock();
         inner.state.gate.observe(&self.bounds, now, seen);
         let usage = &mut inner.usage;
@@ -232,6 +249,9 @@ impl Line {
             RateScope::Daily => Why::Allowance,
             RateScope::Moving => Why::Moving,
         };
+        if let Some(counter) = self.counter.get() {
+            counter.limited();
+        }
         let mut inner = self.lock();
         inner.calls.rate_limited += 1;
         inner.state.gate.close(bucket, until, why);

@@ -19,6 +19,7 @@ mod room;
 mod rows;
 pub mod salesforce;
 mod text;
+mod traffic;
 mod why;
 
 pub use crms::{Changed, Crms, Listing, Question, Span, Tied, joined, split_ids};
@@ -31,3 +32,4 @@ pub use renewal::{Access, Renewal, Token};
 pub use room::{Need, Shut, kept_gates};
 pub use rows::{Edit, History, RowResult, WriteRow, Written};
 pub use salesforce::Salesforce;
+pub use traffic::{CallCounts, CallOutcome, Counter, Day, Traffic};

@@ -143,7 +143,7 @@ pub enum HoldReason {
 }
 
 impl HoldReason {
-    const ALL: [Self; 10] = [
+    pub const ALL: [Self; 10] = [
         Self::Ask,
         Self::Refused,
         Self::Unmapped,

@@ -12,6 +12,7 @@ mod planned;
 mod policy;
 mod problem;
 mod record;
+mod run;
 mod schema;
 mod side;
 mod tenant;
@@ -33,6 +34,7 @@ pub use planned::{PlannedWrite, Undoes};
 pub use policy::{Blank, Conflict, Direction, FirstSync, Policy, Tolerance};
 pub use problem::Problem;
 pub use record::{AssociationRead, Presence, Record, RecordKey, association_field};
+pub use run::{RunEnd, RunOutcome};
 pub use schema::{
     Barred, FieldKind, FieldSchema, ObjectSchema, Owner, PickOption, Pipeline, RecordType, Schemas,
 };

@@ -171,7 +171,7 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
-    const ALL: [Self; 8] = [
+    pub const ALL: [Self; 8] = [
         Self::Transient,
         Self::Rate,
         Self::Auth,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::model::{BySide, Fields, Hold, Link, RecordId, Side};
+use crate::model::{BySide, Fields, Hold, Link, RecordId, RunEnd, Side};
 use crate::store::{Approval, ConflictRow, DeadLetter, RunRow};
 
 /// Fields as an object; a blank is null.
@@ -233,8 +233,14 @@ pub struct RunJson {
     pub started_at: String,
     /// Null while it runs, and where it was cut off.
     pub ended_at: Option<String>,
-    /// What it did; told when it ends.
-    pub did: Option<DidJson>,
+    /// `finished` when nothing was due, `stopped`, `failed`, or `cut-off` where nobody said how it
+    /// ended; null while it runs, and of runs of an earlier version.
+    pub outcome: Option<&'static str>,
+    /// Why it stopped or failed: `interrupted`, `paused`, `changed`, `credentials-refused`,
+    /// `unread` or `store-failed`.
+    pub why: Option<&'static str>,
+    /// What it did. While it runs, and where it was cut off: as of a minute before.
+    pub did: DidJson,
 }
 
 /// What a run did.
@@ -250,13 +256,33 @@ pub struct DidJson {
     pub held: u64,
     pub hubspot_calls: u64,
     pub salesforce_calls: u64,
+    /// How long the changes took that it settled; null where it settled none.
+    pub lag: Option<LagJson>,
+}
+
+/// From the mark of a change to the end of its work. Backfills and full comparisons are not in it.
+#[derive(Serialize, ToSchema)]
+pub struct LagJson {
+    pub changes: u64,
+    /// Half of them took no longer; estimated, as is the next one.
+    pub p50_millis: u64,
+    pub p99_millis: u64,
+    /// The longest.
+    pub max_millis: u64,
 }
 
 impl DidJson {
     /// Runs of an earlier version told of their writes only.
     fn of(summary: &Value) -> Self {
         let count = |of: &Value| of.as_u64().unwrap_or(0);
+        let lag = &summary["lag"];
         Self {
+            lag: lag.is_object().then(|| LagJson {
+                changes: count(&lag["changes"]),
+                p50_millis: count(&lag["p50_ms"]),
+                p99_millis: count(&lag["p99_ms"]),
+                max_millis: count(&lag["max_ms"]),
+            }),
             writes: count(&summary["writes"]),
             creates: count(&summary["creates"]),
             archives: count(&summary["archives"]),
@@ -277,7 +303,9 @@ impl RunJson {
             kind: run.kind.clone(),
             started_at: run.started_at.to_string(),
             ended_at: run.ended_at.map(|at| at.to_string()),
-            did: run.ended_at.map(|_| DidJson::of(&summary)),
+            outcome: run.end.map(|end| end.outcome().as_str()),
+            why: run.end.and_then(RunEnd::why),
+            did: DidJson::of(&summary),
         }
     }
 }

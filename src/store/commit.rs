@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bugs::{self, Bug};
-use crate::model::{Link, MappingName, Side, Timestamp, Verdict};
+use crate::model::{Link, MappingName, RunEnd, Side, Timestamp, Verdict};
 
 use super::Store;
 use super::changes::{Changes, Judged, MatchKeys};
@@ -306,13 +306,18 @@ impl<'a> Steps<'a> {
     }
 
     fn run(&mut self, run: &RunRow) {
+        if run.ended_at.is_none() {
+            let args = args![self.ws, run.id.as_str(), RunEnd::CutOff.as_str()];
+            self.steps.push((&sql::review::RUNS_CUT_OFF, args));
+        }
         let args = args![
             self.ws,
             run.id.as_str(),
             run.kind.as_str(),
             run.started_at,
             run.ended_at,
-            run.summary.as_str()
+            run.summary.as_str(),
+            run.end.map(RunEnd::as_str)
         ];
         self.steps.push((&sql::review::RUN_PUT, args));
     }

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use crate::model::{
     ApprovalId, BySide, ConflictId, DeadLetterId, ErrorClass, Fields, HoldReason, JournalId,
-    LinkId, LinkState, MappingName, RecordId, RecordKey, Revision, RunId, Side, Task, Timestamp,
-    WorkspaceId,
+    LinkId, LinkState, MappingName, RecordId, RecordKey, Revision, RunEnd, RunId, Side, Task,
+    Timestamp, WorkspaceId,
 };
 
 use super::Store;
@@ -235,6 +235,8 @@ pub struct RunRow {
     pub kind: String,
     pub started_at: Timestamp,
     pub ended_at: Option<Timestamp>,
+    /// `None` while it is under way, and where it ended under an earlier version.
+    pub end: Option<RunEnd>,
     /// JSON.
     pub summary: String,
 }

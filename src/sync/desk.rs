@@ -1,13 +1,11 @@
-//! What an attempt works with, and what it counts.
+//! What an attempt works with.
 
-use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 
-use super::forecast::Forecast;
 use super::frozen::Frozen;
-use super::observe::Planned;
+use super::tally::Tally;
 use crate::crm::Crms;
-use crate::model::{RecordKey, Timestamp};
+use crate::model::Timestamp;
 use crate::pipeline::{Lane, Site};
 
 /// An attempt waits for nothing but its calls. When so much more time has gone by, the process
@@ -124,25 +122,4 @@ impl Mode {
 pub struct Limits {
     /// Records this run may create; the rest wait.
     pub creates: u64,
-}
-
-/// What a run did, for people and for `--json`.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    /// Records written, creates and archives included.
-    pub writes: u64,
-    pub creates: u64,
-    pub archives: u64,
-    pub links: u64,
-    pub conflicts: u64,
-    pub holds: u64,
-    /// Writes that may have replaced an edit where nothing tells whether they did.
-    pub unknown: u64,
-    /// Creates planned in the batch at hand, not made yet.
-    pub proposed: u32,
-    pub planned: Planned,
-    /// Calls that the planned writes would take.
-    pub forecast: Forecast,
-    /// Records that a frozen plan left as they are, for the next run.
-    pub left: BTreeSet<RecordKey>,
 }

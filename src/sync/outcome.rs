@@ -192,7 +192,8 @@ pub fn put_hold(
         rule_hash: rule.hash.clone(),
         since: desk.site.clock.now(),
     };
-    desk.tally.holds += 1;
+    desk.tally.held(problem.reason);
+    unit.held = true;
     unit.holds.retain(|hold| hold.rule != rule.name);
     unit.holds.push(hold.clone());
     if !bugs::on(Bug::HoldNotStored) {

@@ -2,12 +2,13 @@
 
 use super::desk::{Desk, Planning};
 use super::fold::key_of;
+use super::tally::VerdictClass;
 use super::unit::{End, Unit};
 use crate::bugs::{self, Bug};
 use crate::mapping::Bound;
 use crate::model::{
-    BySide, DeadLetterId, ErrorClass, Failure, Fields, JournalId, LinkState, Problem, RecordKey,
-    Side, Task, Verdict,
+    BySide, Class, DeadLetterId, ErrorClass, Failure, Fields, JournalId, LinkState, Problem,
+    RecordKey, Side, Task, Verdict,
 };
 use crate::pipeline::Setback;
 use crate::retry::BLOCKED_MILLIS;
@@ -121,6 +122,7 @@ pub fn judge(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit) {
             }
             End::BlockedOn { .. } => desk.lane.done(claim),
         };
+        count(desk, unit, claim, &judged.verdict);
         if let Verdict::Dead(failure) = &judged.verdict {
             let letter = dead_letter(desk, bound, unit, claim, failure);
             if !bugs::on(Bug::DeadLetterNotWritten) {
@@ -145,6 +147,25 @@ pub fn judge(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit) {
     };
     close_letters(bound, unit, settled);
     unit.claimed = claimed;
+}
+
+/// Records that a comparison of everything marked wait their turn, however long that takes: only a
+/// change that somebody made lags.
+fn count(desk: &mut Desk<'_>, unit: &Unit, claim: &Claimed, verdict: &Verdict) {
+    let class = match verdict {
+        Verdict::Done if unit.wrote => VerdictClass::Written,
+        Verdict::Done if unit.held => VerdictClass::Held,
+        Verdict::Done => VerdictClass::Unchanged,
+        Verdict::RetryAt { counted: true, .. } => VerdictClass::Retried,
+        Verdict::RetryAt { counted: false, .. } => VerdictClass::PutOff,
+        Verdict::BlockedOn { .. } => VerdictClass::Blocked,
+        Verdict::Dead(_) => VerdictClass::DeadLetter,
+    };
+    desk.tally.judged(class, verdict);
+    if *verdict == Verdict::Done && claim.cause.class() != Class::Backfill {
+        let took = desk.site.clock.now().millis_since(claim.first_marked_at);
+        desk.tally.settled(took);
+    }
 }
 
 /// Waits for a parent, but not for ever. After a day a record that cannot be without it is a

@@ -38,6 +38,10 @@ pub struct Unit {
     pub news: bool,
     /// What an earlier attempt left open was settled in this one: room for an edit nobody saw.
     pub reopened: bool,
+    /// A CRM took a write of this attempt.
+    pub wrote: bool,
+    /// A value is held anew since this attempt.
+    pub held: bool,
     /// One of the records was created in this attempt, so nobody has edited it.
     pub made: bool,
     /// Never agreed on anything before this attempt: a pair's first sync.

@@ -295,6 +295,7 @@ fn intents_of(call: &[Job]) -> Changes {
 /// The CRM said yes: a created record completes its link at once.
 fn acknowledged(desk: &mut Desk<'_>, batch: &mut Batch, job: &Job, written: &Written) {
     let unit = &mut batch.units[job.unit];
+    unit.wrote = true;
     match job.intent.kind {
         IntentKind::Create => {
             desk.tally.creates += 1;

@@ -13,7 +13,8 @@ use crate::clock::Clock;
 use crate::crm::oauth::{App, Tokens};
 use crate::crm::salesforce::{Login, log_in};
 use crate::crm::{
-    Access, CrmError, Crms, ErrorKind, HubSpot, Renewal, Salesforce, Sent, Token, Transport,
+    Access, CrmError, Crms, ErrorKind, HubSpot, Renewal, Salesforce, Sent, Token, Traffic,
+    Transport,
 };
 use crate::model::{BySide, ConnectionState, Side, WorkspaceId};
 use crate::store::{SealedConnection, Store, StoreError};
@@ -82,6 +83,8 @@ pub struct Keeper {
     /// HubSpot's address for calls.
     pub hubspot_url: String,
     pub on_loss: Box<OnLoss>,
+    /// What the clients that were opened here have called.
+    pub traffic: Traffic,
 }
 
 fn place(side: Side) -> String {
@@ -194,10 +197,11 @@ impl Keeper {
             .map_err(at)?;
         let transport = self.transport.clone();
         let salesforce = Salesforce::new(transport, session, Some(login), self.clock.clone());
-        Ok(Crms {
+        let crms = Crms {
             hubspot,
             salesforce,
-        })
+        };
+        Ok(crms.counted(self.traffic.counters(ws)))
     }
 
     /// Why a side of the workspace cannot be used any more, if that is so.

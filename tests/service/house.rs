@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use tandem::api::{self, Api, Caller, Cleared, Counts, Intake, Limits};
 use tandem::app::{MappingFiles, Service, ServiceParts};
 use tandem::clock::{Chance, Clock, Ids};
-use tandem::crm::Transport;
 use tandem::crm::oauth::App;
+use tandem::crm::{Traffic, Transport};
 use tandem::mapping::SourceFile;
 use tandem::model::{BySide, KeyKind, Role, Side, Timestamp, WorkspaceId};
 use tandem::notices::Notices;
@@ -131,6 +131,7 @@ impl House {
             on_loss: Box::new(move |ws, side, why| {
                 told.lock().unwrap().push(format!("{ws} {side}: {why}"));
             }),
+            traffic: Traffic::default(),
         });
         let chance = Chance::seeded(11);
         let service = service(&store, &keeper, &clock, &chance).await;

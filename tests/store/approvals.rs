@@ -1,6 +1,6 @@
 //! What a run leaves for people: questions of the guards, and its own summary.
 
-use tandem::model::{ApprovalId, RunId, Side, Timestamp};
+use tandem::model::{ApprovalId, RunEnd, RunId, Side, Timestamp};
 use tandem::store::{Approval, ApprovalState, Changes, RunRow};
 
 use crate::fixture::{Fixture, START, contacts, on_both};
@@ -78,11 +78,12 @@ async fn an_approval_is_asked_granted_and_used_once(f: Fixture) {
 
 async fn a_run_keeps_its_summary(f: Fixture) {
     let lease = f.lease().await;
-    let run = |id: &str, ended_at, summary: &str| RunRow {
+    let run = |id: &str, ended: Option<RunEnd>, summary: &str| RunRow {
         id: RunId::new(id),
         kind: "sync".to_owned(),
         started_at: START,
-        ended_at,
+        ended_at: ended.map(|_| START.plus_millis(9)),
+        end: ended,
         summary: summary.to_owned(),
     };
     let put = |run| Changes {
@@ -90,11 +91,22 @@ async fn a_run_keeps_its_summary(f: Fixture) {
         ..Changes::default()
     };
     f.apply(&lease, put(run("run_1", None, "{}"))).await;
-    f.apply(&lease, put(run("run_2", None, "{}"))).await;
-    let ended = run("run_1", Some(START.plus_millis(9)), "{\"writes\":3}");
+    let ended = run("run_1", Some(RunEnd::Unread), "{\"writes\":3}");
     f.apply(&lease, put(ended.clone())).await;
+    f.apply(&lease, put(run("run_2", None, "{}"))).await;
     assert_eq!(
         f.store.runs(&f.ws, 5).await.unwrap(),
-        [run("run_2", None, "{}"), ended]
+        [run("run_2", None, "{}"), ended.clone()]
+    );
+    // Whoever works next has the lane, so nobody is at the second one any more.
+    let third = run("run_3", None, "{\"writes\":1}");
+    f.apply(&lease, put(third.clone())).await;
+    let cut_off = RunRow {
+        end: Some(RunEnd::CutOff),
+        ..run("run_2", None, "{}")
+    };
+    assert_eq!(
+        f.store.runs(&f.ws, 5).await.unwrap(),
+        [third, cut_off, ended]
     );
 }

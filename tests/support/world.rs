@@ -15,8 +15,8 @@ use tandem::crm::salesforce::{Login, log_in};
 use tandem::crm::{HubSpot, Salesforce, Transport};
 use tandem::mapping::{Mapping, SourceFile, load};
 use tandem::model::{
-    Cause, Hold, Link, LinkId, LinkState, MappingName, RecordId, RecordKey, Side, Task, Timestamp,
-    WorkspaceId,
+    Cause, Hold, Link, LinkId, LinkState, MappingName, RecordId, RecordKey, RunEnd, Side, Task,
+    Timestamp, WorkspaceId,
 };
 use tandem::sim::SimClock;
 use tandem::sim::hubspot::{HubSpotOptions, HubSpotSim};
@@ -176,7 +176,7 @@ impl World {
     /// Stops in good order: the lane is given back.
     pub async fn close(&mut self) {
         if let Some(engine) = self.engine.take() {
-            engine.close().await.unwrap();
+            engine.close(RunEnd::Finished).await.unwrap();
         }
     }
 

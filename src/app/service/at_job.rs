@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::ending::{broken, ended, progress, ready, taken, with_outcome};
+use super::ending::{broken, ended, progress, ready, run_end, taken, with_outcome};
 use super::jobs::{JobFault, STOPPED, Wish};
 use super::planning::Planning;
 use super::trouble::OpenError;
 use super::turn::STEPS;
 use super::{Opened, Service, Stale};
 use crate::app::{Engine, LookError, Step};
-use crate::model::{BySide, Timestamp, Workspace, WorkspaceId, WorkspaceMode};
+use crate::model::{BySide, RunEnd, Timestamp, Workspace, WorkspaceId, WorkspaceMode};
 use crate::store::{Changes, Job, JobEnd, JobKind, JobState, StoreError};
 
 /// A plan waits for a passing fault only, not for the fate of somebody's earlier write.
@@ -138,7 +138,7 @@ impl Service {
                     ..with_outcome(end, &opened.engine, canary, &foreseen)
                 };
                 self.end_job(&ws, &running.job.id, end).await?;
-                self.close(&ws, opened.engine).await?;
+                self.close(&ws, opened.engine, run_end(fault)).await?;
                 Ok(None)
             }
         }
@@ -219,7 +219,7 @@ impl Service {
             return Ok(Onward::Broken(JobFault::Interrupted, why.to_owned()));
         }
         if let Step::Worked(work) = &step {
-            self.count(work);
+            self.count(engine, work);
         }
         self.onward(engine, &step, APPLY_HORIZON_MILLIS).await
     }
@@ -280,7 +280,7 @@ impl Service {
                     self.store.set_mode(&ws, WorkspaceMode::Live).await?;
                 }
                 self.end_job(&ws, &job.id, end).await?;
-                self.close(&ws, opened.engine).await?;
+                self.close(&ws, opened.engine, RunEnd::Finished).await?;
                 Ok(Some(now))
             }
         }
@@ -405,7 +405,7 @@ impl Service {
             None => Some(opened),
         };
         if let Some(opened) = own {
-            self.close(&ws, opened.engine).await?;
+            self.close(&ws, opened.engine, run_end(fault)).await?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::jobs::{JobFault, KEPT_MILLIS};
 use super::trouble::OpenError;
 use crate::app::{Engine, PlanFile, SetupError, fate_json, fates, is_left};
 use crate::crm::ErrorKind;
-use crate::model::{BySide, Side, Timestamp};
+use crate::model::{BySide, RunEnd, Side, Timestamp};
 use crate::store::{Job, JobEnd, JobState};
 use crate::sync::Frozen;
 use crate::vault::KeeperError;
@@ -118,6 +118,18 @@ pub(super) fn with_outcome(
         progress: Some(progress(engine, canary, foreseen).to_string()),
         outcome: Some(Value::Array(left).to_string()),
         ..end
+    }
+}
+
+/// What the end of a job before its end means for the run that was at it, or beside it.
+pub(super) const fn run_end(fault: JobFault) -> RunEnd {
+    match fault {
+        JobFault::Interrupted => RunEnd::Interrupted,
+        JobFault::Paused => RunEnd::Paused,
+        JobFault::Changed | JobFault::Outdated => RunEnd::Changed,
+        JobFault::CredentialsRefused | JobFault::NotConnected => RunEnd::CredentialsRefused,
+        JobFault::NotComplete | JobFault::TooLarge => RunEnd::Unread,
+        JobFault::Unavailable => RunEnd::StoreFailed,
     }
 }
 

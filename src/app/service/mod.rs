@@ -34,6 +34,7 @@ use crate::clock::{Chance, Clock};
 use crate::model::{Timestamp, Workspace, WorkspaceId};
 use crate::pipeline::LANE;
 use crate::store::{Mark, Store, StoreError};
+use crate::sync::Results;
 use crate::vault::Keeper;
 
 use super::{Busy, DAY_MILLIS, Engine, Options};
@@ -97,6 +98,7 @@ pub struct Service {
     steps: AtomicU64,
     records: AtomicU64,
     writes: AtomicU64,
+    results: Mutex<Results>,
     /// When jobs that expired were removed last, in milliseconds since 1970.
     expired_at: AtomicI64,
 }
@@ -210,6 +212,7 @@ impl Service {
             steps: AtomicU64::new(0),
             records: AtomicU64::new(0),
             writes: AtomicU64::new(0),
+            results: Mutex::default(),
             expired_at: AtomicI64::new(0),
         }))
     }
@@ -291,6 +294,12 @@ impl Service {
             records: self.records.load(Ordering::Relaxed),
             writes: self.writes.load(Ordering::Relaxed),
         }
+    }
+
+    /// What attempts of this process came to.
+    pub fn results(&self) -> Results {
+        let results = self.results.lock();
+        results.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The workspace is gone: its engine is given up, without giving back a lane that is gone too.

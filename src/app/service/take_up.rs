@@ -10,7 +10,7 @@ use super::jobs::{JobFault, STOPPED, Wish};
 use super::trouble::OpenError;
 use super::{Opened, PAGE, Service};
 use crate::app::{Engine, PlanFile};
-use crate::model::{Fields, JournalId, Raw, Workspace, WorkspaceId};
+use crate::model::{Fields, JournalId, Raw, RunEnd, Workspace, WorkspaceId};
 use crate::store::{Job, JobEnd, JobState, JournalEntry, WritesOf};
 use crate::sync::{ARCHIVED, CREATED, Frozen, Mode};
 
@@ -116,7 +116,7 @@ impl Service {
                 return Ok(Some(opened));
             }
         };
-        self.close(ws, opened.engine).await?;
+        self.close(ws, opened.engine, RunEnd::Finished).await?;
         let engine = match self.open(&workspace, mode).await {
             Ok(engine) => engine,
             Err(error) => {
@@ -133,7 +133,7 @@ impl Service {
                 .job_begins(ws, &job.id, state, Some(&run))
                 .await?;
         if !mine {
-            self.close(ws, engine).await?;
+            self.close(ws, engine, RunEnd::Finished).await?;
             return Ok(None);
         }
         let job = Job {

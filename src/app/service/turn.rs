@@ -1,7 +1,7 @@
 //! One workspace's turn: its engine opened or taken up again, some steps, and put away.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -13,7 +13,7 @@ use super::trouble::OpenError;
 use super::{LANE_MILLIS, LONGEST_MILLIS, Opened, Service, Stale, TURN_MILLIS, kept};
 use crate::app::{Engine, Options, Parts, SetupError, Step, Work};
 use crate::mapping::Mapping;
-use crate::model::{Timestamp, Workspace, WorkspaceId, WorkspaceMode};
+use crate::model::{RunEnd, Timestamp, Workspace, WorkspaceId, WorkspaceMode};
 use crate::store::StoreError;
 use crate::sync::Mode;
 
@@ -107,7 +107,7 @@ impl Service {
             self.carry_out(ws, &mut engine).await;
             match engine.step().await {
                 Ok(Step::Worked(work)) => {
-                    self.count(&work);
+                    self.count(&mut engine, &work);
                     had_news |= matches!(work.kind, "record" | "backfill");
                 }
                 Ok(Step::Wait(at)) => {
@@ -129,7 +129,7 @@ impl Service {
             && let Some(lost) = self.keeper.unusable(ws).await?
         {
             // Nothing helps but a person, so nothing is tried until then.
-            self.close(ws, engine).await?;
+            self.close(ws, engine, RunEnd::CredentialsRefused).await?;
             return Err(lost.into());
         }
         self.put_away(Opened::of(engine, workspace), next, had_news)
@@ -149,13 +149,19 @@ impl Service {
         };
         match opened {
             Some(opened) if goes_on => return Ok(opened.engine),
-            Some(old) => self.close(&workspace.id, old.engine).await?,
+            Some(old) => {
+                let end = RunEnd::Changed;
+                self.close(&workspace.id, old.engine, end).await?;
+            }
             None => {}
         }
         self.open(workspace, mode_of(workspace)).await
     }
 
-    pub(super) fn count(&self, work: &Work) {
+    pub(super) fn count(&self, engine: &mut Engine, work: &Work) {
+        let results = self.results.lock();
+        let mut results = results.unwrap_or_else(PoisonError::into_inner);
+        results.add(&engine.take_results());
         self.steps.fetch_add(1, Ordering::Relaxed);
         self.writes.fetch_add(work.writes, Ordering::Relaxed);
     }
@@ -181,7 +187,7 @@ impl Service {
         let latest = now.plus_millis(LONGEST_MILLIS);
         let is_idle = !had_news && next.is_none_or(|at| at > latest);
         if is_idle || (full && next.is_none_or(|at| at > soon)) {
-            self.close(ws, opened.engine).await?;
+            self.close(ws, opened.engine, RunEnd::Finished).await?;
             return Ok(next);
         }
         self.state().engines.insert(ws.clone(), opened);
@@ -189,7 +195,12 @@ impl Service {
     }
 
     /// Gives the lane back, and keeps the schemas where they turned out to be others.
-    pub(super) async fn close(&self, ws: &WorkspaceId, engine: Engine) -> Result<(), StoreError> {
+    pub(super) async fn close(
+        &self,
+        ws: &WorkspaceId,
+        engine: Engine,
+        end: RunEnd,
+    ) -> Result<(), StoreError> {
         if engine.schemas_moved() {
             let site = engine.site();
             let mappings = site.mappings.values().map(|bound| bound.mapping().clone());
@@ -200,7 +211,7 @@ impl Service {
             let done = (engine.mode().as_str(), at);
             self.state().looked_through.insert(ws.clone(), done);
         }
-        engine.close().await
+        engine.close(end).await
     }
 
     /// Whether an open engine may go on as it is.

@@ -11,7 +11,7 @@ use crate::explain::{
     Explanation, Next, Planned, Question, active_mappings, add_to_loose, add_to_pair, explain,
 };
 use crate::mapping::{Bound, Loaded};
-use crate::model::{Cause, Presence, Record, RecordKey, Side, Task};
+use crate::model::{Cause, Presence, Record, RecordKey, RunEnd, Side, Task};
 use crate::pipeline::LANE;
 use crate::store::{Mark, Store};
 use crate::sync::Mode;
@@ -56,7 +56,7 @@ pub async fn answer(
     let course = Course::UntilQuiet(WAIT_MILLIS);
     let (mut engine, store) = engine::open(ready, Mode::Observe, course).await?;
     let played = play(&mut engine, &store, &question, &mut found).await;
-    engine::close(engine, store).await?;
+    engine::close(engine, store, RunEnd::Finished).await?;
     drop(scratch);
     played?;
     Ok((question, found))

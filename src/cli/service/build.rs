@@ -11,8 +11,8 @@ use crate::api::{Api, Cleared, Counts, Intake, Limits};
 use crate::app::{MappingFiles, Service, ServiceParts};
 use crate::clock::{Chance, Clock, Ids};
 use crate::config::{self, AppKeys, Environment, KeySource, Settings};
-use crate::crm::Transport;
 use crate::crm::oauth::App;
+use crate::crm::{Traffic, Transport};
 use crate::mapping::Fault;
 use crate::model::{BySide, Side};
 use crate::notices::Notices;
@@ -138,6 +138,7 @@ fn keeper(
             let (ws, side) = (ws.as_str(), side.as_str());
             tracing::error!(ws, side, why, "a connection was lost");
         }),
+        traffic: Traffic::default(),
     })
 }
 

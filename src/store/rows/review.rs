@@ -5,7 +5,7 @@ use sqlx::FromRow;
 
 use crate::model::{
     ApprovalId, ConflictId, DeadLetterId, ErrorClass, JournalId, LinkId, MappingName, RecordId,
-    Revision, RunId, Side, Task, Timestamp,
+    Revision, RunEnd, RunId, Side, Task, Timestamp,
 };
 use crate::store::JournalSize;
 use crate::store::doc::{self, Values};
@@ -370,6 +370,7 @@ pub(in crate::store) struct RunDb {
     kind: String,
     started_at: i64,
     ended_at: Option<i64>,
+    outcome: Option<String>,
     summary: String,
 }
 
@@ -377,7 +378,10 @@ impl TryFrom<RunDb> for RunRow {
     type Error = Fault;
 
     fn try_from(row: RunDb) -> Result<Self, Fault> {
+        let end =
+            |text: &String| RunEnd::parse(text).ok_or_else(|| format!("no run ends {text:?}"));
         Ok(Self {
+            end: row.outcome.as_ref().map(end).transpose()?,
             id: RunId::new(row.run_id),
             kind: row.kind,
             started_at: Timestamp::from_micros(row.started_at),

@@ -125,6 +125,7 @@ mod tests {
             include_str!("../../../migrations/0005_review.sql"),
             include_str!("../../../migrations/0006_mappings.sql"),
             include_str!("../../../migrations/0009_jobs.sql"),
+            include_str!("../../../migrations/0011_runs.sql"),
         ] {
             let words: Vec<&str> = schema.split_whitespace().collect();
             let named = words.windows(2).filter(|pair| pair[0] == "INDEX");

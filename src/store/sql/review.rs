@@ -202,15 +202,19 @@ statements! {
     APPROVAL = ["SELECT approval_id, mapping, side, kind, set_hash, records, items, detail, \
         state, asked_at, expires_at FROM approvals WHERE workspace_id = $1 AND approval_id = $2"];
 
-    RUN_PUT = ["INSERT INTO runs (workspace_id, run_id, kind, started_at, ended_at, summary) \
-        VALUES ($1, $2, $3, $4, $5, $6) \
+    RUN_PUT = ["INSERT INTO runs (workspace_id, run_id, kind, started_at, ended_at, summary, \
+        outcome) VALUES ($1, $2, $3, $4, $5, $6, $7) \
         ON CONFLICT (workspace_id, run_id) DO UPDATE SET ended_at = excluded.ended_at, \
-        summary = excluded.summary"];
-    RUN = ["SELECT run_id, kind, started_at, ended_at, summary FROM runs \
+        summary = excluded.summary, outcome = excluded.outcome"];
+    /// Whoever has the lane is the only one at work: what else looks as if it were under way is
+    /// not.
+    RUNS_CUT_OFF = ["UPDATE runs SET outcome = $3 WHERE workspace_id = $1 AND run_id <> $2 \
+        AND outcome IS NULL AND ended_at IS NULL"];
+    RUN = ["SELECT run_id, kind, started_at, ended_at, outcome, summary FROM runs \
         WHERE workspace_id = $1 AND run_id = $2"];
-    RUNS = ["SELECT run_id, kind, started_at, ended_at, summary FROM runs \
+    RUNS = ["SELECT run_id, kind, started_at, ended_at, outcome, summary FROM runs \
         WHERE workspace_id = $1 ORDER BY run_id DESC LIMIT $2"];
-    RUNS_PAGE = ["SELECT run_id, kind, started_at, ended_at, summary FROM runs \
+    RUNS_PAGE = ["SELECT run_id, kind, started_at, ended_at, outcome, summary FROM runs \
         WHERE workspace_id = $1 AND (CAST($2 AS TEXT) IS NULL OR run_id < $2) \
         ORDER BY run_id DESC LIMIT $3"];
 }
