@@ -3,6 +3,8 @@
 //! Requests go straight into the router and from there into both simulators; the clock is moved by
 //! hand, so there is no sleep, and a socket only where it is about sockets.
 
+#[path = "service/bulk.rs"]
+mod bulk;
 #[path = "service/connect.rs"]
 mod connect;
 #[path = "service/crowd.rs"]

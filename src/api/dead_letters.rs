@@ -7,11 +7,14 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
 use super::Api;
+use super::bulk::{self, DecidedManyJson, NewDiscards, NewReplays, Place};
 use super::caller::{Caller, ItemPath, WorkspacePath};
 use super::dto::{Asked, Body, Listed, Page};
 use super::error::{ApiError, Code, Problem};
-use super::review::{DeadLetterQuery, DecidedJson, NewDiscard, id, mapping, one_of, word};
-use crate::model::{DeadLetterId, ErrorClass, Role, WorkspaceId};
+use super::review::{
+    DeadLetterQuery, DecidedJson, NewDiscard, class, id, mapping, one_of, reason, side, word,
+};
+use crate::model::{DeadLetterId, Role, WorkspaceId};
 use crate::review::{DeadLetterJson, discard, replay};
 use crate::store::{DeadLetter, DeadLetterFilter, DeadLetterState};
 
@@ -31,11 +34,12 @@ pub(super) async fn list(
     let page = Page::of(query.cursor, query.limit)?;
     let known = "open, closed or discarded";
     let state = one_of(query.state.as_deref(), DeadLetterState::parse, known)?;
-    let known = "transient, rate, auth, permanent, needs-person, blocked, unknown-outcome or ours";
     let filter = DeadLetterFilter {
         mapping: mapping(query.mapping)?,
-        class: one_of(query.class.as_deref(), ErrorClass::parse, known)?,
+        class: class(query.class.as_deref())?,
         code: word("code", query.code)?,
+        side: side(query.side.as_deref())?,
+        rule: word("rule", query.rule)?,
         after: page.cursor.map(DeadLetterId::new),
         limit: page.limit,
         ..DeadLetterFilter::default()
@@ -104,7 +108,7 @@ pub(super) async fn discard_one(
     let place = (customer.as_str(), environment.as_str());
     let workspace = api.enter(&caller, place, Role::Operator).await?;
     let ws = &workspace.id;
-    let reason = new.checked()?;
+    let reason = reason(&new.reason)?;
     let letter = open(&api, ws, &text).await?;
     let id = letter.id.to_string();
     let changes = discard(std::slice::from_ref(&letter), &reason);
@@ -112,6 +116,96 @@ pub(super) async fn discard_one(
     api.note(Some(ws), &caller.actor, "discard", &id, "")
         .await?;
     Ok(Json(DecidedJson::Discarded(vec![id])))
+}
+
+/// Put the work of many dead letters back in line. Each closes when its work has succeeded.
+#[utoipa::path(post, path = "/v1/workspaces/{customer}/{environment}/dead-letters/replay",
+    tag = "review", params(("customer" = String, Path), ("environment" = String, Path)),
+    request_body = NewReplays,
+    responses((status = 202, body = DecidedManyJson), (status = "4XX", body = Problem)))]
+pub(super) async fn replay_many(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((customer, environment)): WorkspacePath,
+    Body(new): Body<NewReplays>,
+) -> Result<(StatusCode, Json<DecidedManyJson>), ApiError> {
+    let place = (customer.as_str(), environment.as_str());
+    let workspace = api.enter(&caller, place, Role::Operator).await?;
+    let ws = &workspace.id;
+    let (place, filter) = new.which.checked()?;
+    let (letters, next) = open_ones(&api, ws, &place, filter).await?;
+    let ids = ids_of(&letters);
+    if !letters.is_empty() {
+        let changes = replay(&letters, api.clock.now());
+        api.service.change(ws, changes).await?;
+        let (target, detail) = (bulk::target("dead letters", &ids), place.told(&ids));
+        api.note(Some(ws), &caller.actor, "replay", &target, &detail)
+            .await?;
+    }
+    let decided = DecidedJson::Replayed(ids);
+    let answer = DecidedManyJson { decided, next };
+    Ok((StatusCode::ACCEPTED, Json(answer)))
+}
+
+/// Close many dead letters without doing the work.
+#[utoipa::path(post, path = "/v1/workspaces/{customer}/{environment}/dead-letters/discard",
+    tag = "review", params(("customer" = String, Path), ("environment" = String, Path)),
+    request_body = NewDiscards,
+    responses((status = 200, body = DecidedManyJson), (status = "4XX", body = Problem)))]
+pub(super) async fn discard_many(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((customer, environment)): WorkspacePath,
+    Body(new): Body<NewDiscards>,
+) -> Result<Json<DecidedManyJson>, ApiError> {
+    let place = (customer.as_str(), environment.as_str());
+    let workspace = api.enter(&caller, place, Role::Operator).await?;
+    let ws = &workspace.id;
+    let (reason, place, filter) = new.checked()?;
+    let (letters, next) = open_ones(&api, ws, &place, filter).await?;
+    let ids = ids_of(&letters);
+    if !letters.is_empty() {
+        api.service.change(ws, discard(&letters, &reason)).await?;
+        let (target, detail) = (bulk::target("dead letters", &ids), place.told(&ids));
+        api.note(Some(ws), &caller.actor, "discard", &target, &detail)
+            .await?;
+    }
+    let decided = DecidedJson::Discarded(ids);
+    Ok(Json(DecidedManyJson { decided, next }))
+}
+
+/// The open letters of one request, and where the next one goes on.
+async fn open_ones(
+    api: &Api,
+    ws: &WorkspaceId,
+    place: &Place,
+    filter: DeadLetterFilter,
+) -> Result<(Vec<DeadLetter>, Option<String>), ApiError> {
+    match place {
+        Place::Ids(ids) => {
+            let mut letters = Vec::new();
+            for id in ids {
+                letters.push(open(api, ws, id).await?);
+            }
+            Ok((letters, None))
+        }
+        Place::Page { after, .. } => {
+            let filter = DeadLetterFilter {
+                after: after.as_deref().map(DeadLetterId::new),
+                ..filter
+            };
+            let page = api
+                .store
+                .dead_letters_page(ws, DeadLetterState::Open, &filter);
+            let letters = page.await?;
+            let next = bulk::next(&letters, |letter| letter.id.to_string());
+            Ok((letters, next))
+        }
+    }
+}
+
+fn ids_of(letters: &[DeadLetter]) -> Vec<String> {
+    letters.iter().map(|letter| letter.id.to_string()).collect()
 }
 
 async fn found(api: &Api, ws: &WorkspaceId, text: &str) -> Result<DeadLetter, ApiError> {

@@ -12,8 +12,8 @@ use utoipa::ToSchema;
 use crate::app::{ChangeError, JobRefusal, MappingsError, SetupError};
 use crate::explain::Refusal;
 use crate::mapping::Fault;
-use crate::model::ErrorClass;
-use crate::review::TakeRefusal;
+use crate::model::{ErrorClass, MappingName};
+use crate::review::{ChosenRefusal, PairRefusal, TakeRefusal};
 use crate::store::StoreError;
 use crate::vault::{KeeperError, VaultError};
 
@@ -244,6 +244,7 @@ impl From<StoreError> for ApiError {
                 Code::Busy,
                 "the workspace is being worked on; nothing was changed, try again",
             ),
+            StoreError::Conflict(_) => Self::new(Code::Exists, error.to_string()),
             _ if error.is_outage() || error.is_passing() => {
                 tracing::warn!(%error, "the store is out of reach");
                 Self::new(
@@ -309,6 +310,35 @@ impl From<TakeRefusal> for ApiError {
             }
             TakeRefusal::DifferentRules | TakeRefusal::SeveralFields(_) => {
                 Self::bad(format!("{detail}; take hubspot or salesforce"))
+            }
+        }
+    }
+}
+
+impl From<ChosenRefusal> for ApiError {
+    fn from(refusal: ChosenRefusal) -> Self {
+        let todo = match refusal {
+            ChosenRefusal::Both => "leave out one of them: a filter acts on all rows it matches",
+            ChosenRefusal::Nothing => "name ids, a filter such as mapping, or all",
+        };
+        Self::bad(format!("{refusal}: {todo}"))
+    }
+}
+
+impl From<PairRefusal> for ApiError {
+    fn from(refusal: PairRefusal) -> Self {
+        let what = refusal.to_string();
+        match refusal {
+            PairRefusal::Store(error) => error.into(),
+            PairRefusal::NotHubSpots(_) | PairRefusal::NotSalesforces(_) => Self::bad(what),
+            PairRefusal::UnknownMapping { known, .. } => {
+                let known: Vec<&str> = known.iter().map(MappingName::as_str).collect();
+                let known = known.join(", ");
+                Self::new(Code::NotFound, format!("{what}; known are: {known}"))
+            }
+            PairRefusal::Unreadable(_) => Self::new(Code::Outdated, what),
+            PairRefusal::Linked(_) => {
+                Self::new(Code::Exists, format!("{what}; take it apart first"))
             }
         }
     }

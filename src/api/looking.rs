@@ -1,4 +1,4 @@
-//! Reads for people who look into a workspace: links, held values, runs, how it stands, and why.
+//! Reads for people who look into a workspace: held values, runs, how it stands, and why.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,44 +10,13 @@ use super::Api;
 use super::caller::{Caller, WorkspacePath};
 use super::dto::{Asked, Listed, Page, PageQuery, time};
 use super::error::{ApiError, Problem};
-use super::review::{
-    CallsJson, ExplainQuery, ExplainedJson, LinkQuery, QueueJson, StatusJson, mapping, one_of, word,
-};
+use super::review::{CallsJson, ExplainQuery, ExplainedJson, QueueJson, StatusJson, word};
 use crate::crm::kept_gates;
 use crate::explain::{self, Question};
-use crate::model::{Hold, Link, LinkId, LinkState, Role, RunId, Side, Timestamp, WorkspaceId};
+use crate::model::{Hold, Link, LinkId, Role, RunId, Side, Timestamp, WorkspaceId};
 use crate::pipeline::{LANE, gates_of};
-use crate::review::{HoldJson, LinkJson, RunJson, explained};
-use crate::store::{ConflictState, DeadLetterState, HoldPlace, LinkFilter, RunRow};
-
-/// List links: which record belongs to which.
-#[utoipa::path(get, path = "/v1/workspaces/{customer}/{environment}/links", tag = "review",
-    params(("customer" = String, Path), ("environment" = String, Path), LinkQuery),
-    responses((status = 200, body = Listed<LinkJson>), (status = "4XX", body = Problem)))]
-pub(super) async fn links(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    Path((customer, environment)): WorkspacePath,
-    Asked(query): Asked<LinkQuery>,
-) -> Result<Json<Listed<LinkJson>>, ApiError> {
-    let place = (customer.as_str(), environment.as_str());
-    let workspace = api.enter(&caller, place, Role::Viewer).await?;
-    let page = Page::of(query.cursor, query.limit)?;
-    let known = "creating-hubspot, creating-salesforce, linked, suspended, frozen, tombstoned, \
-                 unlinked or detached";
-    let filter = LinkFilter {
-        mapping: mapping(query.mapping)?,
-        state: one_of(query.state.as_deref(), LinkState::parse, known)?,
-    };
-    let after = page.cursor.map(LinkId::new);
-    let rows = api
-        .store
-        .links_page(&workspace.id, &filter, after.as_ref(), page.limit)
-        .await?;
-    let next = |row: &Link| row.id.to_string();
-    let shape = |row: Link| LinkJson::of(&row);
-    Ok(Json(Listed::of(rows, page.limit, next, shape)))
-}
+use crate::review::{HoldJson, RunJson, explained};
+use crate::store::{ConflictState, DeadLetterState, HoldPlace, RunRow};
 
 /// List values that are held back, each with its reason.
 #[utoipa::path(get, path = "/v1/workspaces/{customer}/{environment}/holds", tag = "review",

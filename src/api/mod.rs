@@ -4,6 +4,7 @@
 //! errors become status codes in [`error`], all JSON of the API is in [`dto`].
 
 mod approvals;
+mod bulk;
 mod caller;
 mod conflicts;
 mod connect;
@@ -17,6 +18,7 @@ mod front;
 mod health;
 mod keys;
 mod limits;
+mod links;
 mod listen;
 mod looking;
 mod mappings;
@@ -127,15 +129,19 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(conflicts::list))
         .routes(routes!(conflicts::show))
         .routes(routes!(conflicts::take))
+        .routes(routes!(conflicts::take_many))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::show))
         .routes(routes!(dead_letters::replay_one))
         .routes(routes!(dead_letters::discard_one))
+        .routes(routes!(dead_letters::replay_many))
+        .routes(routes!(dead_letters::discard_many))
         .routes(routes!(approvals::list))
         .routes(routes!(approvals::approve))
         .routes(routes!(notices::show, notices::put, notices::off))
         .routes(routes!(looking::holds))
-        .routes(routes!(looking::links))
+        .routes(routes!(links::list, links::create))
+        .routes(routes!(links::unpair_many))
         .routes(routes!(looking::runs))
         .routes(routes!(looking::status))
         .routes(routes!(looking::explain))

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::error::ApiError;
-use crate::model::MappingName;
+use crate::model::{ErrorClass, MappingName, Side};
 
 /// Longer than any name, code or id.
 const WORD_CHARS: usize = 200;
@@ -52,6 +52,11 @@ pub struct DeadLetterQuery {
     /// The code of the failure, such as REQUIRED_FIELD_MISSING.
     #[param(max_length = 200, pattern = "^[^\\x00]*$")]
     pub code: Option<String>,
+    /// The side of the record: hubspot or salesforce.
+    #[param(pattern = "^(hubspot|salesforce)$")]
+    pub side: Option<String>,
+    #[param(max_length = 200, pattern = "^[^\\x00]*$")]
+    pub rule: Option<String>,
     /// `next` of the page before.
     #[param(max_length = 1000, pattern = "^[^\\x00]*$")]
     pub cursor: Option<String>,
@@ -114,15 +119,14 @@ pub struct NewDiscard {
     pub reason: String,
 }
 
-impl NewDiscard {
-    pub fn checked(self) -> Result<String, ApiError> {
-        let reason = self.reason.trim();
-        if reason.is_empty() || reason.chars().count() > REASON_CHARS || reason.contains('\0') {
-            let why = format!("reason is a text of 1 to {REASON_CHARS} characters");
-            return Err(ApiError::bad(why));
-        }
-        Ok(reason.to_owned())
+/// A reason that can be kept.
+pub fn reason(text: &str) -> Result<String, ApiError> {
+    let reason = text.trim();
+    if reason.is_empty() || reason.chars().count() > REASON_CHARS || reason.contains('\0') {
+        let why = format!("reason is a text of 1 to {REASON_CHARS} characters");
+        return Err(ApiError::bad(why));
     }
+    Ok(reason.to_owned())
 }
 
 /// What was decided, by ids.
@@ -133,6 +137,7 @@ pub enum DecidedJson {
     Replayed(Vec<String>),
     Discarded(Vec<String>),
     Approved(Vec<String>),
+    Unpaired(Vec<String>),
 }
 
 /// Pieces of work of one kind.
@@ -200,6 +205,15 @@ pub fn one_of<T>(
 ) -> Result<Option<T>, ApiError> {
     text.map(|text| parse(text).ok_or_else(|| ApiError::bad(format!("use {known}"))))
         .transpose()
+}
+
+pub fn class(text: Option<&str>) -> Result<Option<ErrorClass>, ApiError> {
+    let known = "transient, rate, auth, permanent, needs-person, blocked, unknown-outcome or ours";
+    one_of(text, ErrorClass::parse, known)
+}
+
+pub fn side(text: Option<&str>) -> Result<Option<Side>, ApiError> {
+    one_of(text, Side::parse, "hubspot or salesforce")
 }
 
 /// The id in a path. What no id looks like is not there, whatever the database thinks of it.

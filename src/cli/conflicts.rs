@@ -174,11 +174,11 @@ async fn take(
         now: data.now(),
         ids: &data.ids,
     };
-    let (changes, count) = take.changes(conflicts, !by_id).map_err(refused)?;
-    if count > 0 {
+    let (changes, taken) = take.changes(conflicts, !by_id).map_err(refused)?;
+    if !taken.is_empty() {
         data.commit(changes).await?;
     }
-    Ok(count)
+    Ok(taken.len())
 }
 
 fn refused(refusal: TakeRefusal) -> anyhow::Error {

@@ -173,6 +173,7 @@ async fn filtered(
         code: args.code.clone(),
         state: Some(state),
         side: args.side,
+        rule: args.rule.clone(),
         limit: PAGE,
         ..DeadLetterFilter::default()
     };
@@ -181,10 +182,7 @@ async fn filtered(
         let page = data.store.dead_letters(&data.workspace, &filter).await?;
         let is_last = page.len() < PAGE as usize;
         filter.after = page.last().map(|letter| letter.id.clone());
-        let of_rule = page
-            .into_iter()
-            .filter(|letter| args.rule.is_none() || letter.rule == args.rule);
-        letters.extend(of_rule);
+        letters.extend(page);
         if is_last || letters.len() >= limit {
             letters.truncate(limit);
             return Ok(letters);

@@ -1,16 +1,11 @@
 //! `tandem links`: which record belongs to which, and pairing by hand.
 
-use std::collections::BTreeMap;
-
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::mapping::{Mapping, SourceFile, load};
-use crate::model::{BySide, Link, LinkId, LinkState, MappingName, RecordId, RecordKey, Side};
-use crate::review::{LinkJson, marks_of};
-use crate::store::{
-    Changes, ConflictClose, DeadLetterClose, DeadLetterOf, DeadLetterState, LinkFilter, RuleScope,
-};
+use crate::model::{Link, LinkId, LinkState, MappingName, RecordId, Side};
+use crate::review::{LinkJson, PairRefusal, Pairing, pair, unpair};
+use crate::store::LinkFilter;
 
 use super::arguments::DataArgs;
 use super::choose::{ChosenArgs, LIST_ROWS, link_state, unknown};
@@ -19,7 +14,6 @@ use super::held;
 use super::output::{Advice, Outcome, Output, table};
 
 const PAGE: u32 = 1_000;
-const UNPAIRED: &str = "unpaired by hand";
 
 #[derive(Debug, Subcommand)]
 pub enum LinksCommand {
@@ -93,9 +87,12 @@ pub async fn run(command: LinksCommand, output: &Output) -> anyhow::Result<Outco
             hubspot_id,
             salesforce_id,
         } => {
-            let records = BySide::new(hubspot(&hubspot_id)?, salesforce(&salesforce_id)?);
+            let wanted = Pairing::read(&mapping, &hubspot_id, &salesforce_id).map_err(refused)?;
             let data = Data::open(&data).await?;
-            let link = pair(&data, &MappingName::new(mapping), records).await?;
+            let (store, ws) = (&data.store, &data.workspace);
+            let paired = pair(store, ws, &wanted, &data.ids, data.now()).await;
+            let (link, changes) = paired.map_err(refused)?;
+            data.commit(changes).await?;
             data.close().await;
             output.answer(&json!(LinkJson::of(&link)), || {
                 format!("linked as {}; the next run compares the two\n", link.id)
@@ -114,7 +111,10 @@ pub async fn run(command: LinksCommand, output: &Output) -> anyhow::Result<Outco
                 by_ids(&data, &chosen.ids).await?
             };
             links.retain(|link| link.state.is_open());
-            unpair(&data, &links).await?;
+            if !links.is_empty() {
+                let changes = unpair(&data.store, &data.workspace, &links).await?;
+                data.commit(changes).await?;
+            }
             data.close().await;
             let ids: Vec<&str> = links.iter().map(|link| link.id.as_str()).collect();
             output.answer(&json!({"unpaired": ids}), || match links.len() {
@@ -160,161 +160,29 @@ async fn by_ids(data: &Data, ids: &[String]) -> anyhow::Result<Vec<Link>> {
     }
 }
 
-/// HubSpot's record ids are decimal numbers.
-fn hubspot(text: &str) -> anyhow::Result<RecordId> {
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        let what = format!("`{text}` is not a HubSpot record id");
-        return Err(Advice::new(what, "use the number in the record's address").into());
-    }
-    Ok(RecordId::new(text))
-}
-
-/// Salesforce's record ids have 18 characters; the 15 of the older form do not name a record in
-/// places that ignore case.
-fn salesforce(text: &str) -> anyhow::Result<RecordId> {
-    if text.len() != 18 || !text.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        let what = format!("`{text}` is not a Salesforce record id of 18 characters");
-        return Err(Advice::new(what, "use the id in the record's address in Lightning").into());
-    }
-    Ok(RecordId::new(text))
-}
-
-async fn pair(
-    data: &Data,
-    mapping: &MappingName,
-    records: BySide<RecordId>,
-) -> anyhow::Result<Link> {
-    let mapping = active_mapping(data, mapping).await?;
-    refuse_second_link(data, &mapping, &records).await?;
-    let link = Link {
-        id: LinkId::from_uuid(&data.ids.next()),
-        mapping: mapping.name.clone(),
-        group: mapping.group.clone(),
-        records: records.clone().map(Some),
-        state: LinkState::Linked,
-        note: "paired by hand".to_owned(),
-    };
-    let key = |side: Side| RecordKey {
-        mapping: mapping.name.clone(),
-        side,
-        id: records.get(side).clone(),
-    };
-    let changes = Changes {
-        links: vec![link.clone()],
-        marks: marks_of(&link, data.now()),
-        tombstones_lifted: Side::BOTH.map(key).to_vec(),
-        ..Changes::default()
-    };
-    data.commit(changes).await?;
-    Ok(link)
-}
-
-/// The mapping as the last run used it.
-async fn active_mapping(data: &Data, name: &MappingName) -> anyhow::Result<Mapping> {
-    let active = data.store.active_revisions(&data.workspace).await?;
-    let mut files = Vec::new();
-    for (mapping, revision) in &active {
-        let text = data.store.revision_text(&data.workspace, revision).await?;
-        files.extend(text.map(|text| SourceFile {
-            path: mapping.to_string(),
-            text,
-        }));
-    }
-    let known: Vec<&str> = active.keys().map(MappingName::as_str).collect();
-    if !active.contains_key(name) {
-        let what = format!("no run has used a mapping `{name}`; nothing was changed");
-        let todo = if known.is_empty() {
-            "run `tandem sync --once` first".to_owned()
-        } else {
-            format!("use one of: {}", known.join(", "))
-        };
-        return Err(Advice::new(what, todo).into());
-    }
-    let loaded = load(&files, &BTreeMap::new());
-    let mappings = loaded.map(|loaded| loaded.mappings).unwrap_or_default();
-    let found = mappings.into_iter().find(|mapping| mapping.name == *name);
-    found.ok_or_else(|| {
-        let what = format!("the stored revision of `{name}` cannot be read by this version");
-        Advice::new(
-            what,
-            "run `tandem sync --once` first, which stores the files anew",
-        )
-        .into()
-    })
-}
-
-/// A record has one open link under a mapping, and a HubSpot record one in a group.
-async fn refuse_second_link(
-    data: &Data,
-    mapping: &Mapping,
-    records: &BySide<RecordId>,
-) -> anyhow::Result<()> {
-    let mut links = Vec::new();
-    for side in Side::BOTH {
-        let ids = [records.get(side).clone()];
-        let found = data
-            .store
-            .links_by_record(&data.workspace, &mapping.name, side, &ids)
-            .await?;
-        links.extend(found);
-    }
-    if let Some(group) = &mapping.group {
-        let ids = [records.hubspot.clone()];
-        let found = data
-            .store
-            .links_of_group(&data.workspace, group, &ids)
-            .await?;
-        links.extend(found);
-    }
-    match links.iter().find(|link| link.state.is_open()) {
-        Some(link) => {
-            let (hubspot, salesforce) = (shown(link, Side::HubSpot), shown(link, Side::Salesforce));
-            let what = format!(
-                "{} already links HubSpot {hubspot} and Salesforce {salesforce} under `{}`; \
-                 nothing was changed",
-                link.id, link.mapping
-            );
-            let todo = format!("take it apart first: `tandem links unpair {}`", link.id);
-            Err(Advice::new(what, todo).into())
+fn refused(refusal: PairRefusal) -> anyhow::Error {
+    let what = refusal.to_string();
+    let todo = match refusal {
+        PairRefusal::NotHubSpots(_) => "use the number in the record's address".to_owned(),
+        PairRefusal::NotSalesforces(_) => {
+            "use the id in the record's address in Lightning".to_owned()
         }
-        None => Ok(()),
-    }
-}
-
-/// Also closes what waited for a person on these links: without the link it has no meaning.
-async fn unpair(data: &Data, links: &[Link]) -> anyhow::Result<()> {
-    if links.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<LinkId> = links.iter().map(|link| link.id.clone()).collect();
-    let holds = data.store.holds(&data.workspace, &ids).await?;
-    let apart = |link: &Link| Link {
-        state: LinkState::Unlinked,
-        note: UNPAIRED.to_owned(),
-        ..link.clone()
+        PairRefusal::UnknownMapping { known, .. } if known.is_empty() => {
+            "run `tandem sync --once` first".to_owned()
+        }
+        PairRefusal::UnknownMapping { known, .. } => {
+            let known: Vec<&str> = known.iter().map(MappingName::as_str).collect();
+            format!("use one of: {}", known.join(", "))
+        }
+        PairRefusal::Unreadable(_) => {
+            "run `tandem sync --once` first, which stores the files anew".to_owned()
+        }
+        PairRefusal::Linked(link) => {
+            format!("take it apart first: `tandem links unpair {}`", link.id)
+        }
+        PairRefusal::Store(error) => return error.into(),
     };
-    let conflict = |link: &LinkId| ConflictClose {
-        link: link.clone(),
-        rule: None,
-        why: UNPAIRED.to_owned(),
-    };
-    let letter = |link: &LinkId| DeadLetterClose {
-        of: DeadLetterOf::Link(link.clone()),
-        rules: RuleScope::All,
-        state: DeadLetterState::Closed,
-        why: UNPAIRED.to_owned(),
-    };
-    let changes = Changes {
-        links: links.iter().map(apart).collect(),
-        holds_closed: holds
-            .into_iter()
-            .map(|hold| (hold.link, hold.rule))
-            .collect(),
-        conflicts_closed: ids.iter().map(conflict).collect(),
-        dead_letters_closed: ids.iter().map(letter).collect(),
-        ..Changes::default()
-    };
-    data.commit(changes).await
+    Advice::new(what, todo).into()
 }
 
 pub fn shown(link: &Link, side: Side) -> &str {

@@ -1,7 +1,11 @@
 //! What a person decided, as changes for one commit. Pure: rows in, changes out.
 
+use std::collections::BTreeMap;
+
 use crate::clock::Ids;
-use crate::model::{ApprovalId, Cause, Choice, ConflictId, Link, RecordKey, Side, Task, Timestamp};
+use crate::model::{
+    ApprovalId, Cause, Choice, ConflictId, Link, LinkId, RecordKey, Side, Task, Timestamp,
+};
 use crate::store::{
     Approval, ApprovalState, Changes, ConflictRow, ConflictState, DeadLetter, DeadLetterClose,
     DeadLetterOf, DeadLetterState, Mark, RuleScope,
@@ -25,6 +29,36 @@ pub fn marks_of(link: &Link, now: Timestamp) -> Vec<Mark> {
     known
         .map(|key| asked_by_a_person(Task::Record(key), now))
         .collect()
+}
+
+/// Which rows a decision is about. It never reaches everything because nothing was named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// Each of these; what cannot be done to one of them is done to none.
+    Ids(Vec<String>),
+    /// Every row that a filter leaves, which may leave all of them.
+    Filtered,
+}
+
+/// Why rows are not chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChosenRefusal {
+    #[error("both ids and a filter are given")]
+    Both,
+    #[error("nothing is named to act on")]
+    Nothing,
+}
+
+impl Chosen {
+    /// `all` is said where no filter narrows the rows down.
+    pub fn of(ids: Vec<String>, is_filtered: bool, all: bool) -> Result<Self, ChosenRefusal> {
+        match (ids.is_empty(), is_filtered || all) {
+            (false, true) => Err(ChosenRefusal::Both),
+            (false, false) => Ok(Self::Ids(ids)),
+            (true, true) => Ok(Self::Filtered),
+            (true, false) => Err(ChosenRefusal::Nothing),
+        }
+    }
 }
 
 /// Puts the work back in line. The letters stay open until an attempt has succeeded.
@@ -80,42 +114,56 @@ pub struct Take<'a> {
 }
 
 impl Take<'_> {
-    /// Stores the choice for each conflict, and how many that are. In bulk, conflicts that the
-    /// choice would not change are passed over; named one by one, they are an error.
+    /// Stores the choice for each conflict, and tells for which. In bulk, conflicts that nothing
+    /// would come of are passed over; named one by one, they are an error.
     pub fn changes(
         &self,
         conflicts: &[ConflictRow],
         bulk: bool,
-    ) -> Result<(Changes, usize), TakeRefusal> {
+    ) -> Result<(Changes, Vec<ConflictId>), TakeRefusal> {
         if let Choice::Value(_) = self.choice {
             one_field_of_one_rule(conflicts)?;
         }
+        let open = self.links.iter().filter(|link| link.state.is_open());
+        let links: BTreeMap<&LinkId, &Link> = open.map(|link| (&link.id, link)).collect();
+        let earlier = self.earlier();
         let mut changes = Changes::default();
-        let mut count = 0;
+        let mut taken = Vec::new();
         for conflict in conflicts {
-            if self.won_already(conflict) {
-                if bulk {
-                    continue;
+            let link = match links.get(&conflict.link) {
+                _ if self.won_already(conflict) => {
+                    Err(TakeRefusal::HoldsAlready(conflict.id.clone()))
                 }
-                return Err(TakeRefusal::HoldsAlready(conflict.id.clone()));
-            }
-            let link = self.links.iter().find(|link| link.id == conflict.link);
-            let Some(link) = link.filter(|link| link.state.is_open()) else {
-                return Err(TakeRefusal::NoLongerLinked(conflict.id.clone()));
+                None => Err(TakeRefusal::NoLongerLinked(conflict.id.clone())),
+                Some(link) => Ok(*link),
             };
-            let earlier = self.waiting.iter().filter(|approval| {
-                approval.kind == Choice::APPROVAL
-                    && approval.state == ApprovalState::Granted
-                    && Choice::conflict(&approval.set_hash) == conflict.id
-            });
-            changes
-                .approvals_used
-                .extend(earlier.map(|approval| approval.id.clone()));
+            let link = match link {
+                Ok(link) => link,
+                Err(_) if bulk => continue,
+                Err(refusal) => return Err(refusal),
+            };
+            let used = earlier.get(&conflict.id).into_iter().flatten();
+            changes.approvals_used.extend(used.cloned());
             changes.approvals.push(self.approval(conflict));
             changes.marks.extend(marks_of(link, self.now));
-            count += 1;
+            taken.push(conflict.id.clone());
         }
-        Ok((changes, count))
+        Ok((changes, taken))
+    }
+
+    /// The choices that wait, by the conflict they are about: a new one takes their place.
+    fn earlier(&self) -> BTreeMap<ConflictId, Vec<ApprovalId>> {
+        let mut earlier: BTreeMap<ConflictId, Vec<ApprovalId>> = BTreeMap::new();
+        for approval in self.waiting {
+            if approval.kind == Choice::APPROVAL && approval.state == ApprovalState::Granted {
+                let conflict = Choice::conflict(&approval.set_hash);
+                earlier
+                    .entry(conflict)
+                    .or_default()
+                    .push(approval.id.clone());
+            }
+        }
+        earlier
     }
 
     fn won_already(&self, conflict: &ConflictRow) -> bool {

@@ -3,13 +3,14 @@
 //! Reads for lists of any length and for machines that watch. Every one is bounded by its limit.
 
 use crate::model::{
-    ApprovalId, Choice, ConflictId, DeadLetterId, ErrorClass, MappingName, RunId, Timestamp,
-    WorkspaceId,
+    ApprovalId, Choice, ConflictId, DeadLetterId, ErrorClass, LinkId, MappingName, RunId, Side,
+    Timestamp, WorkspaceId,
 };
 
 use super::Store;
 use super::db::args;
 use super::error::Result;
+use super::records::link_ids;
 use super::review::{
     Approval, ConflictFilter, ConflictRow, ConflictState, DeadLetter, DeadLetterFilter,
     DeadLetterState, RunRow,
@@ -65,8 +66,19 @@ impl Store {
         self.each(self.db.fetch::<ConflictDb>(statement, &args).await?)
     }
 
-    /// Dead letters of one state, oldest first. Of the filter the mapping, the class, the code and
-    /// where to begin count.
+    /// All conflicts of these links, closed ones too.
+    pub async fn conflicts_of_links(
+        &self,
+        ws: &WorkspaceId,
+        links: &[LinkId],
+    ) -> Result<Vec<ConflictRow>> {
+        let args = args![ws.as_str(), link_ids(links)];
+        let found = self.db.fetch::<ConflictDb>(&sql::CONFLICTS_OF_LINKS, &args);
+        self.each(found.await?)
+    }
+
+    /// Dead letters of one state, oldest first. Of the filter the mapping, the class, the code, the
+    /// side, the rule and where to begin count.
     pub async fn dead_letters_page(
         &self,
         ws: &WorkspaceId,
@@ -85,6 +97,8 @@ impl Store {
             filter.mapping.as_ref().map(MappingName::as_str),
             filter.class.map(ErrorClass::as_str),
             filter.code.as_deref(),
+            filter.side.map(Side::as_str),
+            filter.rule.as_deref(),
             filter.after.as_ref().map_or("", DeadLetterId::as_str),
             filter.limit,
         ];

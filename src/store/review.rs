@@ -182,6 +182,7 @@ pub struct DeadLetterFilter {
     pub state: Option<DeadLetterState>,
     pub side: Option<Side>,
     pub link: Option<LinkId>,
+    pub rule: Option<String>,
     pub fingerprint: Option<String>,
     pub after: Option<DeadLetterId>,
     /// 0 means 100.
@@ -364,6 +365,7 @@ impl Store {
             filter.state.map(DeadLetterState::as_str),
             filter.side.map(Side::as_str),
             filter.link.as_ref().map(LinkId::as_str),
+            filter.rule.as_deref(),
             filter.fingerprint.as_deref(),
             filter.after.as_ref().map_or("", DeadLetterId::as_str),
             or_hundred(filter.limit),

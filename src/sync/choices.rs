@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use super::desk::Desk;
 use super::unit::{Batch, Unit};
 use crate::mapping::{Bound, References, Rule};
-use crate::model::{ApprovalId, BySide, Choice, Fields, LinkId, Raw, Side, Value};
+use crate::model::{ApprovalId, BySide, Choice, ConflictId, Fields, LinkId, Raw, Side, Value};
 use crate::pipeline::rule_fields;
-use crate::store::{ApprovalState, ConflictRow, StoreError};
+use crate::store::{ConflictRow, StoreError};
 
 #[derive(Default)]
 pub struct Choices(BTreeMap<(LinkId, String), Chosen>);
@@ -34,16 +34,24 @@ impl Choices {
     /// The choices for the batch's links.
     pub async fn load(desk: &Desk<'_>, batch: &Batch) -> Result<Self, StoreError> {
         let mut choices = Self::default();
-        if batch.units.iter().all(|unit| unit.link.is_none()) {
+        let linked = batch.units.iter().filter_map(|unit| unit.link.as_ref());
+        let links: Vec<LinkId> = linked.map(|link| link.id.clone()).collect();
+        if links.is_empty() {
             return Ok(choices);
         }
         let (store, ws) = (&desk.site.store, &desk.site.workspace);
-        for approval in store.approvals(ws).await? {
-            if approval.kind != Choice::APPROVAL || approval.state != ApprovalState::Granted {
-                continue;
-            }
+        let waiting = store.choices_waiting(ws).await?;
+        if waiting.is_empty() {
+            return Ok(choices);
+        }
+        let found = store.conflicts_of_links(ws, &links).await?;
+        let conflicts: BTreeMap<ConflictId, ConflictRow> = found
+            .into_iter()
+            .map(|conflict| (conflict.id.clone(), conflict))
+            .collect();
+        for approval in waiting {
             let id = Choice::conflict(&approval.set_hash);
-            let Some(conflict) = store.conflict(ws, &id).await? else {
+            let Some(conflict) = conflicts.get(&id) else {
                 continue;
             };
             let place = (conflict.link.clone(), conflict.rule.clone());
@@ -53,7 +61,7 @@ impl Choices {
                 Chosen {
                     approval: approval.id,
                     choice,
-                    conflict,
+                    conflict: conflict.clone(),
                 },
             );
         }

@@ -62,6 +62,12 @@ fn operations(ws: &str, ids: &Ids<'_>) -> Vec<(Method, String)> {
     found
 }
 
+/// Whether the operation is about rows of a list and not about one that the path names.
+fn is_of_many(path: &str) -> bool {
+    let mut segments = path.rsplit('/').skip(1);
+    matches!(segments.next(), Some("conflicts" | "dead-letters"))
+}
+
 /// A body that each operation would accept.
 fn body(method: &Method, path: &str) -> Option<Value> {
     let last = path.rsplit('/').next().unwrap_or_default();
@@ -69,8 +75,17 @@ fn body(method: &Method, path: &str) -> Option<Value> {
         ("POST", "workspaces") => Some(json!({"id": "new/one"})),
         ("POST", "keys") => Some(json!({"name": "x", "role": "admin"})),
         ("POST", "connect-links") => Some(json!({"side": "hubspot"})),
+        ("POST", "take") if is_of_many(path) => {
+            Some(json!({"choice": "hubspot", "which": {"all": true}}))
+        }
         ("POST", "take") => Some(json!({"choice": "hubspot"})),
+        ("POST", "discard") if is_of_many(path) => {
+            Some(json!({"reason": "stolen", "which": {"all": true}}))
+        }
         ("POST", "discard") => Some(json!({"reason": "stolen"})),
+        ("POST", "replay" | "unpair") => Some(json!({"which": {"all": true}})),
+        ("POST", "links") => Some(json!({"mapping": "contacts", "hubspot_id": "1",
+            "salesforce_id": "003A00000000001AAA"})),
         ("POST", "activate") => Some(json!({"revision": "mr_0"})),
         ("POST", "promote") => Some(json!({"from": "other/one"})),
         ("POST", "pause" | "resume" | "scan" | "prepare") => Some(json!({})),

@@ -76,7 +76,7 @@ pub async fn something_waits(house: &House, ws: &str) {
 }
 
 /// Sends a request while the service works, as it would beside it.
-async fn meanwhile(house: &House, method: Method, path: &str, body: Option<Value>) -> Answer {
+pub async fn meanwhile(house: &House, method: Method, path: &str, body: Option<Value>) -> Answer {
     let key = house.key(None, KeyKind::Management, Role::Operator).await;
     let done = Cell::new(false);
     let work = async {
@@ -136,12 +136,12 @@ pub async fn fall_out(house: &House, pairs: &[(String, String)]) {
     }
 }
 
-fn title(house: &House, salesforce: &str) -> Value {
+pub fn title(house: &House, salesforce: &str) -> Value {
     let record = house.salesforce.record("Contact", salesforce).unwrap();
     record.fields.get("Title").cloned().unwrap_or_default()
 }
 
-fn jobtitle(house: &House, hubspot: &str) -> String {
+pub fn jobtitle(house: &House, hubspot: &str) -> String {
     let record = house.hubspot.record("contacts", hubspot).unwrap();
     record.properties["jobtitle"].clone()
 }

@@ -91,6 +91,13 @@ statements! {
     CONFLICT = ["SELECT conflict_id, made_at, run_id, mapping, link_id, rule, input_hash, \
         winner, state, reason, vals FROM conflicts \
         WHERE workspace_id = $1 AND conflict_id = $2"];
+    CONFLICTS_OF_LINKS = [
+        "SELECT conflict_id, made_at, run_id, mapping, link_id, rule, input_hash, \
+         winner, state, reason, vals FROM conflicts WHERE workspace_id = $1 \
+         AND link_id IN (SELECT r.id FROM",
+        rows("$2": id TEXT),
+        ") ORDER BY conflict_id"
+    ];
     CONFLICTS_COUNT = ["SELECT state AS word, COUNT(*) AS n FROM conflicts \
         WHERE workspace_id = $1 GROUP BY state ORDER BY state"];
 
@@ -140,8 +147,9 @@ statements! {
         AND (CAST($5 AS TEXT) IS NULL OR state = $5) \
         AND (CAST($6 AS TEXT) IS NULL OR side = $6) \
         AND (CAST($7 AS TEXT) IS NULL OR link_id = $7) \
-        AND (CAST($8 AS TEXT) IS NULL OR fingerprint = $8) \
-        AND dead_letter_id > $9 ORDER BY dead_letter_id LIMIT $10"];
+        AND (CAST($8 AS TEXT) IS NULL OR rule = $8) \
+        AND (CAST($9 AS TEXT) IS NULL OR fingerprint = $9) \
+        AND dead_letter_id > $10 ORDER BY dead_letter_id LIMIT $11"];
     /// Open ones, by an index of theirs.
     DEAD_LETTERS_OPEN = ["SELECT dead_letter_id, made_at, first_at, run_id, mapping, link_id, \
         task_key, kind, side, record_id, rule, class, code, message, fields, vals, attempts, \
@@ -149,7 +157,9 @@ statements! {
         AND (CAST($2 AS TEXT) IS NULL OR mapping = $2) \
         AND (CAST($3 AS TEXT) IS NULL OR class = $3) \
         AND (CAST($4 AS TEXT) IS NULL OR code = $4) \
-        AND dead_letter_id > $5 AND state = 'open' ORDER BY dead_letter_id LIMIT $6"];
+        AND (CAST($5 AS TEXT) IS NULL OR side = $5) \
+        AND (CAST($6 AS TEXT) IS NULL OR rule = $6) \
+        AND dead_letter_id > $7 AND state = 'open' ORDER BY dead_letter_id LIMIT $8"];
     DEAD_LETTER = ["SELECT dead_letter_id, made_at, first_at, run_id, mapping, link_id, \
         task_key, kind, side, record_id, rule, class, code, message, fields, vals, attempts, \
         fingerprint, state, note FROM dead_letters \
