@@ -37,6 +37,8 @@ mod repeats;
 mod review;
 #[path = "service/revisions.rs"]
 mod revisions;
+#[path = "service/scopes.rs"]
+mod scopes;
 #[path = "service/surveys.rs"]
 mod surveys;
 #[path = "service/vault.rs"]

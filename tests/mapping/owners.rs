@@ -57,7 +57,8 @@ fn carried(bound: &Bound, from: Side, id: &str) -> Value {
 
 #[test]
 fn pairs_of_the_workspace_go_before_those_of_the_rule() {
-    let own = "{ chain: [table, email, keep], table: { ann@example.com: Ops, cleo@example.com: ops@example.com } }";
+    let own = "{ chain: [table, email, keep], \
+               table: { ann@example.com: Ops, cleo@example.com: ops@example.com } }";
     let owners = table(&[("ANN@example.com", "Inside Sales"), ("12", "Ann")]);
     let (plain, with) = (mapping(own, &OwnerTable::default()), mapping(own, &owners));
     let (before, after) = (bound(&plain), bound(&with));

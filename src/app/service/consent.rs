@@ -28,7 +28,7 @@ impl Service {
         Ok(needed(&self.counting(ws).await?))
     }
 
-    /// The mappings that all workspaces share, as this one reads them; `None` where they have faults.
+    /// The mappings that all share, as this workspace reads them; `None` where they have faults.
     async fn shared(&self, ws: &WorkspaceId) -> Result<Option<Vec<Mapping>>, StoreError> {
         let Some(workspace) = self.store.workspace(ws).await? else {
             return Ok(None);
