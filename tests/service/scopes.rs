@@ -1,8 +1,10 @@
-//! What HubSpot's administrator is asked to grant, and what is said when something of it is missing.
+//! What HubSpot's administrator is asked to grant, and what is said when some of it is missing.
 
 use std::collections::BTreeMap;
 
-use axum::http::Method;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{Method, header};
 use serde_json::json;
 use tandem::app::MappingFiles;
 use tandem::mapping::SourceFile;
@@ -100,4 +102,30 @@ async fn a_scope_that_a_workspace_needs_and_was_not_granted_is_named() {
         "{}",
         shown.text
     );
+}
+
+/// A half of the scopes would be refused by HubSpot, in words that help nobody.
+#[tokio::test]
+async fn a_link_waits_for_mappings_that_load() {
+    let house = House::new().await;
+    let text = CONTACTS.replace("\"(unknown)\"", "\"${vars.nobody}\"");
+    house
+        .service
+        .set_mappings(MappingFiles::shared(vec![file(&text)]));
+    workspace(&house).await;
+    let path = link(&house, "hubspot").await;
+    let press = async || {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("{path}/start"))
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        house.send(request.body(Body::empty()).unwrap()).await
+    };
+    let answer = press().await;
+    assert_eq!(answer.status, 409, "{}", answer.text);
+    assert!(answer.text.contains("Not ready yet"), "{}", answer.text);
+    let vars = json!({"vars": {"nobody": "(nobody)"}});
+    let ws = "/v1/workspaces/acme/production";
+    house.operate(Method::PATCH, ws, Some(vars)).await;
+    assert_eq!(press().await.status, 303);
 }
