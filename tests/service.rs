@@ -43,6 +43,8 @@ mod review;
 mod revisions;
 #[path = "service/runs.rs"]
 mod runs;
+#[path = "service/scopes.rs"]
+mod scopes;
 #[path = "service/surveys.rs"]
 mod surveys;
 #[path = "service/vault.rs"]

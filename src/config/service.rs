@@ -123,8 +123,8 @@ pub const KEYS: [Key; 20] = [
     key(
         "hubspot.scopes",
         "",
-        "scopes that the HubSpot app requires, separated by blanks; when empty, those of an app that \
-         `tandem hubspot-app` made of the shared mappings",
+        "scopes that the HubSpot app requires, separated by blanks; when empty, those of an app \
+         that `tandem hubspot-app` made of the shared mappings",
     ),
     key(
         "hubspot.optional_scopes",

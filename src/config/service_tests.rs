@@ -42,8 +42,8 @@ fn the_environment_wins_over_the_file() {
 #[test]
 fn all_faults_are_told_at_once_with_key_value_and_what_is_accepted() {
     let text = "[server]\nlisten = \"here\"\nworkers = 0\nlissten = \"x\"\n[hubspot]\n\
-                client_secret = \"sesame\"\nurl = true\noptional_scopes = \"tickets\"\n[salesforce]\nlogin_url = \"ftp://x\"\n\
-                [log]\nformat = \"xml\"\n";
+                client_secret = \"sesame\"\nurl = true\noptional_scopes = \"tickets\"\n\
+                [salesforce]\nlogin_url = \"ftp://x\"\n[log]\nformat = \"xml\"\n";
     let faults = read(text, &[]).unwrap_err().join("\n");
     for part in [
         "server.listen: `here` is not an address and port",

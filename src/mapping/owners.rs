@@ -16,6 +16,14 @@ use crate::model::{OwnerPair, OwnerTable};
 /// # Errors
 /// Every fault of the file, each with its place.
 pub fn owner_table(file: &SourceFile) -> Result<OwnerTable, Vec<Fault>> {
+    if file.text.trim().is_empty() {
+        let at = At {
+            file: Arc::from(file.path.as_str()),
+            line: 1,
+            column: 1,
+        };
+        return Err(vec![at.error("", "the file has no pairs")]);
+    }
     let (tree, mut faults) = tree::parse(&file.path, &file.text, Most::OF_A_MAPPING);
     let Some(tree) = tree else {
         return Err(faults);

@@ -57,7 +57,8 @@ fn carried(bound: &Bound, from: Side, id: &str) -> Value {
 
 #[test]
 fn pairs_of_the_workspace_go_before_those_of_the_rule() {
-    let own = "{ chain: [table, email, keep], table: { ann@example.com: Ops, cleo@example.com: ops@example.com } }";
+    let own = "{ chain: [table, email, keep], \
+               table: { ann@example.com: Ops, cleo@example.com: ops@example.com } }";
     let owners = table(&[("ANN@example.com", "Inside Sales"), ("12", "Ann")]);
     let (plain, with) = (mapping(own, &OwnerTable::default()), mapping(own, &owners));
     let (before, after) = (bound(&plain), bound(&with));
@@ -100,7 +101,7 @@ fn the_kept_text_has_the_table_and_loads_by_itself() {
     let with = mapping(own, &table(&[("ann@example.com", "Inside Sales")]));
     assert!(
         with.text
-            .contains("\n      \"ann@example.com\": \"Inside Sales\"\n"),
+            .contains("\n        \"ann@example.com\": \"Inside Sales\"\n"),
         "{}",
         with.text
     );
@@ -193,7 +194,7 @@ fn a_file_of_pairs_is_read_as_a_rules_table_is() {
         ),
         ("ann@example.com: [a]\n", "owners.yaml:1:18: error"),
         ("ann@example.com: ~\n", "pairs"),
-        ("", "empty"),
+        ("", "has no pairs"),
     ] {
         let faults = owner_table(&file(text)).unwrap_err();
         assert!(shown(&faults).contains(told), "{text}: {}", shown(&faults));

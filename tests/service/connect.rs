@@ -1,21 +1,16 @@
 //! Connect links, the way to the CRM's consent and back, and what becomes of a grant later.
 
-use std::collections::BTreeMap;
-
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{Method, header};
 use serde_json::{Value, json};
-use tandem::app::MappingFiles;
-use tandem::mapping::SourceFile;
 use tandem::model::{Side, WorkspaceId};
-use url::Url;
 
-use crate::house::{Answer, CONTACTS, House, PUBLIC, file};
+use crate::house::{Answer, House, PUBLIC};
 
 const WS: &str = "/v1/workspaces/acme/production";
 
-async fn workspace(house: &House) {
+pub async fn workspace(house: &House) {
     house
         .operate(
             Method::POST,
@@ -26,7 +21,7 @@ async fn workspace(house: &House) {
 }
 
 /// The path of a fresh link.
-async fn link(house: &House, side: &str) -> String {
+pub async fn link(house: &House, side: &str) -> String {
     let path = format!("{WS}/connect-links");
     let made = house
         .operate(Method::POST, &path, Some(json!({"side": side})))
@@ -35,13 +30,13 @@ async fn link(house: &House, side: &str) -> String {
     url.strip_prefix(PUBLIC).unwrap().to_owned()
 }
 
-async fn open(house: &House, path: &str, cookie: &str) -> Answer {
+pub async fn open(house: &House, path: &str, cookie: &str) -> Answer {
     let request = Request::builder().uri(path).header(header::COOKIE, cookie);
     house.send(request.body(Body::empty()).unwrap()).await
 }
 
 /// Presses the button of a link: the address of the CRM's consent, and the browser's cookie.
-async fn start(house: &House, path: &str, form: &str) -> (String, String) {
+pub async fn start(house: &House, path: &str, form: &str) -> (String, String) {
     let request = Request::builder()
         .method(Method::POST)
         .uri(format!("{path}/start"))
@@ -63,7 +58,7 @@ async fn start(house: &House, path: &str, form: &str) -> (String, String) {
 }
 
 /// Agrees at the CRM: the path of our callback, with the code.
-fn agree(house: &House, side: Side, url: &str) -> String {
+pub fn agree(house: &House, side: Side, url: &str) -> String {
     let back = match side {
         Side::HubSpot => house.hubspot.approve(url),
         Side::Salesforce => house.salesforce.approve(url),
@@ -138,96 +133,6 @@ async fn two_administrators_connect_and_the_first_record_is_synced() {
             .as_array()
             .unwrap()
             .contains(&json!("oauth"))
-    );
-}
-
-/// A query parameter of an address, as words.
-fn words(url: &str, name: &str) -> Vec<String> {
-    let url = Url::parse(url).unwrap();
-    let mut found = url.query_pairs().filter(|(key, _)| key == name);
-    let text = found.next().map(|(_, text)| text.into_owned());
-    let text = text.unwrap_or_default();
-    text.split_whitespace().map(str::to_owned).collect()
-}
-
-fn of(object: &str, salesforce: &str, mapping: &str) -> SourceFile {
-    SourceFile {
-        path: format!("{mapping}.yaml"),
-        text: format!(
-            "mapping: {mapping}\nhubspot: {object}\nsalesforce: {salesforce}\n\
-             direction: to-salesforce\nrules:\n  tandem_link_id: Name\n"
-        ),
-    }
-}
-
-/// HubSpot insists on what the app requires; of the rest nobody is asked for more than is used.
-#[tokio::test]
-async fn scopes_are_asked_for_as_the_mappings_of_the_workspace_need_them() {
-    let house = House::new().await;
-    let custom = of("p_subscriptions", "Subscription__c", "subscriptions");
-    let own = of("contacts", "Subscription__c", "subscriptions");
-    house.service.set_mappings(MappingFiles {
-        shared: vec![file(CONTACTS), custom],
-        own: BTreeMap::from([(WorkspaceId::new("acme/production"), vec![own])]),
-    });
-    workspace(&house).await;
-    let other = json!({"id": "other/production"});
-    house
-        .operate(Method::POST, "/v1/workspaces", Some(other))
-        .await;
-    let mut asked = Vec::new();
-    for ws in ["acme/production", "other/production"] {
-        let path = format!("/v1/workspaces/{ws}/connect-links");
-        let body = Some(json!({"side": "hubspot"}));
-        let made = house.operate(Method::POST, &path, body).await;
-        let link = made["url"].as_str().unwrap().strip_prefix(PUBLIC).unwrap();
-        let (url, _) = start(&house, link, "").await;
-        asked.push((words(&url, "scope"), words(&url, "optional_scope")));
-    }
-    let required = [
-        "oauth",
-        "crm.objects.contacts.read",
-        "crm.objects.contacts.write",
-        "crm.objects.owners.read",
-        "crm.schemas.contacts.read",
-    ];
-    let key = "crm.schemas.contacts.write";
-    let custom = ["crm.objects.custom.read", key, "crm.schemas.custom.read"];
-    assert_eq!(asked[0].0, required);
-    assert_eq!(asked[0].1, [key], "its own mapping has no custom object");
-    assert_eq!(asked[1].0, required, "the app is the same for all");
-    assert_eq!(asked[1].1, custom);
-}
-
-#[tokio::test]
-async fn a_scope_that_a_workspace_needs_and_was_not_granted_is_named() {
-    let house = House::new().await;
-    house.service.set_mappings(MappingFiles {
-        shared: vec![file(CONTACTS)],
-        own: BTreeMap::from([(
-            WorkspaceId::new("acme/production"),
-            vec![of("deals", "Opportunity", "deals")],
-        )]),
-    });
-    workspace(&house).await;
-    let path = link(&house, "hubspot").await;
-    let (url, cookie) = start(&house, &path, "").await;
-    let back = agree(&house, Side::HubSpot, &url);
-    assert_eq!(open(&house, &back, &cookie).await.status, 303);
-    let shown = open(&house, &path, "").await;
-    let account = house.hubspot.portal_id();
-    let missing = "crm.objects.deals.read, crm.schemas.deals.read";
-    let told = format!("Missing scopes</b> of account {account}: {missing}.");
-    assert!(shown.text.contains(&told), "{}", shown.text);
-    // With mappings that need no more, nothing is missing.
-    house
-        .service
-        .set_mappings(MappingFiles::shared(vec![file(CONTACTS)]));
-    let shown = open(&house, &path, "").await;
-    assert!(
-        shown.text.contains("Connected</b> as account"),
-        "{}",
-        shown.text
     );
 }
 

@@ -167,7 +167,10 @@ async fn start(
         let why = format!("no {} app is configured here", link.side.title());
         ApiError::new(super::Code::NotConnected, why)
     })?;
-    let app = asking(&api, &ws, app).await?;
+    let Some(app) = asking(&api, &ws, app).await? else {
+        let answer = Answer::not_ready(&address(&api, &ws, &link.id));
+        return Ok(page::answer(&api, StatusCode::CONFLICT, &answer));
+    };
     let id = api.ids.next();
     let named = Named {
         ws: ws.clone(),
@@ -205,17 +208,20 @@ async fn start(
     Ok(response)
 }
 
-/// The app with the scopes that this workspace's account is asked for.
-async fn asking(api: &Api, ws: &WorkspaceId, mut app: App) -> Result<App, ApiError> {
+/// The app with the scopes that this workspace's account is asked for; `None` where these are not
+/// known, because mappings have faults.
+async fn asking(api: &Api, ws: &WorkspaceId, mut app: App) -> Result<Option<App>, ApiError> {
     if app.side == Side::HubSpot {
         let registered = (!app.scopes.is_empty()).then_some(AppScopes {
             required: app.scopes,
             optional: app.optional_scopes,
         });
-        let asked = api.service.scopes_to_ask(ws, registered).await?;
+        let Some(asked) = api.service.scopes_to_ask(ws, registered).await? else {
+            return Ok(None);
+        };
         (app.scopes, app.optional_scopes) = (asked.required, asked.optional);
     }
-    Ok(app)
+    Ok(Some(app))
 }
 
 fn place(id: &str) -> String {

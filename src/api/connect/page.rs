@@ -66,6 +66,12 @@ impl Answer {
         Self::new("Please start again", text)
     }
 
+    pub fn not_ready(link: &str) -> Self {
+        let text = "It is not known yet what to ask your account for: the mappings of this \
+                    workspace have faults. Tell whoever sent you the link, and try again later.";
+        Self::new("Not ready yet", text).again(link)
+    }
+
     pub fn wrong_domain(link: &str) -> Self {
         let text = "A My Domain address looks like acme.my.salesforce.com, or \
                     acme--test.sandbox.my.salesforce.com.";

@@ -9,18 +9,19 @@ use crate::store::StoreError;
 
 impl Service {
     /// What a consent names. `registered` are the scopes of the app where somebody said so;
-    /// otherwise it is taken for one that was made for the shared mappings.
+    /// otherwise it is taken for one that was made for the shared mappings. `None` where these have
+    /// faults, and so nobody knows.
     pub async fn scopes_to_ask(
         &self,
         ws: &WorkspaceId,
         registered: Option<AppScopes>,
-    ) -> Result<AppScopes, StoreError> {
-        let own = self.counting(ws).await?;
+    ) -> Result<Option<AppScopes>, StoreError> {
         let app = match registered {
-            Some(app) => app,
-            None => AppScopes::of(&self.shared(ws).await?.unwrap_or_else(|| own.clone())),
+            Some(app) => Some(app),
+            None => self.shared(ws).await?.map(|shared| AppScopes::of(&shared)),
         };
-        Ok(app.asked_for(&own))
+        let own = self.counting(ws).await?;
+        Ok(app.map(|app| app.asked_for(&own)))
     }
 
     /// The scopes without which the workspace's mappings do not run.
@@ -28,7 +29,7 @@ impl Service {
         Ok(needed(&self.counting(ws).await?))
     }
 
-    /// The mappings that all workspaces share, as this one reads them; `None` where they have faults.
+    /// The mappings that all share, as this workspace reads them; `None` where they have faults.
     async fn shared(&self, ws: &WorkspaceId) -> Result<Option<Vec<Mapping>>, StoreError> {
         let Some(workspace) = self.store.workspace(ws).await? else {
             return Ok(None);

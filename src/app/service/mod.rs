@@ -245,7 +245,8 @@ impl Service {
         false
     }
 
-    /// What the workspace's engine was opened with has changed: connections, mode, variables or owners.
+    /// What the workspace's engine was opened with has changed: connections, mode, variables, or
+    /// owners.
     pub fn reopen(&self, ws: &WorkspaceId) {
         self.options.heard.forget(ws);
         {

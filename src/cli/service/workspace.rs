@@ -8,7 +8,7 @@ use crate::cli::output::{Advice, Outcome, Output, table};
 use crate::config::Environment;
 use crate::model::WorkspaceId;
 
-use super::door::DoorArgs;
+use super::door::{Door, DoorArgs};
 use super::notices;
 use super::owners;
 use super::plan::{self, ApplyArgs, LiveArgs, PlanArgs};
@@ -84,20 +84,8 @@ pub async fn workspace(
             owners,
             door,
         } => {
-            let vars: serde_json::Map<String, Value> = vars
-                .into_iter()
-                .map(|(name, value)| (name, json!(value)))
-                .collect();
-            let owners = owners.json()?.unwrap_or_else(|| json!([]));
-            let body = json!({"id": workspace.as_str(), "vars": vars, "owners": owners});
             let door = open(&door, environment).await?;
-            let made = door.call(Method::POST, "/workspaces", Some(body)).await?;
-            output.answer(&made, || {
-                format!(
-                    "{workspace} is made and observes\n\
-                     Next: `tandem connect link {workspace} --side hubspot`\n"
-                )
-            });
+            create(&workspace, vars, owners, &door, output).await?;
             return Ok(Outcome::Done);
         }
         WorkspaceCommand::List { door } => {
@@ -145,6 +133,29 @@ pub async fn workspace(
     };
     output.answer(&answer, || format!("{} {said}\n", named.workspace));
     Ok(Outcome::Done)
+}
+
+async fn create(
+    workspace: &WorkspaceId,
+    vars: Vec<(String, String)>,
+    owners: owners::Pairs,
+    door: &Door,
+    output: &Output,
+) -> anyhow::Result<()> {
+    let vars: serde_json::Map<String, Value> = vars
+        .into_iter()
+        .map(|(name, value)| (name, json!(value)))
+        .collect();
+    let owners = owners.json()?.unwrap_or_else(|| json!([]));
+    let body = json!({"id": workspace.as_str(), "vars": vars, "owners": owners});
+    let made = door.call(Method::POST, "/workspaces", Some(body)).await?;
+    output.answer(&made, || {
+        format!(
+            "{workspace} is made and observes\n\
+             Next: `tandem connect link {workspace} --side hubspot`\n"
+        )
+    });
+    Ok(())
 }
 
 fn list_workspaces(items: &[Value], output: &Output) {
