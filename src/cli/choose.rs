@@ -66,7 +66,10 @@ pub fn link_state(text: &str) -> Result<LinkState, String> {
 
 /// A side as a person reads it, from its word in JSON.
 pub fn titled(side: &str) -> &str {
-    Side::parse(side).map_or(side, Side::title)
+    match Side::parse(side) {
+        Some(known) => known.title(),
+        None => side,
+    }
 }
 
 /// Fields as a person reads them: `name=value`, blanks shown as such.

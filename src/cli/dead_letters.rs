@@ -147,20 +147,8 @@ pub async fn run(
         }
         DeadLettersCommand::Replay { at, chosen, filter } => {
             chosen.settled(filter.is_set())?;
-            let ids = match at.open(environment).await? {
-                At::Here(data) => {
-                    let letters = open_letters(&data, &chosen, &filter).await?;
-                    data.commit(replay(&letters, data.now())).await?;
-                    data.close().await;
-                    ids_of(&letters)
-                }
-                At::There(there) => {
-                    let words = filter.words();
-                    there
-                        .decide("dead-letters/replay", json!({}), &chosen, &words)
-                        .await?
-                }
-            };
+            let at = at.open(environment).await?;
+            let ids = decide(at, &chosen, &filter, &Decision::Replay).await?;
             done("replayed", &ids, output);
         }
         DeadLettersCommand::Discard {
@@ -170,24 +158,46 @@ pub async fn run(
             reason,
         } => {
             chosen.settled(filter.is_set())?;
-            let ids = match at.open(environment).await? {
-                At::Here(data) => {
-                    let letters = open_letters(&data, &chosen, &filter).await?;
-                    data.commit(discard(&letters, &reason)).await?;
-                    data.close().await;
-                    ids_of(&letters)
-                }
-                At::There(there) => {
-                    let (body, words) = (json!({"reason": reason}), filter.words());
-                    there
-                        .decide("dead-letters/discard", body, &chosen, &words)
-                        .await?
-                }
-            };
+            let at = at.open(environment).await?;
+            let ids = decide(at, &chosen, &filter, &Decision::Discard { reason }).await?;
             done("discarded", &ids, output);
         }
     }
     Ok(Outcome::Done)
+}
+
+/// What becomes of letters.
+enum Decision {
+    Replay,
+    Discard { reason: String },
+}
+
+/// Decides about all letters that are chosen, and answers about which.
+async fn decide(
+    at: At,
+    chosen: &ChosenArgs,
+    filter: &FilterArgs,
+    decision: &Decision,
+) -> anyhow::Result<Vec<String>> {
+    match at {
+        At::Here(data) => {
+            let letters = open_letters(&data, chosen, filter).await?;
+            data.commit(match decision {
+                Decision::Replay => replay(&letters, data.now()),
+                Decision::Discard { reason } => discard(&letters, reason),
+            })
+            .await?;
+            data.close().await;
+            Ok(letters.iter().map(|letter| letter.id.to_string()).collect())
+        }
+        At::There(there) => {
+            let (rest, body) = match decision {
+                Decision::Replay => ("dead-letters/replay", json!({})),
+                Decision::Discard { reason } => ("dead-letters/discard", json!({"reason": reason})),
+            };
+            there.decide(rest, body, chosen, &filter.words()).await
+        }
+    }
 }
 
 /// The letters an action is about; all of them are there and open, or it is an error.
@@ -246,10 +256,6 @@ async fn by_id(data: &Data, id: &str) -> anyhow::Result<DeadLetter> {
         .dead_letter(&data.workspace, &DeadLetterId::new(id))
         .await?;
     found.ok_or_else(|| unknown("dead letter", id, "tandem dead-letters list"))
-}
-
-fn ids_of(letters: &[DeadLetter]) -> Vec<String> {
-    letters.iter().map(|letter| letter.id.to_string()).collect()
 }
 
 fn done(verb: &str, ids: &[String], output: &Output) {

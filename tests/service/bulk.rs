@@ -309,7 +309,15 @@ async fn links_are_taken_apart_and_made_by_hand() {
     let again = decide(&house, "links/unpair", json!({"which": which})).await;
     assert_eq!((again.status, again.code().as_str()), (409, "settled"));
 
-    let pair = |mapping: &str, hubspot: &str, salesforce: &str| json!({"mapping": mapping, "hubspot_id": hubspot, "salesforce_id": salesforce});
+    let pair = |mapping: &str, hubspot: &str, salesforce: &str| {
+        let ids = [("hubspot_id", hubspot), ("salesforce_id", salesforce)];
+        let pairs = [("mapping", mapping)].into_iter().chain(ids);
+        Value::Object(
+            pairs
+                .map(|(name, text)| (name.to_owned(), json!(text)))
+                .collect(),
+        )
+    };
     let refused = [
         (pair("people", hubspot, salesforce), "not-found"),
         (pair("contacts", "abc", salesforce), "bad-request"),

@@ -82,7 +82,7 @@ pub async fn run(
 /// An inventory that a service takes: the same one for machines, and its counts for people.
 async fn match_there(args: &MatchArgs, there: &There, output: &Output) -> anyhow::Result<Outcome> {
     let inventory = served::inventory(there, args.mapping.as_deref()).await?;
-    output.answer(&inventory, || text::counts(&inventory));
+    output.answer(&inventory, || text::summary(&inventory));
     Ok(match inventory["needs_person"].as_bool() {
         Some(false) => Outcome::Done,
         _ => Outcome::Different,

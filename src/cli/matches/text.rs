@@ -62,9 +62,9 @@ pub fn text(report: &Report) -> String {
 }
 
 /// The counts of an inventory that a service took, a line for each mapping.
-pub fn counts(inventory: &Value) -> String {
+pub fn summary(inventory: &Value) -> String {
     let number = |value: &Value| value.as_u64().unwrap_or(0);
-    let row = |one: &Value| {
+    let row = |one: &Value| -> Vec<String> {
         let failures = one["failures"].as_array().into_iter().flatten();
         let failures: u64 = failures.map(|found| number(&found["records"])).sum();
         let counts = [
