@@ -129,7 +129,9 @@ pub(super) async fn take_many(
     let taken = decide(&api, ws, &conflicts, &choice, by_filter).await?;
     if !taken.is_empty() {
         let target = bulk::target("conflicts", &taken);
-        let detail = format!("{}; {}", told(&choice), place.told(&taken));
+        let how = [told(&choice).to_owned(), place.told(&taken)];
+        let how: Vec<String> = how.into_iter().filter(|part| !part.is_empty()).collect();
+        let detail = how.join("; ");
         api.note(Some(ws), &caller.actor, "take", &target, &detail)
             .await?;
     }

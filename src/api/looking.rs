@@ -10,7 +10,9 @@ use super::Api;
 use super::caller::{Caller, WorkspacePath};
 use super::dto::{Asked, Listed, Page, PageQuery, time};
 use super::error::{ApiError, Problem};
-use super::review::{CallsJson, ExplainQuery, ExplainedJson, QueueJson, StatusJson, word};
+use super::review::{
+    CallsJson, ExplainQuery, ExplainedJson, HoldQuery, QueueJson, StatusJson, mapping, word,
+};
 use crate::crm::kept_gates;
 use crate::explain::{self, Question};
 use crate::model::{Hold, Link, LinkId, Role, RunId, Side, Timestamp, WorkspaceId};
@@ -20,16 +22,18 @@ use crate::store::{ConflictState, DeadLetterState, HoldPlace, RunRow};
 
 /// List values that are held back, each with its reason.
 #[utoipa::path(get, path = "/v1/workspaces/{customer}/{environment}/holds", tag = "review",
-    params(("customer" = String, Path), ("environment" = String, Path), PageQuery),
+    params(("customer" = String, Path), ("environment" = String, Path), HoldQuery),
     responses((status = 200, body = Listed<HoldJson>), (status = "4XX", body = Problem)))]
 pub(super) async fn holds(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path((customer, environment)): WorkspacePath,
-    page: Page,
+    Asked(query): Asked<HoldQuery>,
 ) -> Result<Json<Listed<HoldJson>>, ApiError> {
     let place = (customer.as_str(), environment.as_str());
     let workspace = api.enter(&caller, place, Role::Viewer).await?;
+    let page = Page::of(query.cursor, query.limit)?;
+    let asked = mapping(query.mapping)?;
     let after = page.cursor.as_deref().map(hold_place).transpose()?;
     let rows = api
         .store
@@ -43,7 +47,11 @@ pub(super) async fn holds(
         .map(|link| (link.id.clone(), link))
         .collect();
     let next = |hold: &Hold| format!("{}{BETWEEN}{}", hold.link, hold.rule);
-    let shape = |hold: Hold| Some(HoldJson::of(links.get(&hold.link)?, &hold));
+    let shape = |hold: Hold| {
+        let link = links.get(&hold.link)?;
+        let is_asked = asked.as_ref().is_none_or(|name| link.mapping == *name);
+        is_asked.then(|| HoldJson::of(link, &hold))
+    };
     let listed = Listed::of(rows, page.limit, next, shape);
     Ok(Json(Listed {
         items: listed.items.into_iter().flatten().collect(),

@@ -89,6 +89,21 @@ pub struct LinkQuery {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
+pub struct HoldQuery {
+    /// A page may then have fewer rows than asked for, and more may follow.
+    #[param(max_length = 200, pattern = "^[^\\x00]*$")]
+    pub mapping: Option<String>,
+    /// `next` of the page before.
+    #[param(max_length = 1000, pattern = "^[^\\x00]*$")]
+    pub cursor: Option<String>,
+    /// Rows of the page: 1 to 200, 50 unless given.
+    #[param(minimum = 1, maximum = 200)]
+    pub limit: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct ExplainQuery {
     /// A HubSpot object type (contacts), a Salesforce object (Contact) or the name of a mapping.
     #[param(max_length = 200, pattern = "^[^\\x00]*$")]

@@ -61,6 +61,33 @@ pub fn drift_json(found: &BTreeMap<MappingName, DriftFound>) -> Value {
     json!({ "mappings": mappings.collect::<serde_json::Map<_, _>>() })
 }
 
+/// What [`drift_json`] told, read back; `None` where it is the answer of another version.
+pub fn drift_retold(answer: &Value) -> Option<BTreeMap<MappingName, DriftFound>> {
+    let mappings = answer["mappings"].as_object()?;
+    let read = |(name, one): (&String, &Value)| {
+        let time = |name: &str| Timestamp::parse(one[name].as_str()?).map(Timestamp::micros);
+        let rules = one["rules"].as_object()?.iter();
+        let values = rules.map(|(rule, count)| {
+            let pair = json!([count["compared"], count["agree"]]);
+            (rule.clone(), pair)
+        });
+        let found = json!({
+            "pairs": one["pairs"],
+            "values": values.collect::<serde_json::Map<_, _>>(),
+            "reasons": one["reasons"],
+            "digests": one["digests"],
+            "named": one["named"],
+        });
+        let found = DriftFound {
+            began: time("began")?,
+            ended: time("ended")?,
+            found: serde_json::from_value(found).ok()?,
+        };
+        Some((MappingName::new(name), found))
+    };
+    mappings.iter().map(read).collect()
+}
+
 pub fn time_of(micros: i64) -> String {
     Timestamp::from_micros(micros).to_string()
 }

@@ -37,7 +37,7 @@ use crate::store::{Changes, Claimed, Mark, StoreError};
 use crate::sync::{self, Desk, Planning, Tally};
 
 pub use drift::{DriftFound, drift_found};
-pub use drift_told::{compare_soon, drift_json, time_of};
+pub use drift_told::{compare_soon, drift_json, drift_retold, time_of};
 pub use outcome::{Total, fate_json, fate_word, fates, is_left, named, why_spared};
 pub use patience::{LookError, compared, records_page, wait_for_room};
 pub use plan_file::{NotAPlan, PlanFile, fields_json, row_json};

@@ -6,8 +6,10 @@ use clap::Args;
 
 use crate::config::Environment;
 
+use super::at::ServedArgs;
 use super::output::{Outcome, Output};
 use super::planned;
+use super::served;
 use super::sync::PlaceArgs;
 
 #[derive(Debug, Args)]
@@ -19,6 +21,8 @@ pub struct ApplyArgs {
     canary: Option<u32>,
     #[command(flatten)]
     place: PlaceArgs,
+    #[command(flatten)]
+    served: ServedArgs,
 }
 
 pub async fn run(
@@ -26,6 +30,9 @@ pub async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
+    if let Some(there) = args.served.at_work(&args.place, environment).await? {
+        return Box::pin(served::apply_file(&there, &args.file, args.canary, output)).await;
+    }
     let ready = args.place.prepare(environment, true).await?;
     let plan = planned::read(&args.file, &ready)?;
     let canary = args.canary.and_then(|count| usize::try_from(count).ok());

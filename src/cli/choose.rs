@@ -2,9 +2,12 @@
 //!
 //! An action never reaches everything because nothing was named.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 
-use crate::model::{ErrorClass, Fields, LinkState, Side};
+use crate::model::{ErrorClass, LinkState, Side};
+use crate::review::{Chosen, ChosenRefusal};
 
 use super::output::Advice;
 
@@ -28,16 +31,15 @@ impl ChosenArgs {
     /// # Errors
     /// When there are neither ids nor a filter nor `--all`, or ids and one of the others.
     pub fn settled(&self, filtered: bool) -> anyhow::Result<()> {
-        let by_id = !self.ids.is_empty();
-        if by_id && (filtered || self.all) {
-            let todo = "leave out one of them: a filter acts on all rows it matches";
-            return Err(Advice::new("both ids and a filter are given", todo).into());
-        }
-        if !by_id && !filtered && !self.all {
-            let todo = "name ids, a filter such as --mapping, or --all";
-            return Err(Advice::new("nothing is named to act on", todo).into());
-        }
-        Ok(())
+        let refusal = match Chosen::of(self.ids.clone(), filtered, self.all) {
+            Ok(_) => return Ok(()),
+            Err(refusal) => refusal,
+        };
+        let todo = match refusal {
+            ChosenRefusal::Both => "leave out one of them: a filter acts on all rows it matches",
+            ChosenRefusal::Nothing => "name ids, a filter such as --mapping, or --all",
+        };
+        Err(Advice::new(refusal.to_string(), todo).into())
     }
 }
 
@@ -62,10 +64,18 @@ pub fn link_state(text: &str) -> Result<LinkState, String> {
     LinkState::parse(text).ok_or_else(|| format!("use {known}"))
 }
 
+/// A side as a person reads it, from its word in JSON.
+pub fn titled(side: &str) -> &str {
+    match Side::parse(side) {
+        Some(known) => known.title(),
+        None => side,
+    }
+}
+
 /// Fields as a person reads them: `name=value`, blanks shown as such.
-pub fn fields_text(fields: &Fields) -> String {
-    let shown = fields.iter().map(|(name, raw)| {
-        let value = raw.as_text().unwrap_or("(blank)");
+pub fn fields_text(fields: &BTreeMap<String, Option<String>>) -> String {
+    let shown = fields.iter().map(|(name, value)| {
+        let value = value.as_deref().unwrap_or("(blank)");
         format!("{name}={value}")
     });
     shown.collect::<Vec<_>>().join(", ")

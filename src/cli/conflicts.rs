@@ -1,18 +1,21 @@
 //! `tandem conflicts`: edits of both sides that met.
 //!
 //! A choice is stored and the records are marked; the next run carries it out and journals it.
+//! What a service has is decided over its API, by the same rules.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use crate::config::Environment;
 use crate::model::{Choice, ConflictId, Link, LinkId, MappingName, Side};
 use crate::review::{ConflictJson, Take, TakeRefusal};
 use crate::store::{ConflictFilter, ConflictRow, ConflictState};
 
-use super::arguments::DataArgs;
-use super::choose::{ChosenArgs, LIST_ROWS, fields_text, unknown};
+use super::at::{At, AtArgs, There};
+use super::choose::{ChosenArgs, LIST_ROWS, fields_text, titled, unknown};
 use super::data::Data;
 use super::output::{Advice, Outcome, Output, printable, table};
+use super::service::segment;
 
 /// As many as one bulk action takes; more conflicts than a workspace keeps.
 const ROWS_MAX: u32 = 1_000_000;
@@ -22,7 +25,7 @@ pub enum ConflictsCommand {
     /// Show conflicts in the order they were found; closed ones only when asked for.
     List {
         #[command(flatten)]
-        data: DataArgs,
+        at: AtArgs,
         #[command(flatten)]
         filter: FilterArgs,
         /// open (waits for a person), decided (a rule decided) or closed.
@@ -35,14 +38,14 @@ pub enum ConflictsCommand {
     /// Show everything that is known about one.
     Show {
         #[command(flatten)]
-        data: DataArgs,
+        at: AtArgs,
         /// Id, as the list shows it.
         id: String,
     },
     /// Choose the value both sides shall hold; the next run writes it.
     Take {
         #[command(flatten)]
-        data: DataArgs,
+        at: AtArgs,
         /// hubspot, salesforce, or a value; `=VALUE` where a value could be taken for a side.
         #[arg(value_name = "hubspot|salesforce|VALUE", allow_hyphen_values = true)]
         choice: String,
@@ -50,8 +53,8 @@ pub enum ConflictsCommand {
         chosen: ChosenArgs,
         #[command(flatten)]
         filter: FilterArgs,
-        /// With a filter: conflicts in this state.
-        #[arg(long, default_value = "open", value_parser = state)]
+        /// With a filter: conflicts in this state, open or decided.
+        #[arg(long, default_value = "open", value_parser = undecided)]
         state: ConflictState,
     },
 }
@@ -70,42 +73,94 @@ fn state(text: &str) -> Result<ConflictState, String> {
     ConflictState::parse(text).ok_or_else(|| "use open, decided or closed".to_owned())
 }
 
-pub async fn run(command: ConflictsCommand, output: &Output) -> anyhow::Result<Outcome> {
+fn undecided(text: &str) -> Result<ConflictState, String> {
+    let found = ConflictState::parse(text).filter(|state| *state != ConflictState::Closed);
+    found.ok_or_else(|| "use open or decided".to_owned())
+}
+
+impl FilterArgs {
+    const fn is_set(&self) -> bool {
+        self.mapping.is_some() || self.rule.is_some()
+    }
+
+    fn words(&self, state: ConflictState) -> [(&'static str, Option<&str>); 3] {
+        [
+            ("mapping", self.mapping.as_deref()),
+            ("rule", self.rule.as_deref()),
+            ("state", Some(state.as_str())),
+        ]
+    }
+}
+
+/// The conflicts that are shown.
+struct Found {
+    shown: Vec<ConflictJson>,
+    /// How many there are; `None` where there are more than were looked at.
+    total: Option<usize>,
+}
+
+pub async fn run(
+    command: ConflictsCommand,
+    environment: &Environment,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
     match command {
         ConflictsCommand::List {
-            data,
+            at,
             filter,
             state,
             limit,
         } => {
-            let data = Data::open(&data).await?;
-            let conflicts = filtered(&data, &filter, state).await?;
-            data.close().await;
-            list(&conflicts, limit as usize, output);
+            let limit = limit as usize;
+            let found = match at.open(environment).await? {
+                At::Here(data) => {
+                    let conflicts = filtered(&data, &filter, state).await?;
+                    data.close().await;
+                    let shown = conflicts.iter().take(limit).map(ConflictJson::of);
+                    Found {
+                        shown: shown.collect(),
+                        total: Some(conflicts.len()),
+                    }
+                }
+                At::There(there) => listed(&there, &filter, state, limit).await?,
+            };
+            list(&found, output);
         }
-        ConflictsCommand::Show { data, id } => {
-            let data = Data::open(&data).await?;
-            let conflict = by_id(&data, &id).await?;
-            data.close().await;
-            output.answer(&json!(ConflictJson::of(&conflict)), || details(&conflict));
+        ConflictsCommand::Show { at, id } => {
+            let conflict = match at.open(environment).await? {
+                At::Here(data) => {
+                    let conflict = by_id(&data, &id).await?;
+                    data.close().await;
+                    ConflictJson::of(&conflict)
+                }
+                At::There(there) => {
+                    there
+                        .get(&format!("conflicts/{}", segment(&id)), &[])
+                        .await?
+                }
+            };
+            output.answer(&json!(conflict), || details(&conflict));
         }
         ConflictsCommand::Take {
-            data,
+            at,
             choice,
             chosen,
             filter,
             state,
         } => {
-            chosen.settled(filter.mapping.is_some() || filter.rule.is_some())?;
-            let data = Data::open(&data).await?;
-            let conflicts = if chosen.ids.is_empty() {
-                filtered(&data, &filter, Some(state)).await?
-            } else {
-                by_ids(&data, &chosen.ids).await?
+            chosen.settled(filter.is_set())?;
+            let count = match at.open(environment).await? {
+                At::Here(data) => {
+                    let count = take_here(&data, &choice, &chosen, &filter, state).await?;
+                    data.close().await;
+                    count
+                }
+                At::There(there) => {
+                    let (body, words) = (json!({"choice": choice}), filter.words(state));
+                    let taken = there.decide("conflicts/take", body, &chosen, &words);
+                    taken.await?.len()
+                }
             };
-            let choice = Choice::parse(&choice);
-            let count = take(&data, &conflicts, &choice, !chosen.ids.is_empty()).await?;
-            data.close().await;
             output.answer(&json!({"taken": count}), || match count {
                 0 => "no conflict matches; nothing was changed\n".to_owned(),
                 _ => format!("{count} choice(s) stored; the next run writes them\n"),
@@ -113,6 +168,50 @@ pub async fn run(command: ConflictsCommand, output: &Output) -> anyhow::Result<O
         }
     }
     Ok(Outcome::Done)
+}
+
+/// As [`filtered`], from a service: its lists are about one state each.
+async fn listed(
+    there: &There,
+    args: &FilterArgs,
+    state: Option<ConflictState>,
+    limit: usize,
+) -> anyhow::Result<Found> {
+    let states = match state {
+        Some(state) => vec![state],
+        None => vec![ConflictState::Open, ConflictState::Decided],
+    };
+    let mut found: Vec<ConflictJson> = Vec::new();
+    let mut is_all = true;
+    for state in states {
+        let (rows, more) = there.rows("conflicts", &args.words(state), limit).await?;
+        found.extend(rows);
+        is_all &= !more;
+    }
+    let total = is_all.then_some(found.len());
+    // Ids are in the order the conflicts were found.
+    found.sort_by(|a, b| a.id.cmp(&b.id));
+    found.truncate(limit);
+    Ok(Found {
+        shown: found,
+        total,
+    })
+}
+
+async fn take_here(
+    data: &Data,
+    choice: &str,
+    chosen: &ChosenArgs,
+    filter: &FilterArgs,
+    state: ConflictState,
+) -> anyhow::Result<usize> {
+    let by_id = !chosen.ids.is_empty();
+    let conflicts = if by_id {
+        by_ids(data, &chosen.ids).await?
+    } else {
+        filtered(data, filter, Some(state)).await?
+    };
+    take(data, &conflicts, &Choice::parse(choice), by_id).await
 }
 
 async fn filtered(
@@ -198,43 +297,40 @@ async fn links_of(data: &Data, conflicts: &[ConflictRow]) -> anyhow::Result<Vec<
     Ok(data.store.links_by_id(&data.workspace, &ids).await?)
 }
 
-fn list(conflicts: &[ConflictRow], limit: usize, output: &Output) {
-    let shown = &conflicts[..conflicts.len().min(limit)];
-    let rows: Vec<ConflictJson> = shown.iter().map(ConflictJson::of).collect();
-    output.answer(
-        &json!({"conflicts": rows, "total": conflicts.len()}),
-        || {
-            if shown.is_empty() {
-                return "no conflicts\n".to_owned();
-            }
-            let headers = [
-                "id",
-                "state",
-                "mapping",
-                "rule",
-                "HubSpot",
-                "Salesforce",
-                "winner",
-            ];
-            let mut text = table(&headers, shown.iter().map(row).collect());
-            if shown.len() < conflicts.len() {
-                let more = conflicts.len() - shown.len();
-                text.push_str(&format!("{more} more; show them with --limit\n"));
-            }
-            text
-        },
-    );
+fn list(found: &Found, output: &Output) {
+    let Found { shown, total } = found;
+    output.answer(&json!({"conflicts": shown, "total": total}), || {
+        if shown.is_empty() {
+            return "no conflicts\n".to_owned();
+        }
+        let headers = [
+            "id",
+            "state",
+            "mapping",
+            "rule",
+            "HubSpot",
+            "Salesforce",
+            "winner",
+        ];
+        let mut text = table(&headers, shown.iter().map(row).collect());
+        match total.map(|total| total.saturating_sub(shown.len())) {
+            Some(0) => {}
+            Some(more) => text.push_str(&format!("{more} more; show them with --limit\n")),
+            None => text.push_str("there are more; show them with --limit\n"),
+        }
+        text
+    });
 }
 
-fn winner(conflict: &ConflictRow) -> &'static str {
-    conflict.winner.map_or("(asked)", Side::title)
+fn winner(conflict: &ConflictJson) -> &str {
+    conflict.winner.as_deref().map_or("(asked)", titled)
 }
 
-fn row(conflict: &ConflictRow) -> Vec<String> {
+fn row(conflict: &ConflictJson) -> Vec<String> {
     vec![
-        conflict.id.to_string(),
-        conflict.state.as_str().to_owned(),
-        conflict.mapping.to_string(),
+        conflict.id.clone(),
+        conflict.state.clone(),
+        conflict.mapping.clone(),
         conflict.rule.clone(),
         fields_text(&conflict.inputs.hubspot),
         fields_text(&conflict.inputs.salesforce),
@@ -242,13 +338,13 @@ fn row(conflict: &ConflictRow) -> Vec<String> {
     ]
 }
 
-fn details(conflict: &ConflictRow) -> String {
+fn details(conflict: &ConflictJson) -> String {
     let base = |side: Side| match &conflict.base {
         Some(base) => fields_text(base.get(side)),
         None => "(no agreement yet)".to_owned(),
     };
     let mut lines = vec![
-        format!("{}  ({})", conflict.id, conflict.state.as_str()),
+        format!("{}  ({})", conflict.id, conflict.state),
         format!("found      {}", conflict.at),
         format!("mapping    {}, rule {}", conflict.mapping, conflict.rule),
         format!("link       {}", conflict.link),

@@ -1,19 +1,22 @@
 //! `tandem dead-letters`: work that failed for good.
 //!
 //! Replay marks the record again and lifts the hold of the letter's rule; nothing that was stored
-//! is sent again. The letter stays open until a run has succeeded.
+//! is sent again. The letter stays open until a run has succeeded. What a service has is decided
+//! over its API, by the same rules.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use crate::config::Environment;
 use crate::model::{DeadLetterId, ErrorClass, MappingName, Side};
 use crate::review::{DeadLetterJson, discard, replay};
 use crate::store::{DeadLetter, DeadLetterFilter, DeadLetterState};
 
-use super::arguments::DataArgs;
-use super::choose::{self, ChosenArgs, LIST_ROWS, fields_text, unknown};
+use super::at::{At, AtArgs};
+use super::choose::{self, ChosenArgs, LIST_ROWS, fields_text, titled, unknown};
 use super::data::Data;
 use super::output::{Outcome, Output, printable, table};
+use super::service::segment;
 
 const PAGE: u32 = 1_000;
 
@@ -22,7 +25,7 @@ pub enum DeadLettersCommand {
     /// Show dead letters, oldest first.
     List {
         #[command(flatten)]
-        data: DataArgs,
+        at: AtArgs,
         #[command(flatten)]
         filter: FilterArgs,
         /// open, closed or discarded.
@@ -35,14 +38,14 @@ pub enum DeadLettersCommand {
     /// Show everything that is known about one.
     Show {
         #[command(flatten)]
-        data: DataArgs,
+        at: AtArgs,
         /// Id, as the list shows it.
         id: String,
     },
     /// Put the work back in line for the next run.
     Replay {
         #[command(flatten)]
-        data: DataArgs,
+        at: AtArgs,
         #[command(flatten)]
         chosen: ChosenArgs,
         #[command(flatten)]
@@ -51,7 +54,7 @@ pub enum DeadLettersCommand {
     /// Close letters without doing the work.
     Discard {
         #[command(flatten)]
-        data: DataArgs,
+        at: AtArgs,
         #[command(flatten)]
         chosen: ChosenArgs,
         #[command(flatten)]
@@ -83,8 +86,17 @@ pub struct FilterArgs {
 
 impl FilterArgs {
     fn is_set(&self) -> bool {
-        let words = [&self.mapping, &self.code, &self.rule];
-        self.class.is_some() || self.side.is_some() || words.iter().any(|word| word.is_some())
+        self.words().iter().any(|(_, word)| word.is_some())
+    }
+
+    fn words(&self) -> [(&'static str, Option<&str>); 5] {
+        [
+            ("mapping", self.mapping.as_deref()),
+            ("class", self.class.map(ErrorClass::as_str)),
+            ("code", self.code.as_deref()),
+            ("side", self.side.map(Side::as_str)),
+            ("rule", self.rule.as_deref()),
+        ]
     }
 }
 
@@ -92,52 +104,100 @@ fn state(text: &str) -> Result<DeadLetterState, String> {
     DeadLetterState::parse(text).ok_or_else(|| "use open, closed or discarded".to_owned())
 }
 
-pub async fn run(command: DeadLettersCommand, output: &Output) -> anyhow::Result<Outcome> {
+pub async fn run(
+    command: DeadLettersCommand,
+    environment: &Environment,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
     match command {
         DeadLettersCommand::List {
-            data,
+            at,
             filter,
             state,
             limit,
         } => {
-            let data = Data::open(&data).await?;
-            let letters = filtered(&data, &filter, state, limit as usize).await?;
-            data.close().await;
+            let limit = limit as usize;
+            let letters: Vec<DeadLetterJson> = match at.open(environment).await? {
+                At::Here(data) => {
+                    let letters = filtered(&data, &filter, state, limit).await?;
+                    data.close().await;
+                    letters.iter().map(DeadLetterJson::of).collect()
+                }
+                At::There(there) => {
+                    let state = [("state", Some(state.as_str()))];
+                    let words = [filter.words().as_slice(), &state].concat();
+                    there.rows("dead-letters", &words, limit).await?.0
+                }
+            };
             list(&letters, output);
         }
-        DeadLettersCommand::Show { data, id } => {
-            let data = Data::open(&data).await?;
-            let letter = by_id(&data, &id).await?;
-            data.close().await;
-            output.answer(&json!(DeadLetterJson::of(&letter)), || details(&letter));
+        DeadLettersCommand::Show { at, id } => {
+            let letter = match at.open(environment).await? {
+                At::Here(data) => {
+                    let letter = by_id(&data, &id).await?;
+                    data.close().await;
+                    DeadLetterJson::of(&letter)
+                }
+                At::There(there) => {
+                    let rest = format!("dead-letters/{}", segment(&id));
+                    there.get(&rest, &[]).await?
+                }
+            };
+            output.answer(&json!(letter), || details(&letter));
         }
-        DeadLettersCommand::Replay {
-            data,
-            chosen,
-            filter,
-        } => {
+        DeadLettersCommand::Replay { at, chosen, filter } => {
             chosen.settled(filter.is_set())?;
-            let data = Data::open(&data).await?;
-            let letters = open_letters(&data, &chosen, &filter).await?;
-            data.commit(replay(&letters, data.now())).await?;
-            data.close().await;
-            done("replayed", &letters, output);
+            let at = at.open(environment).await?;
+            let ids = decide(at, &chosen, &filter, &Decision::Replay).await?;
+            done("replayed", &ids, output);
         }
         DeadLettersCommand::Discard {
-            data,
+            at,
             chosen,
             filter,
             reason,
         } => {
             chosen.settled(filter.is_set())?;
-            let data = Data::open(&data).await?;
-            let letters = open_letters(&data, &chosen, &filter).await?;
-            data.commit(discard(&letters, &reason)).await?;
-            data.close().await;
-            done("discarded", &letters, output);
+            let at = at.open(environment).await?;
+            let ids = decide(at, &chosen, &filter, &Decision::Discard { reason }).await?;
+            done("discarded", &ids, output);
         }
     }
     Ok(Outcome::Done)
+}
+
+/// What becomes of letters.
+enum Decision {
+    Replay,
+    Discard { reason: String },
+}
+
+/// Decides about all letters that are chosen, and answers about which.
+async fn decide(
+    at: At,
+    chosen: &ChosenArgs,
+    filter: &FilterArgs,
+    decision: &Decision,
+) -> anyhow::Result<Vec<String>> {
+    match at {
+        At::Here(data) => {
+            let letters = open_letters(&data, chosen, filter).await?;
+            data.commit(match decision {
+                Decision::Replay => replay(&letters, data.now()),
+                Decision::Discard { reason } => discard(&letters, reason),
+            })
+            .await?;
+            data.close().await;
+            Ok(letters.iter().map(|letter| letter.id.to_string()).collect())
+        }
+        At::There(there) => {
+            let (rest, body) = match decision {
+                Decision::Replay => ("dead-letters/replay", json!({})),
+                Decision::Discard { reason } => ("dead-letters/discard", json!({"reason": reason})),
+            };
+            there.decide(rest, body, chosen, &filter.words()).await
+        }
+    }
 }
 
 /// The letters an action is about; all of them are there and open, or it is an error.
@@ -198,18 +258,15 @@ async fn by_id(data: &Data, id: &str) -> anyhow::Result<DeadLetter> {
     found.ok_or_else(|| unknown("dead letter", id, "tandem dead-letters list"))
 }
 
-fn done(verb: &str, letters: &[DeadLetter], output: &Output) {
-    let ids: Vec<&str> = letters.iter().map(|letter| letter.id.as_str()).collect();
-    let object = json!({verb: ids});
-    output.answer(&object, || match letters.len() {
+fn done(verb: &str, ids: &[String], output: &Output) {
+    output.answer(&json!({verb: ids}), || match ids.len() {
         0 => "no open dead letter matches; nothing was changed\n".to_owned(),
         count => format!("{verb} {count} dead letter(s)\n"),
     });
 }
 
-fn list(letters: &[DeadLetter], output: &Output) {
-    let rows: Vec<DeadLetterJson> = letters.iter().map(DeadLetterJson::of).collect();
-    output.answer(&json!({"dead_letters": rows}), || {
+fn list(letters: &[DeadLetterJson], output: &Output) {
+    output.answer(&json!({"dead_letters": letters}), || {
         if letters.is_empty() {
             return "no dead letters\n".to_owned();
         }
@@ -220,33 +277,32 @@ fn list(letters: &[DeadLetter], output: &Output) {
     });
 }
 
-fn row(letter: &DeadLetter) -> Vec<String> {
+fn row(letter: &DeadLetterJson) -> Vec<String> {
     vec![
-        letter.id.to_string(),
-        letter.first_at.to_string(),
-        letter.mapping.to_string(),
-        format!("{} {}", letter.task.side(), letter.task.record_id()),
+        letter.id.clone(),
+        letter.first_at.clone(),
+        letter.mapping.clone(),
+        format!("{} {}", letter.side, letter.record),
         letter.rule.clone().unwrap_or_default(),
-        format!("{} {}", letter.class.as_str(), letter.code),
+        format!("{} {}", letter.class, letter.code),
         letter.message.clone(),
     ]
 }
 
-fn details(letter: &DeadLetter) -> String {
-    let side = letter.task.side();
+fn details(letter: &DeadLetterJson) -> String {
     let mut lines = vec![
-        format!("{}  ({})", letter.id, letter.state.as_str()),
+        format!("{}  ({})", letter.id, letter.state),
         format!("mapping    {}", letter.mapping),
-        format!("record     {} {}", side.title(), letter.task.record_id()),
-        format!("class      {} {}", letter.class.as_str(), letter.code),
+        format!("record     {} {}", titled(&letter.side), letter.record),
+        format!("class      {} {}", letter.class, letter.code),
         format!("message    {}", letter.message),
         format!("attempts   {}", letter.attempts),
         format!("first      {}", letter.first_at),
-        format!("last       {}", letter.at),
+        format!("last       {}", letter.last_at),
     ];
     let optional = [
         ("rule       ", letter.rule.clone()),
-        ("link       ", letter.link.as_ref().map(ToString::to_string)),
+        ("link       ", letter.link.clone()),
         (
             "fields     ",
             (!letter.fields.is_empty()).then(|| letter.fields.join(", ")),
@@ -270,14 +326,14 @@ fn details(letter: &DeadLetter) -> String {
         lines.push(format!(
             "{} now   {}",
             side.title(),
-            fields_text(letter.inputs.get(side))
+            fields_text(letter.now.get(side))
         ));
     }
-    if let Some((side, fields)) = &letter.planned {
+    if let Some(planned) = &letter.planned {
         lines.push(format!(
             "planned for {}: {}",
-            side.title(),
-            fields_text(fields)
+            titled(&planned.side),
+            fields_text(&planned.fields)
         ));
     }
     lines.push(format!(

@@ -13,11 +13,12 @@ use crate::config::Environment;
 use crate::model::{BySide, LinkId, RecordKey, Side, Timestamp};
 use crate::sync::{Difference, PlannedValues, Why};
 
+use super::at::{ServedArgs, There};
 use super::drift_last;
 use super::drift_report::DriftReport;
 use super::drive::{Stop, drive};
 use super::engine::unfinished;
-use super::output::{Outcome, Output};
+use super::output::{Advice, Outcome, Output};
 use super::plan::save;
 use super::plan_report::PlanReport;
 use super::planned::{LOOKING, chosen, look};
@@ -37,6 +38,8 @@ pub struct DriftArgs {
     /// Show what the last comparison found that a running sync made by itself, once a week.
     #[arg(long, conflicts_with = "repair")]
     last: bool,
+    #[command(flatten)]
+    served: ServedArgs,
 }
 
 pub async fn run(
@@ -44,6 +47,9 @@ pub async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
+    if let Some(there) = args.served.at_work(&args.place, environment).await? {
+        return drift_there(&args, &there, output).await;
+    }
     if args.last {
         return drift_last::run(args.place.data(), args.mapping.as_deref(), output).await;
     }
@@ -56,6 +62,19 @@ pub async fn run(
     } else {
         Outcome::Different
     })
+}
+
+async fn drift_there(args: &DriftArgs, there: &There, output: &Output) -> anyhow::Result<Outcome> {
+    if args.last {
+        return drift_last::served(there, args.mapping.as_deref(), output).await;
+    }
+    if args.mapping.is_some() || args.repair.is_some() {
+        let what = "a service compares all mappings of a workspace, and repairs nothing";
+        let todo =
+            "leave out --mapping and --repair; `tandem mappings scan` has differences synced";
+        return Err(Advice::new(what, todo).into());
+    }
+    drift_last::begin(there, output).await
 }
 
 /// Compares, and makes a plan of what drifted where one is asked for.

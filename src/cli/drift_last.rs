@@ -1,14 +1,17 @@
 //! `tandem drift --last`: what the last comparison found that a running sync made by itself. Reads
-//! the store alone.
+//! the store alone, or asks a service, whose comparisons all are of that kind.
 
 use std::collections::BTreeMap;
 
-use crate::app::{DriftFound, drift_found, drift_json, time_of};
+use serde_json::{Value, json};
+
+use crate::app::{DriftFound, drift_found, drift_json, drift_retold, time_of};
 use crate::model::{BySide, MappingName, Side};
 
 use super::arguments::DataArgs;
+use super::at::There;
 use super::data::Data;
-use super::output::{Outcome, Output, table};
+use super::output::{Advice, Outcome, Output, table};
 use super::planned::chosen;
 
 pub async fn run(
@@ -19,12 +22,46 @@ pub async fn run(
     let data = Data::open_to_read(args).await?;
     let found = found(&data, mapping).await;
     data.close().await;
-    let found = found?;
-    output.answer(&drift_json(&found), || text(&found));
-    Ok(match found.values().any(|one| one.drift() > 0) {
+    Ok(shown(&found?, output))
+}
+
+/// What the service's comparisons found last.
+pub async fn served(
+    there: &There,
+    mapping: Option<&str>,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
+    let answer: Value = there.get("drift", &[]).await?;
+    let mut found = drift_retold(&answer).ok_or_else(|| {
+        let what = "the service's answer cannot be read";
+        Advice::new(what, "use the same version as the service")
+    })?;
+    let names = chosen(found.keys(), mapping)?;
+    found.retain(|name, _| names.contains(name));
+    Ok(shown(&found, output))
+}
+
+/// Has the service compare both sides, which it does behind all other work.
+pub async fn begin(there: &There, output: &Output) -> anyhow::Result<Outcome> {
+    let answer = there.post("drift", json!({})).await?;
+    output.answer(&answer, || {
+        let names = answer["mappings"].as_array().into_iter().flatten();
+        let names: Vec<&str> = names.filter_map(Value::as_str).collect();
+        let begun = match names.is_empty() {
+            true => "All mappings are being compared already.".to_owned(),
+            false => format!("The comparison begins: {}.", names.join(", ")),
+        };
+        format!("{begun} With --last this command shows what it has found.\n")
+    });
+    Ok(Outcome::Done)
+}
+
+fn shown(found: &BTreeMap<MappingName, DriftFound>, output: &Output) -> Outcome {
+    output.answer(&drift_json(found), || text(found));
+    match found.values().any(|one| one.drift() > 0) {
         true => Outcome::Different,
         false => Outcome::Done,
-    })
+    }
 }
 
 async fn found(

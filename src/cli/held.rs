@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::model::{Hold, Link, LinkId, Side};
+use crate::model::{Link, LinkId, Side};
 use crate::review::HoldJson;
 use crate::store::HoldPlace;
 
+use super::at::{At, There};
 use super::choose::fields_text;
 use super::data::Data;
 use super::links::shown;
@@ -15,13 +16,19 @@ use super::output::{Output, table};
 
 const PAGE: u32 = 1_000;
 
-/// A held value and the pair it belongs to.
-pub struct Held {
-    link: Link,
-    hold: Hold,
+/// Held values of a mapping, or of all.
+pub async fn find(at: At, mapping: Option<&str>, limit: usize) -> anyhow::Result<Vec<HoldJson>> {
+    match at {
+        At::Here(data) => {
+            let found = here(&data, mapping, limit).await?;
+            data.close().await;
+            Ok(found)
+        }
+        At::There(there) => listed(&there, mapping, limit).await,
+    }
 }
 
-pub async fn find(data: &Data, mapping: Option<&str>, limit: usize) -> anyhow::Result<Vec<Held>> {
+async fn here(data: &Data, mapping: Option<&str>, limit: usize) -> anyhow::Result<Vec<HoldJson>> {
     let mut found = Vec::new();
     let mut after: Option<HoldPlace> = None;
     loop {
@@ -37,9 +44,9 @@ pub async fn find(data: &Data, mapping: Option<&str>, limit: usize) -> anyhow::R
             .map(|link| (link.id.clone(), link))
             .collect();
         found.extend(page.into_iter().filter_map(|hold| {
-            let link = links.get(&hold.link)?.clone();
+            let link = links.get(&hold.link)?;
             let asked = mapping.is_none_or(|name| link.mapping.as_str() == name);
-            asked.then_some(Held { link, hold })
+            asked.then(|| HoldJson::of(link, &hold))
         }));
         if is_last || found.len() >= limit {
             found.truncate(limit);
@@ -48,12 +55,17 @@ pub async fn find(data: &Data, mapping: Option<&str>, limit: usize) -> anyhow::R
     }
 }
 
-pub fn list(found: &[Held], output: &Output) {
-    let rows: Vec<HoldJson> = found
-        .iter()
-        .map(|held| HoldJson::of(&held.link, &held.hold))
-        .collect();
-    output.answer(&json!({"holds": rows}), || {
+async fn listed(
+    there: &There,
+    mapping: Option<&str>,
+    limit: usize,
+) -> anyhow::Result<Vec<HoldJson>> {
+    let words = [("mapping", mapping)];
+    Ok(there.rows("holds", &words, limit).await?.0)
+}
+
+pub fn list(found: &[HoldJson], output: &Output) {
+    output.answer(&json!({"holds": found}), || {
         if found.is_empty() {
             return "nothing is held\n".to_owned();
         }
@@ -62,17 +74,20 @@ pub fn list(found: &[Held], output: &Output) {
     });
 }
 
-fn row(held: &Held) -> Vec<String> {
+fn row(held: &HoldJson) -> Vec<String> {
     let side = |side: Side| {
-        let values = fields_text(held.hold.sides.get(side));
-        format!("{}: {values}", shown(&held.link, side))
+        let (id, values) = match side {
+            Side::HubSpot => (&held.hubspot_id, &held.hubspot),
+            Side::Salesforce => (&held.salesforce_id, &held.salesforce),
+        };
+        format!("{}: {}", shown(id.as_deref()), fields_text(values))
     };
     vec![
-        held.link.id.to_string(),
-        held.link.mapping.to_string(),
-        held.hold.rule.clone(),
+        held.link.clone(),
+        held.mapping.clone(),
+        held.rule.clone(),
         side(Side::HubSpot),
         side(Side::Salesforce),
-        format!("{}: {}", held.hold.reason.as_str(), held.hold.detail),
+        format!("{}: {}", held.reason, held.detail),
     ]
 }

@@ -3,11 +3,12 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::model::{Link, LinkId, LinkState, MappingName, RecordId, Side};
+use crate::config::Environment;
+use crate::model::{Link, LinkId, LinkState, MappingName};
 use crate::review::{LinkJson, PairRefusal, Pairing, pair, unpair};
 use crate::store::LinkFilter;
 
-use super::arguments::DataArgs;
+use super::at::{At, AtArgs, read};
 use super::choose::{ChosenArgs, LIST_ROWS, link_state, unknown};
 use super::data::Data;
 use super::held;
@@ -20,7 +21,7 @@ pub enum LinksCommand {
     /// Show links.
     List {
         #[command(flatten)]
-        data: DataArgs,
+        at: AtArgs,
         #[command(flatten)]
         filter: FilterArgs,
         /// Show the values that are held back, each with its reason, in place of the links.
@@ -33,7 +34,7 @@ pub enum LinksCommand {
     /// Link two records; the next run compares them as at first contact.
     Pair {
         #[command(flatten)]
-        data: DataArgs,
+        at: AtArgs,
         /// Name of the mapping.
         mapping: String,
         /// Id of the HubSpot record.
@@ -44,7 +45,7 @@ pub enum LinksCommand {
     /// Take links apart; both records stay as they are and are no longer kept in step.
     Unpair {
         #[command(flatten)]
-        data: DataArgs,
+        at: AtArgs,
         #[command(flatten)]
         chosen: ChosenArgs,
         #[command(flatten)]
@@ -62,68 +63,110 @@ pub struct FilterArgs {
     state: Option<LinkState>,
 }
 
-pub async fn run(command: LinksCommand, output: &Output) -> anyhow::Result<Outcome> {
+impl FilterArgs {
+    fn words(&self) -> [(&'static str, Option<&str>); 2] {
+        [
+            ("mapping", self.mapping.as_deref()),
+            ("state", self.state.map(LinkState::as_str)),
+        ]
+    }
+}
+
+pub async fn run(
+    command: LinksCommand,
+    environment: &Environment,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
     match command {
         LinksCommand::List {
-            data,
+            at,
             filter,
             held,
             limit,
         } => {
-            let data = Data::open(&data).await?;
+            let (at, limit) = (at.open(environment).await?, limit as usize);
             if held {
-                let found = held::find(&data, filter.mapping.as_deref(), limit as usize).await?;
-                data.close().await;
-                held::list(&found, output);
+                held::list(
+                    &held::find(at, filter.mapping.as_deref(), limit).await?,
+                    output,
+                );
                 return Ok(Outcome::Done);
             }
-            let links = filtered(&data, &filter, limit as usize).await?;
-            data.close().await;
+            let links: Vec<LinkJson> = match at {
+                At::Here(data) => {
+                    let links = filtered(&data, &filter, limit).await?;
+                    data.close().await;
+                    links.iter().map(LinkJson::of).collect()
+                }
+                At::There(there) => there.rows("links", &filter.words(), limit).await?.0,
+            };
             list(&links, output);
         }
         LinksCommand::Pair {
-            data,
+            at,
             mapping,
             hubspot_id,
             salesforce_id,
         } => {
             let wanted = Pairing::read(&mapping, &hubspot_id, &salesforce_id).map_err(refused)?;
-            let data = Data::open(&data).await?;
-            let (store, ws) = (&data.store, &data.workspace);
-            let paired = pair(store, ws, &wanted, &data.ids, data.now()).await;
-            let (link, changes) = paired.map_err(refused)?;
-            data.commit(changes).await?;
-            data.close().await;
-            output.answer(&json!(LinkJson::of(&link)), || {
+            let link = match at.open(environment).await? {
+                At::Here(data) => pair_here(data, &wanted).await?,
+                At::There(there) => {
+                    let body = json!({"mapping": mapping, "hubspot_id": hubspot_id,
+                        "salesforce_id": salesforce_id});
+                    read(there.post("links", body).await?)?
+                }
+            };
+            output.answer(&json!(link), || {
                 format!("linked as {}; the next run compares the two\n", link.id)
             });
         }
-        LinksCommand::Unpair {
-            data,
-            chosen,
-            filter,
-        } => {
-            chosen.settled(filter.mapping.is_some() || filter.state.is_some())?;
-            let data = Data::open(&data).await?;
-            let mut links = if chosen.ids.is_empty() {
-                filtered(&data, &filter, usize::MAX).await?
-            } else {
-                by_ids(&data, &chosen.ids).await?
+        LinksCommand::Unpair { at, chosen, filter } => {
+            let words = filter.words();
+            chosen.settled(words.iter().any(|(_, word)| word.is_some()))?;
+            let ids = match at.open(environment).await? {
+                At::Here(data) => unpair_here(data, &chosen, &filter).await?,
+                At::There(there) => {
+                    there
+                        .decide("links/unpair", json!({}), &chosen, &words)
+                        .await?
+                }
             };
-            links.retain(|link| link.state.is_open());
-            if !links.is_empty() {
-                let changes = unpair(&data.store, &data.workspace, &links).await?;
-                data.commit(changes).await?;
-            }
-            data.close().await;
-            let ids: Vec<&str> = links.iter().map(|link| link.id.as_str()).collect();
-            output.answer(&json!({"unpaired": ids}), || match links.len() {
+            output.answer(&json!({"unpaired": ids}), || match ids.len() {
                 0 => "no open link matches; nothing was changed\n".to_owned(),
                 count => format!("{count} link(s) taken apart\n"),
             });
         }
     }
     Ok(Outcome::Done)
+}
+
+async fn pair_here(data: Data, wanted: &Pairing) -> anyhow::Result<LinkJson> {
+    let (store, ws) = (&data.store, &data.workspace);
+    let paired = pair(store, ws, wanted, &data.ids, data.now()).await;
+    let (link, changes) = paired.map_err(refused)?;
+    data.commit(changes).await?;
+    data.close().await;
+    Ok(LinkJson::of(&link))
+}
+
+async fn unpair_here(
+    data: Data,
+    chosen: &ChosenArgs,
+    filter: &FilterArgs,
+) -> anyhow::Result<Vec<String>> {
+    let mut links = if chosen.ids.is_empty() {
+        filtered(&data, filter, usize::MAX).await?
+    } else {
+        by_ids(&data, &chosen.ids).await?
+    };
+    links.retain(|link| link.state.is_open());
+    if !links.is_empty() {
+        let changes = unpair(&data.store, &data.workspace, &links).await?;
+        data.commit(changes).await?;
+    }
+    data.close().await;
+    Ok(links.iter().map(|link| link.id.to_string()).collect())
 }
 
 async fn filtered(data: &Data, args: &FilterArgs, limit: usize) -> anyhow::Result<Vec<Link>> {
@@ -185,26 +228,22 @@ fn refused(refusal: PairRefusal) -> anyhow::Error {
     Advice::new(what, todo).into()
 }
 
-pub fn shown(link: &Link, side: Side) -> &str {
-    link.records
-        .get(side)
-        .as_ref()
-        .map_or("(none yet)", RecordId::as_str)
+pub fn shown(id: Option<&str>) -> &str {
+    id.unwrap_or("(none yet)")
 }
 
-fn list(links: &[Link], output: &Output) {
-    let rows: Vec<LinkJson> = links.iter().map(LinkJson::of).collect();
-    output.answer(&json!({"links": rows}), || {
+fn list(links: &[LinkJson], output: &Output) {
+    output.answer(&json!({"links": links}), || {
         if links.is_empty() {
             return "no links\n".to_owned();
         }
-        let row = |link: &Link| {
+        let row = |link: &LinkJson| {
             vec![
-                link.id.to_string(),
-                link.mapping.to_string(),
-                shown(link, Side::HubSpot).to_owned(),
-                shown(link, Side::Salesforce).to_owned(),
-                link.state.as_str().to_owned(),
+                link.id.clone(),
+                link.mapping.clone(),
+                shown(link.hubspot_id.as_deref()).to_owned(),
+                shown(link.salesforce_id.as_deref()).to_owned(),
+                link.state.clone(),
                 link.note.clone(),
             ]
         };

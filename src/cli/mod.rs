@@ -7,6 +7,7 @@ mod apply;
 mod apply_report;
 mod approve;
 mod arguments;
+mod at;
 mod cases;
 mod cases_report;
 mod check;
@@ -37,6 +38,7 @@ mod planned;
 mod prepare;
 mod run_report;
 mod schema;
+mod served;
 mod service;
 pub mod sim;
 mod sync;
@@ -158,10 +160,12 @@ async fn dispatch(
         Command::Check(args) => Box::pin(check::run(args, environment, output)).await,
         Command::Test(args) => Box::pin(cases::run(args, output)).await,
         Command::Schema => schema::run(output),
-        Command::DeadLetters(command) => dead_letters::run(command, output).await,
-        Command::Conflicts(command) => conflicts::run(command, output).await,
-        Command::Links(command) => links::run(command, output).await,
-        Command::Explain(args) => explain::run(args, environment, output).await,
-        Command::Approve(args) => approve::run(args, output).await,
+        Command::DeadLetters(command) => {
+            Box::pin(dead_letters::run(command, environment, output)).await
+        }
+        Command::Conflicts(command) => Box::pin(conflicts::run(command, environment, output)).await,
+        Command::Links(command) => Box::pin(links::run(command, environment, output)).await,
+        Command::Explain(args) => Box::pin(explain::run(args, environment, output)).await,
+        Command::Approve(args) => Box::pin(approve::run(args, environment, output)).await,
     }
 }

@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde_json::json;
 
 use crate::config::Environment;
 use crate::sync::Mode;
 
+use super::at::ServedArgs;
 use super::output::{Advice, Outcome, Output};
 use super::plan_report::PlanReport;
 use super::sync::RunArgs;
-use super::{plan_page, planned};
+use super::{plan_page, planned, served};
 
 #[derive(Debug, Args)]
 pub struct PlanArgs {
@@ -18,6 +20,8 @@ pub struct PlanArgs {
     run: RunArgs,
     #[command(flatten)]
     keep: KeepArgs,
+    #[command(flatten)]
+    served: ServedArgs,
 }
 
 /// Where a plan is kept.
@@ -48,13 +52,25 @@ pub async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
+    let place = args.run.place();
+    if let Some(there) = args.served.at_work(place, environment).await? {
+        if args.run.is_limited() {
+            let what = "a service plans all of what it would write";
+            return Err(Advice::new(what, "leave out --max-creates").into());
+        }
+        let planned = Box::pin(served::plan(&there, "plans", json!({}))).await?;
+        return shown(&planned.report, &args.keep, output);
+    }
     let ready = args.run.prepare(environment, false).await?;
     let found = Box::pin(planned::find_out(ready, Mode::Observe)).await?;
-    args.keep.keep(&found.report)?;
-    let report = &found.report;
+    shown(&found.report, &args.keep, output)
+}
+
+fn shown(report: &PlanReport, keep: &KeepArgs, output: &Output) -> anyhow::Result<Outcome> {
+    keep.keep(report)?;
     output.answer(&report.json(), || {
         let mut text = report.text();
-        if let Some(out) = &args.keep.out {
+        if let Some(out) = &keep.out {
             let line = format!("`tandem apply {}` writes exactly this.\n", out.display());
             text.push_str(&line);
         }

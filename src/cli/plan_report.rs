@@ -44,19 +44,29 @@ impl PlanReport {
         let count =
             |links: &BTreeMap<LinkState, u64>| links.get(&LinkState::Linked).copied().unwrap_or(0);
         let file = engine.plan_file();
-        let calls = &file.calls;
         let crms = engine.crms();
         let usage = BySide::new(crms.hubspot.usage(), crms.salesforce.usage());
-        let burst = usage.hubspot.burst_limit.unwrap_or(HUBSPOT_CALLS).max(1);
+        let burst = usage.hubspot.burst_limit.unwrap_or(HUBSPOT_CALLS);
         let span = usage.hubspot.burst_window_ms.unwrap_or(HUBSPOT_SPAN_MILLIS);
-        let millis = (calls.hubspot * span / burst).max(calls.salesforce * CALL_MILLIS);
         Ok(Self {
+            millis: millis(&file.calls, burst, span),
             file,
             links: count(&links).saturating_sub(count(linked)),
             waiting: rest.waiting(),
             daily: BySide::from_fn(|side| usage.get(side).daily_limit),
-            millis,
         })
+    }
+
+    /// A plan that a service made, with what it told of it beside the rows.
+    pub fn told(file: PlanFile, found: &Value) -> Self {
+        let count = |name: &str| found[name].as_u64().unwrap_or(0);
+        Self {
+            millis: millis(&file.calls, HUBSPOT_CALLS, HUBSPOT_SPAN_MILLIS),
+            file,
+            links: count("links"),
+            waiting: count("waiting"),
+            daily: BySide::default(),
+        }
     }
 
     /// The rows that would send something: a new record has no value in most fields.
@@ -214,6 +224,11 @@ impl PlanReport {
         }
         writeln!(text, "takes       about {} s", self.seconds()).unwrap_or_default();
     }
+}
+
+/// How long these calls take, when HubSpot takes `burst` of them in `span` milliseconds.
+fn millis(calls: &BySide<u64>, burst: u64, span: u64) -> u64 {
+    (calls.hubspot * span / burst.max(1)).max(calls.salesforce * CALL_MILLIS)
 }
 
 /// A share that is not nothing is not shown as nothing.

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 
 use crate::app::prepare;
 use crate::config::{Credentials, Environment};
-use crate::model::{Side, WorkspaceId};
+use crate::model::WorkspaceId;
 use crate::prepare::{FindingJson, Package, PreparedJson, State};
 
 use super::arguments::MappingsArgs;
+use super::choose::titled;
 use super::output::{Advice, Outcome, Output, table};
 use super::plan::save_bytes;
 use super::service::{DoorArgs, id, open};
@@ -109,7 +110,7 @@ impl Report {
         let findings = &self.prepared.findings;
         let rows = findings.iter().map(|finding| {
             vec![
-                format!("{} {}", side(finding), finding.place),
+                format!("{} {}", titled(&finding.side), finding.place),
                 finding.what.clone(),
                 finding.state.replace('-', " "),
                 finding.why.clone(),
@@ -123,7 +124,11 @@ impl Report {
         });
         let line = |finding: &FindingJson| {
             let FindingJson { place, what, .. } = finding;
-            format!("{} {place}, {what}: {}", side(finding), finding.todo)
+            format!(
+                "{} {place}, {what}: {}",
+                titled(&finding.side),
+                finding.todo
+            )
         };
         section(&mut text, "For a person to do", todo.map(line));
         if let Some(zip) = &self.zip {
@@ -148,13 +153,6 @@ impl Report {
         } else {
             format!("{left} thing(s) left for a person. Then run `tandem prepare` again.\n")
         }
-    }
-}
-
-fn side(finding: &FindingJson) -> &str {
-    match Side::parse(&finding.side) {
-        Some(side) => side.title(),
-        None => &finding.side,
     }
 }
 

@@ -44,6 +44,11 @@ impl PlaceArgs {
         &self.data
     }
 
+    /// Whether mapping files are named on the command line.
+    pub const fn names_mappings(&self) -> bool {
+        self.mappings.mappings.is_some()
+    }
+
     /// Checks all of it before the first side effect: mappings, environment, then the store. A run
     /// that writes nothing gets a store of its own.
     pub async fn prepare(&self, environment: &Environment, writes: bool) -> anyhow::Result<Ready> {
@@ -76,6 +81,15 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
+    pub const fn place(&self) -> &PlaceArgs {
+        &self.place
+    }
+
+    /// Whether only a part of what is due is asked for.
+    pub const fn is_limited(&self) -> bool {
+        self.max_creates.is_some()
+    }
+
     /// As [`PlaceArgs::prepare`].
     pub async fn prepare(self, environment: &Environment, writes: bool) -> anyhow::Result<Ready> {
         let ready = self.place.prepare(environment, writes).await?;

@@ -9,9 +9,12 @@ use crate::app::{self, PlanFile, Spared, Undo, named, why_spared};
 use crate::config::Environment;
 use crate::explain::moment;
 use crate::model::{BySide, MappingName, PlannedWrite, RecordId, RunEnd, RunId};
+use crate::review::RunJson;
 use crate::store::{JournalSize, RunRow, WritesOf};
 use crate::sync::{Fate, Frozen, Mode, Row};
 
+use super::at::{ServedArgs, There};
+use super::choose::titled;
 use super::data::Data;
 use super::engine::Ready;
 use super::explain;
@@ -19,6 +22,8 @@ use super::output::{Advice, Outcome, Output, printable, table};
 use super::plan::KeepArgs;
 use super::plan_report::PlanReport;
 use super::planned;
+use super::served;
+use super::service::segment;
 use super::sync::PlaceArgs;
 
 /// Runs that are listed.
@@ -52,6 +57,8 @@ pub struct UndoArgs {
     keep: KeepArgs,
     #[command(flatten)]
     place: PlaceArgs,
+    #[command(flatten)]
+    served: ServedArgs,
 }
 
 pub async fn run(
@@ -59,6 +66,10 @@ pub async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
+    let there = args.served.at_work(&args.place, environment).await?;
+    if let Some(there) = &there {
+        return Box::pin(undo_there(&args, there, output)).await;
+    }
     if args.run.is_none() && args.since.is_none() {
         return list(&args, output).await;
     }
@@ -73,9 +84,8 @@ pub async fn run(
         let object =
             json!({"writes": [], "spared": spared.iter().map(spared_json).collect::<Vec<_>>()});
         ready.data.close().await;
-        output.answer(&object, || {
-            format!("Nothing to take back.\n{}", spared_text(&spared, &[]))
-        });
+        let stays = spared.iter().map(spared_row).collect();
+        output.answer(&object, || nothing(stays));
         return Ok(Outcome::Done);
     }
     if args.yes {
@@ -170,52 +180,87 @@ async fn show(
     let mut listed: Vec<Value> = spared.iter().map(spared_json).collect();
     listed.extend(stays.iter().map(|row| row_json(row)));
     object["spared"] = Value::Array(listed);
-    output.answer(&object, || text(&report, spared, &stays));
-    Ok(if report.is_empty() {
-        Outcome::Done
-    } else {
-        Outcome::Different
-    })
+    let spared = spared.iter().map(spared_row);
+    let rows = spared.chain(stays.iter().map(|row| stays_row(row)));
+    Ok(shown(&report, &object, rows.collect(), output))
 }
 
-fn text(report: &PlanReport, spared: &[Spared], stays: &[&Row]) -> String {
+fn shown(report: &PlanReport, object: &Value, stays: Vec<Staying>, output: &Output) -> Outcome {
+    output.answer(object, || text(report, stays));
+    match report.is_empty() {
+        true => Outcome::Done,
+        false => Outcome::Different,
+    }
+}
+
+/// What a running service has written: it makes the plan, and carries it out.
+async fn undo_there(args: &UndoArgs, there: &There, output: &Output) -> anyhow::Result<Outcome> {
+    let Some(run) = &args.run else {
+        if args.since.is_some() {
+            let what = "a service takes back one run at a time";
+            let todo = "name the run; `tandem undo` without a run lists them";
+            return Err(Advice::new(what, todo).into());
+        }
+        return list_there(there, output).await;
+    };
+    let wish = json!({"mapping": args.mapping, "rule": args.rule, "record": args.record,
+        "archive_created": args.archive_created});
+    let planned = served::plan(there, &format!("runs/{}/undo", segment(run)), wish).await?;
+    let (report, spared) = (&planned.report, &planned.found["spared"]);
+    let stays = spared.as_array().into_iter().flatten().map(told_row);
+    let stays: Vec<Staying> = stays.collect();
+    if report.file.writes.is_empty() {
+        output.answer(&json!({"writes": [], "spared": spared}), || nothing(stays));
+        return Ok(Outcome::Done);
+    }
+    if args.yes {
+        return served::apply(there, &planned.id, None, output).await;
+    }
+    args.keep.keep(report)?;
+    let mut object = report.json();
+    object["spared"] = spared.clone();
+    Ok(shown(report, &object, stays, output))
+}
+
+fn nothing(stays: Vec<Staying>) -> String {
+    format!("Nothing to take back.\n{}", spared_text(stays))
+}
+
+fn text(report: &PlanReport, stays: Vec<Staying>) -> String {
     let todo = if report.is_empty() {
         ""
     } else {
         "`tandem undo` with --yes writes it.\n"
     };
-    format!("{}{}{todo}", report.text(), spared_text(spared, stays))
+    format!("{}{}{todo}", report.text(), spared_text(stays))
+}
+
+/// One value that stays: mapping, side, record, rule, why.
+type Staying = [String; 5];
+
+fn spared_row(one: &Spared) -> Staying {
+    told_row(&spared_json(one))
+}
+
+fn stays_row(row: &Row) -> Staying {
+    let mut cells = told_row(&row_json(row));
+    cells[2] = named(&row.write);
+    cells[3].clone_from(&row.write.rule);
+    cells
+}
+
+fn told_row(one: &Value) -> Staying {
+    let text = |name: &str| one[name].as_str().unwrap_or_default();
+    let rule = match text("rule") {
+        "" => "(record)",
+        rule => rule,
+    };
+    let side = titled(text("side"));
+    [text("mapping"), side, text("record"), rule, text("why")].map(str::to_owned)
 }
 
 /// What stays as it is, and why.
-fn spared_text(spared: &[Spared], stays: &[&Row]) -> String {
-    let mut rows: Vec<Vec<String>> = spared
-        .iter()
-        .map(|one| {
-            let record = one.record.as_ref().map_or("", RecordId::as_str);
-            vec![
-                one.mapping.to_string(),
-                one.side.title().to_owned(),
-                record.to_owned(),
-                if one.rule.is_empty() {
-                    "(record)".to_owned()
-                } else {
-                    one.rule.clone()
-                },
-                one.why.clone(),
-            ]
-        })
-        .collect();
-    rows.extend(stays.iter().map(|row| {
-        let write = &row.write;
-        vec![
-            write.mapping.to_string(),
-            write.side.title().to_owned(),
-            named(write),
-            write.rule.clone(),
-            why_spared(&row.fate).to_owned(),
-        ]
-    }));
+fn spared_text(mut rows: Vec<Staying>) -> String {
     let count = rows.len();
     if count == 0 {
         return String::new();
@@ -226,6 +271,7 @@ fn spared_text(spared: &[Spared], stays: &[&Row]) -> String {
         more => format!("{more} more; --json lists them.\n"),
     };
     let headers = ["mapping", "on", "record", "rule", "stays because"];
+    let rows = rows.into_iter().map(Vec::from).collect();
     format!(
         "\n{count} stay as they are:\n\n{}{more}",
         table(&headers, rows)
@@ -268,7 +314,29 @@ async fn list(args: &UndoArgs, output: &Output) -> anyhow::Result<Outcome> {
             "oldest": size.oldest.map(|at| at.to_string()),
         },
     });
-    output.answer(&object, || list_text(&runs, &size));
+    output.answer(&object, || {
+        let runs: Vec<RunJson> = runs.iter().map(RunJson::of).collect();
+        runs_text(&runs, &journal_text(&size))
+    });
+    Ok(Outcome::Done)
+}
+
+/// The last runs of a workspace.
+async fn list_there(there: &There, output: &Output) -> anyhow::Result<Outcome> {
+    let (runs, _) = there.rows::<RunJson>("runs", &[], RUNS as usize).await?;
+    let object = |run: &RunJson| {
+        json!({
+            "run": run.id,
+            "kind": run.kind,
+            "started_at": run.started_at,
+            "ended_at": run.ended_at,
+            "outcome": run.outcome,
+            "why": run.why,
+            "summary": run.did,
+        })
+    };
+    let objects: Vec<Value> = runs.iter().map(object).collect();
+    output.answer(&json!({"runs": objects}), || runs_text(&runs, ""));
     Ok(Outcome::Done)
 }
 
@@ -285,49 +353,41 @@ fn run_json(run: &RunRow) -> Value {
     })
 }
 
-fn outcome_text(run: &RunRow) -> String {
-    let Some(end) = run.end else {
+fn outcome_text(run: &RunJson) -> String {
+    let Some(outcome) = &run.outcome else {
         // One of an earlier version has ended all the same.
-        return run.ended_at.map_or("under way", |_| "-").to_owned();
+        let ended = run.ended_at.as_ref();
+        return ended.map_or("under way", |_| "-").to_owned();
     };
-    let outcome = end.outcome().as_str();
-    match end.why() {
+    match &run.why {
         Some(why) => format!("{outcome} ({why})"),
-        None => outcome.to_owned(),
+        None => outcome.clone(),
     }
 }
 
-fn calls_text(calls: &Value) -> String {
-    let both = ["hubspot", "salesforce"].map(|side| calls[side].as_u64().unwrap_or(0));
-    both.iter().sum::<u64>().to_string()
-}
-
-fn lag_text(lag: &Value) -> String {
-    let millis = lag["p99_ms"].as_u64();
-    millis.map_or_else(
+fn lag_text(lag: Option<u64>) -> String {
+    lag.map_or_else(
         || "-".to_owned(),
         |millis| format!("{}.{} s", millis / 1_000, millis % 1_000 / 100),
     )
 }
 
-fn list_text(runs: &[RunRow], size: &JournalSize) -> String {
+fn journal_text(size: &JournalSize) -> String {
+    let since = size
+        .oldest
+        .map_or_else(String::new, |at| format!(", since {at}"));
+    #[allow(clippy::cast_precision_loss, reason = "shown with one digit")]
+    let mib = size.bytes as f64 / 1_048_576.0;
+    format!(
+        "The journal has {} entries, about {mib:.1} MiB{since}.\n",
+        size.entries
+    )
+}
+
+fn runs_text(runs: &[RunJson], journal: &str) -> String {
     if runs.is_empty() {
         return "No run yet.\n".to_owned();
     }
-    let rows = runs.iter().map(|run| {
-        let summary: Value = serde_json::from_str(&run.summary).unwrap_or_default();
-        vec![
-            run.id.to_string(),
-            run.kind.clone(),
-            run.started_at.to_string(),
-            run.ended_at
-                .map_or_else(|| "-".to_owned(), |at| at.to_string()),
-            outcome_text(run),
-            summary["writes"].to_string(),
-            calls_text(&summary["calls"]),
-            lag_text(&summary["lag"]),
-        ]
-    });
     let headers = [
         "run",
         "kind",
@@ -338,15 +398,21 @@ fn list_text(runs: &[RunRow], size: &JournalSize) -> String {
         "calls",
         "lag p99",
     ];
-    let since = size
-        .oldest
-        .map_or_else(String::new, |at| format!(", since {at}"));
-    #[allow(clippy::cast_precision_loss, reason = "shown with one digit")]
-    let mib = size.bytes as f64 / 1_048_576.0;
+    let rows = runs.iter().map(|run| {
+        let did = &run.did;
+        vec![
+            run.id.clone(),
+            run.kind.clone(),
+            run.started_at.clone(),
+            run.ended_at.clone().unwrap_or_else(|| "-".to_owned()),
+            outcome_text(run),
+            did.writes.to_string(),
+            (did.hubspot_calls + did.salesforce_calls).to_string(),
+            lag_text(did.lag.as_ref().map(|lag| lag.p99_millis)),
+        ]
+    });
     format!(
-        "{}\nThe journal has {} entries, about {mib:.1} MiB{since}.\n`tandem undo RUN` shows what \
-         would take a run back.\n",
+        "{}\n{journal}`tandem undo RUN` shows what would take a run back.\n",
         table(&headers, rows.collect()),
-        size.entries,
     )
 }

@@ -55,6 +55,28 @@ pub enum Kind {
 }
 
 impl Kind {
+    const ALL: [Self; 15] = [
+        Self::Pair,
+        Self::MappingOff,
+        Self::Tombstone,
+        Self::Merged,
+        Self::Held,
+        Self::DeadLetter,
+        Self::Discarded,
+        Self::Waiting,
+        Self::Approval,
+        Self::OpenWrite,
+        Self::NoRule,
+        Self::RuleGone,
+        Self::Unpaired,
+        Self::Absent,
+        Self::Filtered,
+    ];
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
     /// The word in `--json`.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -84,6 +84,18 @@ pub enum How {
 }
 
 impl How {
+    const ALL: [Self; 5] = [
+        Self::Agreement,
+        Self::Hold,
+        Self::Decision,
+        Self::Read,
+        Self::Nothing,
+    ];
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|how| how.as_str() == text)
+    }
+
     /// The word in `--json`.
     pub const fn as_str(self) -> &'static str {
         match self {

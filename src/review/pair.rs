@@ -174,11 +174,6 @@ pub async fn unpair(
 ) -> Result<Changes, StoreError> {
     let ids: Vec<LinkId> = links.iter().map(|link| link.id.clone()).collect();
     let holds = store.holds(ws, &ids).await?;
-    let apart = |link: &Link| Link {
-        state: LinkState::Unlinked,
-        note: UNPAIRED.to_owned(),
-        ..link.clone()
-    };
     let conflict = |link: &LinkId| ConflictClose {
         link: link.clone(),
         rule: None,
@@ -192,7 +187,10 @@ pub async fn unpair(
     };
     let held = holds.into_iter().map(|hold| (hold.link, hold.rule));
     Ok(Changes {
-        links: links.iter().map(apart).collect(),
+        links_parted: ids
+            .iter()
+            .map(|link| (link.clone(), UNPAIRED.to_owned()))
+            .collect(),
         holds_closed: held.collect(),
         conflicts_closed: ids.iter().map(conflict).collect(),
         dead_letters_closed: ids.iter().map(letter).collect(),

@@ -1,8 +1,9 @@
-//! Rows as JSON: what the commands print with `--json` and the API answers. Shapes only.
+//! Rows as JSON: what the commands print with `--json` and the API answers. Shapes only; the
+//! commands read them back from a service and print them as they print rows of a store.
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -18,13 +19,20 @@ pub fn fields_json(fields: &Fields) -> BTreeMap<String, Option<String>> {
 }
 
 /// What each side holds.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub struct SidesJson {
     pub hubspot: BTreeMap<String, Option<String>>,
     pub salesforce: BTreeMap<String, Option<String>>,
 }
 
 impl SidesJson {
+    pub const fn get(&self, side: Side) -> &BTreeMap<String, Option<String>> {
+        match side {
+            Side::HubSpot => &self.hubspot,
+            Side::Salesforce => &self.salesforce,
+        }
+    }
+
     pub fn of(values: &BySide<Fields>) -> Self {
         Self {
             hubspot: fields_json(&values.hubspot),
@@ -34,11 +42,11 @@ impl SidesJson {
 }
 
 /// Edits of both sides that met.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub struct ConflictJson {
     pub id: String,
     /// open (waits for a person), decided (a rule decided) or closed.
-    pub state: &'static str,
+    pub state: String,
     pub at: String,
     pub run: String,
     pub mapping: String,
@@ -48,7 +56,7 @@ pub struct ConflictJson {
     pub base: Option<SidesJson>,
     pub inputs: SidesJson,
     /// hubspot or salesforce; null where a person is asked.
-    pub winner: Option<&'static str>,
+    pub winner: Option<String>,
     pub loser: BTreeMap<String, Option<String>>,
     pub reason: String,
 }
@@ -57,7 +65,7 @@ impl ConflictJson {
     pub fn of(conflict: &ConflictRow) -> Self {
         Self {
             id: conflict.id.to_string(),
-            state: conflict.state.as_str(),
+            state: conflict.state.as_str().to_owned(),
             at: conflict.at.to_string(),
             run: conflict.run.to_string(),
             mapping: conflict.mapping.to_string(),
@@ -65,7 +73,7 @@ impl ConflictJson {
             rule: conflict.rule.clone(),
             base: conflict.base.as_ref().map(SidesJson::of),
             inputs: SidesJson::of(&conflict.inputs),
-            winner: conflict.winner.map(Side::as_str),
+            winner: conflict.winner.map(|side| side.as_str().to_owned()),
             loser: fields_json(&conflict.loser),
             reason: conflict.reason.clone(),
         }
@@ -73,26 +81,26 @@ impl ConflictJson {
 }
 
 /// What would have been written where.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub struct PlannedJson {
-    pub side: &'static str,
+    pub side: String,
     pub fields: BTreeMap<String, Option<String>>,
 }
 
 /// Work that failed for good.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub struct DeadLetterJson {
     pub id: String,
     /// open, closed or discarded.
-    pub state: &'static str,
+    pub state: String,
     pub mapping: String,
-    pub side: &'static str,
-    pub kind: &'static str,
+    pub side: String,
+    pub kind: String,
     pub record: String,
     pub link: Option<String>,
     /// Null: the whole record.
     pub rule: Option<String>,
-    pub class: &'static str,
+    pub class: String,
     pub code: String,
     pub message: String,
     /// Fields that the platform blamed.
@@ -110,21 +118,21 @@ impl DeadLetterJson {
     pub fn of(letter: &DeadLetter) -> Self {
         Self {
             id: letter.id.to_string(),
-            state: letter.state.as_str(),
+            state: letter.state.as_str().to_owned(),
             mapping: letter.mapping.to_string(),
-            side: letter.task.side().as_str(),
-            kind: letter.task.kind(),
+            side: letter.task.side().as_str().to_owned(),
+            kind: letter.task.kind().to_owned(),
             record: letter.task.record_id().to_owned(),
             link: letter.link.as_ref().map(ToString::to_string),
             rule: letter.rule.clone(),
-            class: letter.class.as_str(),
+            class: letter.class.as_str().to_owned(),
             code: letter.code.clone(),
             message: letter.message.clone(),
             fields: letter.fields.clone(),
             base: letter.base.as_ref().map(SidesJson::of),
             now: SidesJson::of(&letter.inputs),
             planned: letter.planned.as_ref().map(|(side, fields)| PlannedJson {
-                side: side.as_str(),
+                side: side.as_str().to_owned(),
                 fields: fields_json(fields),
             }),
             attempts: letter.attempts,
@@ -140,14 +148,14 @@ fn id_of(link: &Link, side: Side) -> Option<String> {
 }
 
 /// Which record belongs to which.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub struct LinkJson {
     pub id: String,
     pub mapping: String,
     pub group: Option<String>,
     pub hubspot_id: Option<String>,
     pub salesforce_id: Option<String>,
-    pub state: &'static str,
+    pub state: String,
     pub note: String,
 }
 
@@ -159,21 +167,21 @@ impl LinkJson {
             group: link.group.clone(),
             hubspot_id: id_of(link, Side::HubSpot),
             salesforce_id: id_of(link, Side::Salesforce),
-            state: link.state.as_str(),
+            state: link.state.as_str().to_owned(),
             note: link.note.clone(),
         }
     }
 }
 
 /// A value that stays as it is until somebody or something moves.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub struct HoldJson {
     pub link: String,
     pub mapping: String,
     pub hubspot_id: Option<String>,
     pub salesforce_id: Option<String>,
     pub rule: String,
-    pub reason: &'static str,
+    pub reason: String,
     pub detail: String,
     pub hubspot: BTreeMap<String, Option<String>>,
     pub salesforce: BTreeMap<String, Option<String>>,
@@ -188,7 +196,7 @@ impl HoldJson {
             hubspot_id: id_of(link, Side::HubSpot),
             salesforce_id: id_of(link, Side::Salesforce),
             rule: hold.rule.clone(),
-            reason: hold.reason.as_str(),
+            reason: hold.reason.as_str().to_owned(),
             detail: hold.detail.clone(),
             hubspot: fields_json(&hold.sides.hubspot),
             salesforce: fields_json(&hold.sides.salesforce),
@@ -198,13 +206,13 @@ impl HoldJson {
 }
 
 /// What a guard stopped: may this exact set of changes go ahead?
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub struct ApprovalJson {
     pub id: String,
     pub asked_at: String,
     pub mapping: String,
     /// The side that would be written to.
-    pub side: &'static str,
+    pub side: String,
     /// deletes, unlinks, blanks or changes.
     pub kind: String,
     pub records: u64,
@@ -217,7 +225,7 @@ impl ApprovalJson {
             id: approval.id.to_string(),
             asked_at: approval.asked_at.to_string(),
             mapping: approval.mapping.to_string(),
-            side: approval.side.as_str(),
+            side: approval.side.as_str().to_owned(),
             kind: approval.kind.clone(),
             records: approval.items,
             detail: approval.detail.clone(),
@@ -226,7 +234,7 @@ impl ApprovalJson {
 }
 
 /// A run of a command, or of the service from opening a workspace to putting it away.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub struct RunJson {
     pub id: String,
     pub kind: String,
@@ -235,16 +243,16 @@ pub struct RunJson {
     pub ended_at: Option<String>,
     /// `finished` when nothing was due, `stopped`, `failed`, or `cut-off` where nobody said how it
     /// ended; null while it runs, and of runs of an earlier version.
-    pub outcome: Option<&'static str>,
+    pub outcome: Option<String>,
     /// Why it stopped or failed: `interrupted`, `paused`, `changed`, `credentials-refused`,
     /// `unread` or `store-failed`.
-    pub why: Option<&'static str>,
+    pub why: Option<String>,
     /// What it did. While it runs, and where it was cut off: as of a minute before.
     pub did: DidJson,
 }
 
 /// What a run did.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub struct DidJson {
     /// Records written, creates and archives among them.
     pub writes: u64,
@@ -261,7 +269,7 @@ pub struct DidJson {
 }
 
 /// From the mark of a change to the end of its work. Backfills and full comparisons are not in it.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub struct LagJson {
     pub changes: u64,
     /// Half of them took no longer; estimated, as is the next one.
@@ -303,8 +311,8 @@ impl RunJson {
             kind: run.kind.clone(),
             started_at: run.started_at.to_string(),
             ended_at: run.ended_at.map(|at| at.to_string()),
-            outcome: run.end.map(|end| end.outcome().as_str()),
-            why: run.end.and_then(RunEnd::why),
+            outcome: run.end.map(|end| end.outcome().as_str().to_owned()),
+            why: run.end.and_then(RunEnd::why).map(str::to_owned),
             did: DidJson::of(&summary),
         }
     }

@@ -27,6 +27,9 @@ pub struct Changes {
     pub unblock: Vec<RecordKey>,
     /// Put by id.
     pub links: Vec<Link>,
+    /// Open links that are taken apart, with a note; whatever else became of them stays. Applied
+    /// before `links`.
+    pub links_parted: Vec<(LinkId, String)>,
     /// Replaces all of the link's bases.
     pub bases: Vec<(LinkId, Bases)>,
     /// Put by link and rule.
@@ -63,6 +66,7 @@ impl Changes {
         self.verdicts.extend(other.verdicts);
         self.unblock.extend(other.unblock);
         self.links.extend(other.links);
+        self.links_parted.extend(other.links_parted);
         self.bases.extend(other.bases);
         self.holds.extend(other.holds);
         self.holds_closed.extend(other.holds_closed);

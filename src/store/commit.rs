@@ -20,7 +20,7 @@ use super::review::{DeadLetterOf, RunRow};
 use super::rows::{
     AliasDb, ApprovalDb, BasesDb, BlockRow, ConflictCloseRow, ConflictDb, CountDb, CursorDb,
     DeadCloseRow, DeadLetterDb, FinishRow, HoldCloseRow, HoldDb, IntentDb, JournalDb, KeyPutRow,
-    KeyRow, LinkDb, MarkRow, RetryRow, ShadowDb, TombstoneDb, ids, task_key,
+    KeyRow, LinkDb, LinkPartRow, MarkRow, RetryRow, ShadowDb, TombstoneDb, ids, task_key,
 };
 use super::seam::{Deed, Seam};
 use super::sql;
@@ -167,6 +167,8 @@ impl<'a> Steps<'a> {
     }
 
     fn pairs(&mut self, changes: &mut Changes) {
+        let parted: Vec<LinkPartRow> = changes.links_parted.iter().map(LinkPartRow::of).collect();
+        self.rows(&sql::links::LINKS_PART, &parted);
         self.links(&changes.links);
         let bases = latest(changes.bases.iter(), |(link, _)| link);
         let rows: Vec<BasesDb> = bases

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tandem::explain::{Explained, Explanation, Field, Kind, Question, Refusal, Then, explain};
 use tandem::model::{Bases, BySide, Fields, Raw, Side, Timestamp};
+use tandem::review::{explained, retold};
 
 use crate::world::{Setup, World};
 use crate::{PEOPLE, linked};
@@ -17,7 +18,12 @@ async fn ask(
     let now = world.clock.now();
     let at = at.map(|at| at.to_string());
     let question = Question::read(object, id, field, at.as_deref(), now)?;
-    explain(&world.store, &world.workspace, &question, now).await
+    let found = explain(&world.store, &world.workspace, &question, now).await?;
+    // Whoever asked a service reads all of it back.
+    let told = explained(&question, &found);
+    let back = retold(&told).expect("it can be read back");
+    assert_eq!(explained(&question, &back), told);
+    Ok(found)
 }
 
 async fn pair(world: &World, object: &str, id: &str) -> Explained {

@@ -296,7 +296,10 @@ pub fn start(variables: &Variables, data: &Path, arguments: &[&str]) -> Child {
         "doctor",
     ]
     .contains(&arguments[0]);
-    if !storeless && !arguments.contains(&"--data") {
+    let placed = ["--data", "--workspace"]
+        .iter()
+        .any(|word| arguments.contains(word));
+    if !storeless && !placed {
         command.args(["--data", "store"]);
     }
     command.spawn().expect("the program starts")

@@ -22,6 +22,7 @@ mod postgres;
 mod prepare;
 mod runs;
 mod schemas;
+mod served;
 mod service_plans;
 mod serving;
 mod staying;

@@ -15,6 +15,7 @@ on_both!(
     a_group_shares_its_hubspot_records,
     a_refused_commit_leaves_nothing_behind,
     a_record_changes_hands_in_one_step,
+    a_link_is_taken_apart_as_it_is_by_then,
     links_can_be_paged_and_counted,
     bases_are_replaced_as_a_whole,
     a_hold_is_one_per_rule,
@@ -162,6 +163,43 @@ async fn a_record_changes_hands_in_one_step(f: Fixture) {
         .await;
     let states: Vec<LinkState> = found.unwrap().iter().map(|link| link.state).collect();
     assert_eq!(states, [LinkState::Linked, LinkState::Unlinked]);
+}
+
+async fn a_link_is_taken_apart_as_it_is_by_then(f: Fixture) {
+    let lease = f.lease().await;
+    let closed = Link {
+        state: LinkState::Tombstoned,
+        note: "gone".to_owned(),
+        ..link("lnk_3", "3", "c")
+    };
+    let links = vec![link("lnk_1", "1", "a"), link("lnk_2", "2", "b"), closed];
+    f.apply(&lease, linked(links.clone())).await;
+    let moved = Link {
+        note: "moved".to_owned(),
+        ..link("lnk_1", "9", "a")
+    };
+    f.apply(&lease, linked(vec![moved.clone()])).await;
+    let part = |id: &str| (LinkId::new(id), "unpaired by hand".to_owned());
+    let parting = Changes {
+        links_parted: vec![part("lnk_1"), part("lnk_3"), part("lnk_none")],
+        links: vec![link("lnk_4", "9", "a")],
+        ..Changes::default()
+    };
+    f.apply(&lease, parting).await;
+    let filter = LinkFilter::default();
+    let found = f.store.links_page(&f.ws, &filter, None, 10).await.unwrap();
+    let parted = Link {
+        state: LinkState::Unlinked,
+        note: "unpaired by hand".to_owned(),
+        ..moved
+    };
+    let want = [
+        parted,
+        links[1].clone(),
+        links[2].clone(),
+        link("lnk_4", "9", "a"),
+    ];
+    assert_eq!(found, want);
 }
 
 async fn links_can_be_paged_and_counted(f: Fixture) {

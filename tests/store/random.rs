@@ -189,6 +189,7 @@ fn random_changes(rng: &mut Rng, step: usize) -> Changes {
             at: START.plus_millis(rng.i64(0..100)),
             reason: small(rng),
         }),
+        links_parted: some(rng, |rng| (link_id(rng), small(rng))),
         tombstones_lifted: some(rng, |rng| key("contacts", random_side(rng), &small(rng))),
         ..random_findings(rng, step)
     }

@@ -6,12 +6,15 @@ mod live;
 mod text;
 
 use clap::Args;
+use serde_json::Value;
 
 use crate::config::Environment;
 use crate::explain::{Explanation, Question, Refusal, explain};
-use crate::review::explained;
+use crate::model::{BySide, Timestamp};
+use crate::review::{explained, retold};
 
 use super::arguments::DataArgs;
+use super::at::{AtArgs, There};
 use super::data::Data;
 use super::output::{Advice, Outcome, Output};
 
@@ -24,13 +27,13 @@ pub struct ExplainArgs {
     /// A property, a field or the name of a rule: shows its whole history.
     field: Option<String>,
     #[command(flatten)]
-    data: DataArgs,
+    place: AtArgs,
     /// What had been agreed then: 2026-03-02T09:00:00Z, 2026-03-02, or an age such as 2h or 3d.
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
     /// Reads both records now and says what the next run would do; nothing is written. Takes the
     /// credentials from the environment, as `sync` does.
-    #[arg(long, conflicts_with = "at")]
+    #[arg(long, conflicts_with_all = ["at", "workspace"])]
     live: bool,
 }
 
@@ -39,17 +42,53 @@ pub async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
-    let read = |data: &Data| {
-        let (field, at) = (args.field.as_deref(), args.at.as_deref());
-        Question::read(&args.object, &args.id, field, at, data.now()).map_err(refused)
-    };
+    if let Some(there) = args.place.there(environment).await? {
+        return explain_there(&args, &there, output).await;
+    }
+    let read = |data: &Data| args.question(data.now());
     let (question, found) = match args.live {
-        true => Box::pin(live::answer(&args.data, environment, read)).await?,
-        false => stored(&args.data, read).await?,
+        true => Box::pin(live::answer(args.place.data(), environment, read)).await?,
+        false => stored(args.place.data(), read).await?,
     };
     output.answer(&explained(&question, &found), || {
         text::page(&question, &found)
     });
+    Ok(Outcome::Done)
+}
+
+impl ExplainArgs {
+    fn question(&self, now: Timestamp) -> anyhow::Result<Question> {
+        let (field, at) = (self.field.as_deref(), self.at.as_deref());
+        Question::read(&self.object, &self.id, field, at, now).map_err(refused)
+    }
+}
+
+/// Answers from a service, which knows what `--at` means by its own clock.
+async fn explain_there(
+    args: &ExplainArgs,
+    there: &There,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
+    let words = [
+        ("object", Some(args.object.as_str())),
+        ("id", Some(args.id.as_str())),
+        ("field", args.field.as_deref()),
+        ("at", args.at.as_deref()),
+    ];
+    let answer: Value = there.get("explain", &words).await?;
+    let found = retold(&answer).ok_or_else(|| {
+        let what = "the service's answer cannot be read";
+        Advice::new(what, "use the same version as the service")
+    })?;
+    let at = answer["at"].as_str().and_then(Timestamp::parse);
+    let question = Question {
+        object: args.object.clone(),
+        ids: BySide::default(),
+        id: args.id.clone(),
+        field: args.field.clone(),
+        at,
+    };
+    output.answer(&answer, || text::page(&question, &found));
     Ok(Outcome::Done)
 }
 

@@ -15,10 +15,12 @@ use clap::Args;
 use crate::app::{Engine, Lacking, matches};
 use crate::config::Environment;
 
+use super::at::{ServedArgs, There};
 use super::engine::unfinished;
 use super::output::{Outcome, Output};
 use super::plan::save;
 use super::planned::{chosen, look};
+use super::served;
 use super::sync::PlaceArgs;
 
 #[derive(Debug, Args)]
@@ -29,10 +31,10 @@ pub struct MatchArgs {
     #[arg(long, value_name = "NAME")]
     mapping: Option<String>,
     /// Write it as one self-contained page, to look at or to send to a colleague.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "workspace")]
     html: Option<PathBuf>,
     /// Instead, propose a starting mapping from both schemas; needs no mapping files.
-    #[arg(long, conflicts_with_all = ["mapping", "html"])]
+    #[arg(long, conflicts_with_all = ["mapping", "html", "workspace"])]
     propose: bool,
     /// Propose for this HubSpot object, or a pair such as contacts=Contact; contacts when left out.
     #[arg(long, value_name = "OBJECT", requires = "propose")]
@@ -41,6 +43,8 @@ pub struct MatchArgs {
     /// deals.
     #[arg(long, value_name = "DIR", requires = "propose")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    served: ServedArgs,
 }
 
 pub async fn run(
@@ -48,6 +52,9 @@ pub async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
+    if let Some(there) = args.served.at_work(&args.place, environment).await? {
+        return match_there(&args, &there, output).await;
+    }
     if args.propose {
         return propose::run(&args.object, args.out.as_deref(), environment, output).await;
     }
@@ -69,5 +76,15 @@ pub async fn run(
         Outcome::Different
     } else {
         Outcome::Done
+    })
+}
+
+/// An inventory that a service takes: the same one for machines, and its counts for people.
+async fn match_there(args: &MatchArgs, there: &There, output: &Output) -> anyhow::Result<Outcome> {
+    let inventory = served::inventory(there, args.mapping.as_deref()).await?;
+    output.answer(&inventory, || text::summary(&inventory));
+    Ok(match inventory["needs_person"].as_bool() {
+        Some(false) => Outcome::Done,
+        _ => Outcome::Different,
     })
 }

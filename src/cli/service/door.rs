@@ -106,13 +106,23 @@ impl Door {
         if (200..300).contains(&status) {
             return Ok(answer);
         }
-        let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
-        let code = text("code");
-        let what = match text("detail") {
-            detail if detail.is_empty() => format!("the service answered with status {status}"),
-            detail => detail,
-        };
-        Err(Advice::new(what, format!("docs/errors.md explains `{code}`")).into())
+        Err(refused(status, &answer).into())
+    }
+}
+
+/// What the API said to a request that it did not carry out.
+fn refused(status: u16, answer: &Value) -> Advice {
+    let text = |name: &str| answer[name].as_str().unwrap_or_default();
+    match text("code") {
+        "" => {
+            let what = format!("there was an answer with status {status}, and not the service's");
+            Advice::new(what, "check --server, and that the service runs")
+        }
+        "unauthenticated" => {
+            let what = "the service does not know the key";
+            Advice::new(what, "set TANDEM_KEY to a key of it that is not revoked")
+        }
+        code => Advice::new(text("detail"), format!("docs/errors.md explains `{code}`")),
     }
 }
 

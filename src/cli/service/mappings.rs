@@ -11,7 +11,7 @@ use crate::config::Environment;
 use crate::model::WorkspaceId;
 
 use super::door::{Door, DoorArgs};
-use super::rows::{Named, all, cell, cells, id, open};
+use super::rows::{Named, all, cell, cells, id, open, segment};
 
 #[derive(Debug, Subcommand)]
 pub enum MappingsCommand {
@@ -111,12 +111,6 @@ impl Of {
             segment(&self.mapping)
         )
     }
-}
-
-/// As one segment of a path, whatever it holds.
-fn segment(text: &str) -> String {
-    let quoted: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
-    quoted.replace('+', "%20")
 }
 
 pub async fn mappings(

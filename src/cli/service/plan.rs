@@ -73,8 +73,8 @@ pub async fn plan(
     let path = format!("/workspaces/{}/plans", args.named.workspace);
     let asked = json!({"mappings": args.mappings});
     let asked = door.call(Method::POST, &path, Some(asked)).await?;
-    let done = ended(&door, &path, &asked).await?;
-    let id = done["id"].as_str().unwrap_or_default();
+    let id = asked["id"].as_str().unwrap_or_default();
+    let done = ended(&door, &format!("{path}/{id}")).await?;
     if let Some(out) = &args.out {
         let file = door
             .call(Method::GET, &format!("{path}/{id}/file"), None)
@@ -106,14 +106,18 @@ pub async fn apply(
 ) -> anyhow::Result<Outcome> {
     let door = running(&args.named, environment).await?;
     let path = format!("/workspaces/{}/plans", args.named.workspace);
-    let id = taken_in(&door, &path, &args.plan).await?;
+    let id = id_of(&door, &path, &args.plan).await?;
     let body = json!({"canary": args.canary});
-    let asked = door
-        .call(Method::POST, &format!("{path}/{id}/apply"), Some(body))
+    door.call(Method::POST, &format!("{path}/{id}/apply"), Some(body))
         .await?;
-    let done = ended(&door, &path, &asked).await?;
+    let done = ended(&door, &format!("{path}/{id}")).await?;
+    Ok(applied(&done, output))
+}
+
+/// Prints how carrying a plan out went.
+pub fn applied(done: &Value, output: &Output) -> Outcome {
     let applied = &done["applied"];
-    output.answer(&done, || {
+    output.answer(done, || {
         let counts = applied["counts"].as_object().into_iter().flatten();
         let rows = counts.map(|(what, count)| vec![what.clone(), count.to_string()]);
         let rows = table(&["values", ""], rows.collect());
@@ -126,11 +130,11 @@ pub async fn apply(
         }
     });
     let failed = applied["counts"]["failed"].as_u64().unwrap_or(0);
-    Ok(match applied["left"].as_u64() {
+    match applied["left"].as_u64() {
         _ if failed > 0 => Outcome::Failed,
         Some(0) => Outcome::Done,
         _ => Outcome::Different,
-    })
+    }
 }
 
 pub async fn live(
@@ -143,7 +147,7 @@ pub async fn live(
     let path = format!("/workspaces/{workspace}");
     let mut body = json!({});
     if let Some(plan) = &args.plan {
-        let id = taken_in(&door, &format!("{path}/plans"), plan).await?;
+        let id = id_of(&door, &format!("{path}/plans"), plan).await?;
         body = json!({"plan": id, "canary": args.canary});
     }
     let answer = door
@@ -159,26 +163,32 @@ pub async fn live(
 }
 
 /// The id of a plan; one in a file is brought along first.
-async fn taken_in(door: &Door, path: &str, plan: &str) -> anyhow::Result<String> {
-    if !Path::new(plan).is_file() {
-        return Ok(plan.to_owned());
+async fn id_of(door: &Door, path: &str, plan: &str) -> anyhow::Result<String> {
+    let file = Path::new(plan);
+    match file.is_file() {
+        true => taken_in(door, path, file).await,
+        false => Ok(plan.to_owned()),
     }
-    let text = std::fs::read_to_string(plan)?;
-    let file: Value = serde_json::from_str(&text)
-        .map_err(|error| Advice::new(format!("{plan}: {error}"), "make a new plan"))?;
+}
+
+/// Brings a plan in a file along, and answers the id that it has there.
+pub async fn taken_in(door: &Door, path: &str, plan: &Path) -> anyhow::Result<String> {
+    let unreadable = |why: String| {
+        let what = format!("{}: {why}", plan.display());
+        Advice::new(what, "name a file that `plan --out` made")
+    };
+    let text = std::fs::read_to_string(plan).map_err(|error| unreadable(error.to_string()))?;
+    let file: Value = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
     let made = door
         .call(Method::POST, path, Some(json!({"file": file})))
         .await?;
     Ok(made["id"].as_str().unwrap_or_default().to_owned())
 }
 
-/// Waits until the job has ended; one that failed is an error.
-async fn ended(door: &Door, path: &str, asked: &Value) -> anyhow::Result<Value> {
-    let id = asked["id"].as_str().unwrap_or_default();
+/// Waits until the job of this path has ended; one that failed is an error.
+pub async fn ended(door: &Door, path: &str) -> anyhow::Result<Value> {
     loop {
-        let job = door
-            .call(Method::GET, &format!("{path}/{id}"), None)
-            .await?;
+        let job = door.call(Method::GET, path, None).await?;
         match job["state"].as_str().unwrap_or_default() {
             "waiting" | "working" | "to-apply" | "applying" => {}
             "failed" | "stopped" => {

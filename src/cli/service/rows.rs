@@ -44,6 +44,12 @@ pub(super) async fn all(door: &Door, path: &str) -> anyhow::Result<Vec<Value>> {
     }
 }
 
+/// As one segment of a path, whatever it holds.
+pub fn segment(text: &str) -> String {
+    let quoted: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    quoted.replace('+', "%20")
+}
+
 pub(super) fn cell(item: &Value, name: &str) -> String {
     match &item[name] {
         Value::String(text) => text.clone(),

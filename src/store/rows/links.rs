@@ -44,6 +44,21 @@ impl LinkDb {
     }
 }
 
+#[derive(Serialize)]
+pub(in crate::store) struct LinkPartRow {
+    link_id: String,
+    note: String,
+}
+
+impl LinkPartRow {
+    pub fn of((link, note): &(LinkId, String)) -> Self {
+        Self {
+            link_id: link.as_str().to_owned(),
+            note: note.clone(),
+        }
+    }
+}
+
 impl TryFrom<LinkDb> for Link {
     type Error = Fault;
 

@@ -26,7 +26,7 @@ use super::doc;
 use super::error::{Result, StoreError};
 
 pub(super) use jobs::JobDb;
-pub(super) use links::{BasesDb, HoldCloseRow, HoldDb, IntentDb, LinkDb};
+pub(super) use links::{BasesDb, HoldCloseRow, HoldDb, IntentDb, LinkDb, LinkPartRow};
 pub(super) use mappings::{
     ActivationDb, ActivationRow, NameRow, SetMappingDb, SetMappingRow, pauses_text,
 };

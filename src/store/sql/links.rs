@@ -15,6 +15,12 @@ statements! {
          hubspot_id = excluded.hubspot_id, salesforce_id = excluded.salesforce_id, \
          state = excluded.state, open_key = excluded.open_key, note = excluded.note"
     ];
+    /// Whatever became of the link since it was looked at stays as it is.
+    LINKS_PART = [
+        "UPDATE links AS l SET state = 'unlinked', open_key = l.link_id, note = r.note FROM",
+        rows("$2": link_id TEXT, note TEXT),
+        "WHERE l.workspace_id = $1 AND l.link_id = r.link_id AND l.open_key = ''"
+    ];
     LINKS_BY_HUBSPOT = [
         "SELECT link_id, mapping, link_group, hubspot_id, salesforce_id, state, open_key, note \
          FROM links WHERE workspace_id = $1 AND mapping = $2 AND hubspot_id IN \
