@@ -1,9 +1,9 @@
 //! Where the calls of a day's edits go: a table of every kind of call, for each wave of edits.
 //!
-//! The demo's records and its people, with one engine, both simulators and the store in one process,
-//! on a clock that is moved by hand: a call takes a tenth of a second of it, so that polls fall due
-//! in the middle of the work as they do in a run by the clock. Calls are a matter of the engine and
-//! not of the machine, so the same numbers give the same table. Run with
+//! The demo's records and its people, with one engine, both simulators and the store in one
+//! process, on a clock that is moved by hand: a call takes a tenth of a second of it, so that polls
+//! fall due in the middle of the work as they do in a run by the clock. Calls are a matter of the
+//! engine and not of the machine, so the same numbers give the same table. Run with
 //! `cargo bench --bench calls -- 10000 10000 7` for records of each type, edits, and the seed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,7 @@ use tandem::cli::demo::canon::Meaning;
 use tandem::cli::demo::claims;
 use tandem::cli::demo::edits::{Editor, free_targets};
 use tandem::cli::demo::ledger::{Ledger, Partners, View};
+use tandem::cli::demo::outcome::Outcome;
 use tandem::cli::demo::shape::SHAPES;
 use tandem::cli::demo::verify::{Claims, verify};
 use tandem::clock::{Chance, Clock};
@@ -207,6 +208,37 @@ impl House {
         self.until_quiet().await;
     }
 
+    /// What the store says became of the records.
+    async fn told(&self) -> Outcome {
+        let site = self.engine.site();
+        let told = claims::read(&site.store, &site.workspace).await;
+        told.expect("what the store says")
+    }
+
+    /// Compares both CRMs as the demo does.
+    async fn judge(&self, view: View<'_>, ledger: &Ledger) {
+        let outcome = self.told().await;
+        let claims = Claims {
+            links: &outcome.links,
+            holds: &outcome.holds,
+            dead_letters: &outcome.dead_letters,
+            conflicts: &outcome.conflicts,
+            seeded: &self.seeded,
+            ledger,
+            struck: &BTreeSet::new(),
+        };
+        let findings = verify(view, claims);
+        let pointless =
+            self.hubspot.counters().noop_updates + self.salesforce.counters().noop_updates;
+        println!(
+            "in step: {}; {} differences, {} edits lost, {} doubles, {pointless} pointless updates",
+            findings.is_clean(),
+            findings.mismatches.len(),
+            findings.lost.len(),
+            findings.duplicates.len(),
+        );
+    }
+
     /// What was counted since the last time, and how many of it were polls that found nothing.
     fn counted(&self, idle: &mut u64) -> (Counted, u64) {
         let counted = std::mem::take(&mut *self.count.all());
@@ -242,16 +274,11 @@ async fn open(hubspot: HubSpot, salesforce: Salesforce, clock: &Clock, chance: u
 
 async fn measure(records: usize, edits: usize, chance: u64) {
     let mut house = House::new(records, chance).await;
+    let mut idle = 0;
     house.until_quiet().await;
     house.look().await;
-    let mut idle = 0;
     let (first, first_idle) = house.counted(&mut idle);
-    let ws = WorkspaceId::new("acme/bench");
-    let store = Arc::clone(&house.engine.site().store);
-    let outcome = claims::read(&store, &ws)
-        .await
-        .expect("what the store says");
-    let partners = Partners::new(&outcome.links);
+    let outcome = house.told().await;
     println!(
         "first sync: {} pairs, {} calls and {first_idle} of idle polls",
         outcome.links.len(),
@@ -265,6 +292,7 @@ async fn measure(records: usize, edits: usize, chance: u64) {
         salesforce: &salesforce,
         meaning: &meaning,
     };
+    let partners = Partners::new(&outcome.links);
     let targets = free_targets(&outcome, &house.seeded);
     let mut editor = Editor::new(view, &partners, house.clock.clone(), targets, chance);
     let mut ledger = Ledger::default();
@@ -278,42 +306,17 @@ async fn measure(records: usize, edits: usize, chance: u64) {
         waves.push(house.counted(&mut idle));
     }
     table(&waves);
-    let (calls, idle): (u64, u64) = waves
-        .iter()
-        .map(|(counted, idle)| (total(counted), *idle))
-        .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let idle: u64 = waves.iter().map(|(_, idle)| idle).sum();
+    let calls = waves.iter().map(|(counted, _)| total(counted)).sum::<u64>() - idle;
     let touched = ledger.records(&partners);
     println!(
-        "{} edits of {touched} records: {} calls and {idle} of idle polls, {:.4} for each record",
+        "{} edits of {touched} records: {calls} calls and {idle} of idle polls, {:.4} for each",
         ledger.edits.len(),
-        calls - idle,
-        per(calls - idle, touched),
+        per(calls, touched),
     );
     house.look().await;
-    let outcome = claims::read(&store, &ws)
-        .await
-        .expect("what the store says");
-    let struck = BTreeSet::new();
-    let findings = verify(
-        view,
-        Claims {
-            links: &outcome.links,
-            holds: &outcome.holds,
-            dead_letters: &outcome.dead_letters,
-            conflicts: &outcome.conflicts,
-            seeded: &house.seeded,
-            ledger: &ledger,
-            struck: &struck,
-        },
-    );
-    let pointless = hubspot.counters().noop_updates + salesforce.counters().noop_updates;
-    println!(
-        "in step: {}; {} differences, {} edits lost, {} doubles, {pointless} pointless updates",
-        findings.is_clean(),
-        findings.mismatches.len(),
-        findings.lost.len(),
-        findings.duplicates.len(),
-    );
+    ledger.observe(view, &partners, house.clock.now());
+    house.judge(view, &ledger).await;
 }
 
 fn total(counted: &Counted) -> u64 {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::call::key_field;
 use super::unit::Write;
-use super::write::{COLLECTIONS, JOINT_FROM};
+use super::write::{COLLECTIONS, JOINT_FROM, go_along};
 use crate::crm::Crms;
 use crate::mapping::Bound;
 use crate::model::{BySide, IntentKind, Raw, Side};
@@ -35,12 +35,11 @@ impl Forecast {
             let batch = Crms::batch(side);
             let salesforce = side == Side::Salesforce;
             let joint = salesforce && updates >= JOINT_FROM && !bound.mapping().guard.strict;
-            let mut creates = of(IntentKind::Create);
-            if joint && key_field(bound, side).is_some() {
-                // The last of them go along with the updates.
-                creates = creates.saturating_sub(batch);
+            let creates = of(IntentKind::Create);
+            let along = joint && go_along(creates, updates) && key_field(bound, side).is_some();
+            if !along {
+                self.count(side, creates, batch);
             }
-            self.count(side, creates, batch);
             self.count(side, of(IntentKind::Archive), batch);
             if joint {
                 // What was written is read back in the same calls.

@@ -23,8 +23,11 @@ use crate::store::{Changes, StoreError};
 /// From so many updates on, Salesforce is written to and read in one call. A few records keep calls
 /// of their own: one at a time, it is plain what each came to.
 pub const JOINT_FROM: usize = 20;
-/// Collections of one such call.
+/// Collections of updates of one such call.
 pub const COLLECTIONS: usize = 2;
+/// Records that the question behind it can name by their ids. A key takes the room of two.
+const NAMED: usize = 360;
+const KEYS: usize = 100;
 
 /// One row on its way, and the unit it belongs to.
 pub struct Job {
@@ -220,44 +223,53 @@ struct Call {
     jobs: Vec<Job>,
     kind: IntentKind,
     joint: bool,
-    /// Nothing follows.
+    /// No update follows.
     last: bool,
 }
 
+/// Whether so many creates go along with so many updates that are read back in the call that writes
+/// them: what is made is asked for by its key there, as nobody knows its ids yet.
+pub const fn go_along(made: usize, updates: usize) -> bool {
+    updates >= JOINT_FROM && made <= KEYS && updates + 2 * made <= NAMED
+}
+
+/// In a call of several parts Salesforce takes such a text for what an earlier part has answered.
+fn names_a_part(job: &Job) -> bool {
+    let mut sent = job.intent.rules.iter().flat_map(|rule| rule.after.values());
+    sent.any(|raw| raw.as_text().is_some_and(|text| text.contains("@{")))
+}
+
 impl Stream {
-    /// Creates go along with the last of the updates that are written and read back in one call,
-    /// or ahead of the others in calls of their own. `many`: there are enough updates for that.
-    fn next(&mut self, desk: &Desk<'_>, bound: &Bound, many: bool) -> Option<Call> {
+    /// Creates go `along` with the updates or ahead of them. `many`: there are enough updates to be
+    /// read back in the call that writes them.
+    fn next(
+        &mut self,
+        desk: &Desk<'_>,
+        bound: &Bound,
+        (many, along): (bool, bool),
+    ) -> Option<Call> {
         let kind = self.rows.first().map(|job| job.intent.kind);
         // Nothing that speaks for smaller calls is met by larger ones.
         let joint = many && kind.is_some_and(|kind| may_join(desk, bound, self.side, kind));
         let most = desk.crms.rows(self.side);
-        let along = joint && self.made.len() <= most && key_field(bound, self.side).is_some();
-        if !self.made.is_empty() && !along {
+        if !(self.made.is_empty() || joint && along) {
             let most = most.min(self.made.len());
-            let jobs: Vec<Job> = self.made.drain(..most).collect();
-            let last = self.made.is_empty() && self.rows.is_empty();
             return Some(Call {
-                jobs,
+                jobs: self.made.drain(..most).collect(),
                 kind: IntentKind::Create,
                 joint: false,
-                last,
+                last: false,
             });
         }
         let most = most * if joint { COLLECTIONS } else { 1 };
         let most = most.min(self.rows.len());
-        let rows: Vec<Job> = self.rows.drain(..most).collect();
-        let last = self.rows.is_empty();
-        let mut jobs = match last {
-            true => std::mem::take(&mut self.made),
-            false => Vec::new(),
-        };
-        jobs.extend(rows);
+        let mut jobs = std::mem::take(&mut self.made);
+        jobs.extend(self.rows.drain(..most));
         Some(Call {
             jobs,
             kind: kind?,
             joint,
-            last,
+            last: self.rows.is_empty(),
         })
     }
 }
@@ -284,8 +296,10 @@ async fn send(
 ) -> Result<Sent, StoreError> {
     let side = stream.side;
     let mut sent = Sent::default();
-    let many = stream.rows.len() >= JOINT_FROM;
-    while let Some(mut call) = stream.next(desk, bound, many) {
+    let (made, rows) = (stream.made.len(), stream.rows.len());
+    let many = rows >= JOINT_FROM && !stream.made.iter().chain(&stream.rows).any(names_a_part);
+    let along = go_along(made, before.len() + rows) && key_field(bound, side).is_some();
+    while let Some(mut call) = stream.next(desk, bound, (many, along)) {
         open_intents(desk, bound, batch, &mut call.jobs).await?;
         let mut jobs = call.jobs.iter();
         let first = jobs.all(|job| batch.units[job.unit].is_first_attempt());

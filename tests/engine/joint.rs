@@ -135,6 +135,21 @@ async fn what_a_trigger_makes_of_a_new_record_is_seen_in_the_call_that_makes_it(
     world.assert_quiet().await;
 }
 
+/// In a joint call Salesforce would put the id of the first record in its place.
+#[tokio::test]
+async fn a_text_that_reads_like_a_part_of_a_joint_call_arrives_as_it_was_typed() {
+    let (mut world, pairs) = promoted().await;
+    let (hubspot, salesforce) = &pairs[MANY - 1];
+    let text = "@{q0[0].id}";
+    world.edit_hubspot("contacts", hubspot, &[("jobtitle", text)]);
+    let asked = answered(&world, "composite");
+    steps(&mut world).await;
+    assert_eq!(world.sf("Contact", salesforce, "Title"), text);
+    assert_eq!(arrived(&world, &pairs), MANY - 1);
+    assert_eq!(answered(&world, "composite") - asked, 0, "none was joint");
+    world.assert_quiet().await;
+}
+
 #[tokio::test]
 async fn whatever_becomes_of_the_joint_call_each_record_is_written_once() {
     type Trouble = fn(&World);
