@@ -1,5 +1,6 @@
 //! Asks Salesforce at once what a batch will want to know: its records, which of the new ones are
-//! what a merge or a conversion left, and who is there already that would be copied from HubSpot.
+//! what a merge or a conversion left, who is there already that would be copied from HubSpot, and,
+//! once, which fields have a history.
 //!
 //! Only what costs no call of its own is asked ahead; the rest is asked where it is needed.
 
@@ -8,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::desk::Desk;
 use super::load::ReadError;
 use super::unit::{Batch, Unit};
-use crate::crm::salesforce::{Ask, Told};
+use crate::crm::salesforce::{Ask, TOGETHER, Told};
 use crate::crm::{CrmError, Crms};
 use crate::mapping::{Bound, MatchRule};
 use crate::model::{Cause, Presence, Raw, Record, RecordId, Side};
@@ -132,11 +133,22 @@ pub async fn read(
         values,
         fields: bound.read_fields(ON),
     }));
+    let finds = asks.len();
+    // Where people are at work on both sides, some writes will be looked at afterwards.
+    let edited = Side::BOTH.into_iter().all(|side| {
+        let mut units = batch.open();
+        units.any(|unit| unit.link.is_some() && unit.is_marked(side))
+    });
+    let wanted_soon = edited && desk.crms.salesforce.asks_what_is_tracked(object);
+    if wanted_soon && (1..TOGETHER).contains(&finds) {
+        asks.push(Ask::Tracked { object });
+    }
     if asks.is_empty() {
         return Ok(Vec::new());
     }
     desk.lane.keep().await?;
     let mut told = desk.crms.salesforce.ask_all(&asks).await;
+    told.truncate(finds);
     let found = told.split_off(befores);
     let became = told.split_off(retrieves);
     for (from, told) in heirs.iter().zip(became) {

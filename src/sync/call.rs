@@ -10,6 +10,7 @@ use super::replies::{LookBack, Seen};
 use super::unit::Batch;
 use super::write::Job;
 use crate::bugs::{self, Bug};
+use crate::crm::salesforce::Rows;
 use crate::crm::{CrmError, ErrorKind, RowResult, WriteRow, Written};
 use crate::mapping::Bound;
 use crate::model::{ErrorClass, Fields, IntentKind, Raw, RecordId, Side};
@@ -35,12 +36,13 @@ pub async fn call_crm(
     results
 }
 
-/// Collections of updates in Salesforce and, behind them, what is needed to settle what was
-/// written.
+/// Collections of rows in Salesforce and, behind them, what is needed to settle what was written.
 pub struct JointCall<'a> {
     /// All of it is tried for the first time.
     pub first: bool,
-    pub call: &'a [Job],
+    /// Records that are made, which takes a key field.
+    pub made: &'a [Job],
+    pub updated: &'a [Job],
     /// What was written before and is read along; `None` when nothing is read yet.
     pub before: Option<Vec<&'a (Job, Written)>>,
 }
@@ -50,31 +52,32 @@ impl JointCall<'_> {
     /// stands.
     pub async fn send(self, desk: &Desk<'_>, bound: &Bound, batch: &Batch) -> (Results, Seen) {
         let side = Side::Salesforce;
-        let (rows, mut results) = said(self.call.iter().map(|job| row(bound, side, job)).collect());
-        let targets = self
-            .call
-            .iter()
-            .map(|job| RecordId::new(&job.intent.target));
-        let targets: Vec<RecordId> = targets.collect();
-        let mut back = None;
-        if let Some(before) = &self.before {
-            let earlier = before.iter().map(|(job, to)| (job, &to.id));
-            let written = earlier.chain(self.call.iter().zip(&targets));
-            back = Some(LookBack::of(desk, bound, batch, written).await);
-        }
+        let rows = |jobs: &[Job]| jobs.iter().map(|job| row(bound, side, job)).collect();
+        let (made, mut results) = said(rows(self.made));
+        let (updated, unsaid) = said(rows(self.updated));
+        results.extend(unsaid);
+        let back = self.look_back(desk, bound, batch).await;
         let asks = back.as_ref().map_or_else(Vec::new, |back| back.asks(bound));
-        let send_before = self.call.iter().map(|job| job.intent.send_before).min();
+        let jobs = self.made.iter().chain(self.updated);
+        let send_before = jobs.map(|job| job.intent.send_before).min();
         desk.send_before(send_before.unwrap_or_default());
+        let rows = Rows {
+            made: key_field(bound, side).map(|key| (key, &made[..])),
+            updated: &updated,
+        };
         let client = &desk.crms.salesforce;
-        let (answers, told) = client
-            .update_and_ask(bound.object(side), &rows, &asks)
-            .await;
+        let (kept, told) = client.write_and_ask(bound.object(side), rows, &asks).await;
         let mut refused = Vec::new();
-        for answers in answers {
-            if answers.len() > 1 && poisoned(&answers, self.first) {
-                refused.push(rows_of(&rows, answers));
-            } else {
-                results.extend(answers);
+        for (kind, rows, answers) in [
+            (IntentKind::Create, &made, kept.made),
+            (IntentKind::Update, &updated, kept.updated),
+        ] {
+            for answers in answers {
+                if answers.len() > 1 && poisoned(&answers, self.first) {
+                    refused.push((kind, rows_of(rows, answers)));
+                } else {
+                    results.extend(answers);
+                }
             }
         }
         // Whatever is sent again is read again.
@@ -85,9 +88,28 @@ impl JointCall<'_> {
         let seen = back.and_then(|back| back.seen(told).ok());
         let mut seen = seen.unwrap_or_default();
         seen.keep(&stands);
-        let place = (side, IntentKind::Update, self.first);
-        results.extend(in_halves(desk, bound, place, refused).await);
+        for (kind, rows) in refused {
+            let place = (side, kind, self.first);
+            results.extend(in_halves(desk, bound, place, vec![rows]).await);
+        }
         (results, seen)
+    }
+
+    async fn look_back(&self, desk: &Desk<'_>, bound: &Bound, batch: &Batch) -> Option<LookBack> {
+        let before = self.before.as_ref()?;
+        let targets = self.updated.iter();
+        let targets: Vec<RecordId> = targets
+            .map(|job| RecordId::new(&job.intent.target))
+            .collect();
+        let earlier = before.iter().map(|(job, to)| (job, &to.id));
+        let written = earlier.chain(self.updated.iter().zip(&targets));
+        let mut back = LookBack::of(desk, bound, batch, written).await;
+        back.keys = self
+            .made
+            .iter()
+            .map(|job| job.intent.target.clone())
+            .collect();
+        Some(back)
     }
 }
 
@@ -158,7 +180,8 @@ async fn one_call(
     }
 }
 
-fn key_field(bound: &Bound, side: Side) -> Option<&str> {
+/// The field by which a repeated create meets its own record.
+pub fn key_field(bound: &Bound, side: Side) -> Option<&str> {
     let key = bound.key_field(side);
     key.filter(|_| !bugs::on(Bug::CreateWithoutKey))
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::call::key_field;
 use super::unit::Write;
-use super::write::{COLLECTIONS, JOINT_FROM};
+use super::write::{COLLECTIONS, JOINT_FROM, go_along};
 use crate::crm::Crms;
 use crate::mapping::Bound;
 use crate::model::{BySide, IntentKind, Raw, Side};
@@ -32,10 +33,14 @@ impl Forecast {
             });
             let updates = updates.count();
             let batch = Crms::batch(side);
-            self.count(side, of(IntentKind::Create), batch);
-            self.count(side, of(IntentKind::Archive), batch);
             let salesforce = side == Side::Salesforce;
             let joint = salesforce && updates >= JOINT_FROM && !bound.mapping().guard.strict;
+            let creates = of(IntentKind::Create);
+            let along = joint && go_along(creates, updates) && key_field(bound, side).is_some();
+            if !along {
+                self.count(side, creates, batch);
+            }
+            self.count(side, of(IntentKind::Archive), batch);
             if joint {
                 // What was written is read back in the same calls.
                 self.count(side, updates, batch * COLLECTIONS);
@@ -47,12 +52,12 @@ impl Forecast {
                 self.count(side, written.count(), RETRIEVE);
             }
         }
-        self.ties(bound, writes);
+        self.ties(writes);
     }
 
     /// Associations have calls of their own, one kind of them at a time, and so have rows of
-    /// roles. A record that was created is asked once what it is tied to.
-    fn ties(&mut self, bound: &Bound, writes: &[Write]) {
+    /// roles.
+    fn ties(&mut self, writes: &[Write]) {
         for side in Side::BOTH {
             let here: Vec<&Write> = writes.iter().filter(|write| write.side == side).collect();
             let names: BTreeSet<&String> = here
@@ -67,19 +72,6 @@ impl Forecast {
                 };
                 self.count(side, here.iter().filter(tied).count(), TIES);
             }
-        }
-        let created = writes
-            .iter()
-            .filter(|write| write.side == Side::HubSpot && write.kind == IntentKind::Create);
-        let objects: BTreeSet<String> = bound
-            .ties()
-            .associations
-            .into_iter()
-            .map(|read| read.to)
-            .collect();
-        let created = created.count();
-        for _ in objects {
-            self.count(Side::HubSpot, created, TIES);
         }
     }
 

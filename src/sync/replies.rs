@@ -31,6 +31,7 @@ pub async fn settle_replies(
     for (job, written) in written {
         let unit = &batch.units[job.unit];
         let mut stored = expected(bound, unit, &job.intent);
+        untied(bound, &job, &written, &mut stored);
         if let Some(record) = written.stored {
             stored.extend(record.fields);
         }
@@ -122,6 +123,15 @@ fn expected(bound: &Bound, unit: &Unit, intent: &Intent) -> Fields {
     }
 }
 
+/// A record that was made by this very call is tied to nothing but what we tie it to.
+fn untied(bound: &Bound, job: &Job, written: &Written, stored: &mut Fields) {
+    if written.created {
+        for name in bound.ties().fields(job.intent.side) {
+            stored.entry(name).or_insert(Raw::Null);
+        }
+    }
+}
+
 /// Salesforce says only yes: one retrieve shows what triggers, flows and rounding made of it. What
 /// was `seen` in the call that wrote it is not asked for again.
 pub async fn settle_by_reading(
@@ -165,7 +175,9 @@ pub async fn settle_by_reading(
     for (job, written) in written {
         match records.get(&written.id) {
             Some(record) if record.presence == Presence::Live => {
-                jobs.push((job, record.fields.clone()));
+                let mut stored = record.fields.clone();
+                untied(bound, &job, &written, &mut stored);
+                jobs.push((job, stored));
             }
             // Gone or hidden right after our write: the open intent is settled by the next pass.
             Some(_) | None => batch.units[job.unit].finish(look_again(desk)),
@@ -179,6 +191,8 @@ pub async fn settle_by_reading(
 /// the histories that will be wanted.
 pub struct LookBack {
     ids: Vec<RecordId>,
+    /// Of records that are made in the same call, so that nobody knows their ids yet.
+    pub keys: Vec<String>,
     sought: Option<Sought>,
     /// Those of the sought fields that have a history.
     tracked: Vec<String>,
@@ -211,6 +225,7 @@ impl LookBack {
         }
         Self {
             ids,
+            keys: Vec::new(),
             sought,
             tracked,
             sampled,
@@ -220,11 +235,23 @@ impl LookBack {
     pub fn asks<'a>(&'a self, bound: &'a Bound) -> Vec<Ask<'a>> {
         let side = Side::Salesforce;
         let object = bound.object(side);
-        let mut asks = vec![Ask::Retrieve {
-            object,
-            ids: &self.ids,
-            fields: bound.read_fields(side),
-        }];
+        let (ids, fields) = (&self.ids, bound.read_fields(side));
+        let mut asks = vec![
+            match bound.key_field(side).filter(|_| !self.keys.is_empty()) {
+                Some(key) => Ask::Written {
+                    object,
+                    ids,
+                    key,
+                    values: &self.keys,
+                    fields,
+                },
+                None => Ask::Retrieve {
+                    object,
+                    ids,
+                    fields,
+                },
+            },
+        ];
         let sought = self.sought.as_ref().filter(|_| !self.tracked.is_empty());
         asks.extend(sought.map(|sought| Ask::History {
             object,

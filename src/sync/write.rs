@@ -3,7 +3,7 @@
 //! Rows travel in the largest batches a side takes. A call that fails as one is halved until the
 //! row at fault stands alone; a row refused for named fields is sent once more without them.
 
-use super::call::{JointCall, call_crm};
+use super::call::{JointCall, call_crm, key_field};
 use super::carry::{plan_created, store_with};
 use super::create::key_for;
 use super::desk::Desk;
@@ -22,9 +22,12 @@ use crate::store::{Changes, StoreError};
 
 /// From so many updates on, Salesforce is written to and read in one call. A few records keep calls
 /// of their own: one at a time, it is plain what each came to.
-pub const JOINT_FROM: usize = 50;
-/// Collections of one such call.
+pub const JOINT_FROM: usize = 20;
+/// Collections of updates of one such call.
 pub const COLLECTIONS: usize = 2;
+/// Records that the question behind it can name by their ids. A key takes the room of two.
+const NAMED: usize = 360;
+const KEYS: usize = 100;
 
 /// One row on its way, and the unit it belongs to.
 pub struct Job {
@@ -37,6 +40,19 @@ pub struct Job {
     pub read_at: Option<Timestamp>,
 }
 
+/// In which order sides are written to, and what goes in one stream: creates, and other rows. What
+/// HubSpot's creates leave to be planned is written along with the rest.
+const ORDER: [(Side, [Option<IntentKind>; 2]); 5] = [
+    (Side::HubSpot, [Some(IntentKind::Create), None]),
+    (
+        Side::Salesforce,
+        [Some(IntentKind::Create), Some(IntentKind::Update)],
+    ),
+    (Side::HubSpot, [None, Some(IntentKind::Update)]),
+    (Side::Salesforce, [None, Some(IntentKind::Archive)]),
+    (Side::HubSpot, [None, Some(IntentKind::Archive)]),
+];
+
 pub async fn write_all(
     desk: &mut Desk<'_>,
     bound: &Bound,
@@ -44,26 +60,31 @@ pub async fn write_all(
 ) -> Result<(), StoreError> {
     let mut unread = Vec::new();
     let mut seen = Seen::default();
-    for kind in [IntentKind::Create, IntentKind::Update, IntentKind::Archive] {
-        for side in [Side::Salesforce, Side::HubSpot] {
-            let jobs = jobs(desk, bound, batch, side, kind);
-            let mut sent = send(desk, bound, batch, (side, kind), jobs, &unread).await?;
-            let again = std::mem::take(&mut sent.reduced);
-            let again = send(desk, bound, batch, (side, kind), again, &[]).await?;
-            seen.add(sent.seen);
-            let mut done = sent.done;
-            done.extend(again.done);
-            for job in again.reduced {
-                let message = "the record was refused again without the fields it named";
-                let again = report::setback(ErrorClass::Permanent, "refused", message.to_owned());
-                batch.units[job.unit].finish(End::Failed(again));
-            }
-            match side {
-                Side::HubSpot => settle_replies(desk, bound, batch, done).await?,
-                Side::Salesforce => unread.extend(done),
-            }
+    for (side, kinds) in ORDER {
+        let [made, rows] = kinds.map(|kind| match kind {
+            Some(kind) => jobs(desk, bound, batch, side, kind),
+            None => Vec::new(),
+        });
+        let stream = Stream { side, made, rows };
+        let mut sent = send(desk, bound, batch, stream, &unread).await?;
+        let again = std::mem::take(&mut sent.reduced);
+        let is_made = |job: &Job| job.intent.kind == IntentKind::Create;
+        let (made, rows) = again.into_iter().partition(is_made);
+        let stream = Stream { side, made, rows };
+        let again = send(desk, bound, batch, stream, &[]).await?;
+        seen.add(sent.seen);
+        let mut done = sent.done;
+        done.extend(again.done);
+        for job in again.reduced {
+            let message = "the record was refused again without the fields it named";
+            let again = report::setback(ErrorClass::Permanent, "refused", message.to_owned());
+            batch.units[job.unit].finish(End::Failed(again));
         }
-        if kind == IntentKind::Create {
+        match side {
+            Side::HubSpot => settle_replies(desk, bound, batch, done).await?,
+            Side::Salesforce => unread.extend(done),
+        }
+        if (side, kinds[0]) == (Side::HubSpot, Some(IntentKind::Create)) {
             plan_created(desk, bound, batch).await?;
         }
     }
@@ -83,8 +104,12 @@ async fn put_back(desk: &mut Desk<'_>, bound: &Bound, batch: &mut Batch) -> Resu
             if jobs.is_empty() {
                 continue;
             }
-            let place = (side, IntentKind::Update);
-            let Sent { done, seen, .. } = send(desk, bound, batch, place, jobs, &[]).await?;
+            let stream = Stream {
+                side,
+                made: Vec::new(),
+                rows: jobs,
+            };
+            let Sent { done, seen, .. } = send(desk, bound, batch, stream, &[]).await?;
             match side {
                 Side::HubSpot => settle_replies(desk, bound, batch, done).await?,
                 Side::Salesforce => settle_by_reading(desk, bound, batch, done, seen).await?,
@@ -183,6 +208,72 @@ fn jobs(
     jobs
 }
 
+/// Jobs of one side on their way.
+struct Stream {
+    side: Side,
+    /// Creates.
+    made: Vec<Job>,
+    /// Others, all of one kind.
+    rows: Vec<Job>,
+}
+
+/// One call's worth of a stream.
+struct Call {
+    /// Creates first.
+    jobs: Vec<Job>,
+    kind: IntentKind,
+    joint: bool,
+    /// No update follows.
+    last: bool,
+}
+
+/// Whether so many creates go along with so many updates that are read back in the call that writes
+/// them: what is made is asked for by its key there, as nobody knows its ids yet.
+pub const fn go_along(made: usize, updates: usize) -> bool {
+    updates >= JOINT_FROM && made <= KEYS && updates + 2 * made <= NAMED
+}
+
+/// In a call of several parts Salesforce takes such a text for what an earlier part has answered.
+fn names_a_part(job: &Job) -> bool {
+    let mut sent = job.intent.rules.iter().flat_map(|rule| rule.after.values());
+    sent.any(|raw| raw.as_text().is_some_and(|text| text.contains("@{")))
+}
+
+impl Stream {
+    /// Creates go `along` with the updates or ahead of them. `many`: there are enough updates to be
+    /// read back in the call that writes them.
+    fn next(
+        &mut self,
+        desk: &Desk<'_>,
+        bound: &Bound,
+        (many, along): (bool, bool),
+    ) -> Option<Call> {
+        let kind = self.rows.first().map(|job| job.intent.kind);
+        // Nothing that speaks for smaller calls is met by larger ones.
+        let joint = many && kind.is_some_and(|kind| may_join(desk, bound, self.side, kind));
+        let most = desk.crms.rows(self.side);
+        if !(self.made.is_empty() || joint && along) {
+            let most = most.min(self.made.len());
+            return Some(Call {
+                jobs: self.made.drain(..most).collect(),
+                kind: IntentKind::Create,
+                joint: false,
+                last: false,
+            });
+        }
+        let most = most * if joint { COLLECTIONS } else { 1 };
+        let most = most.min(self.rows.len());
+        let mut jobs = std::mem::take(&mut self.made);
+        jobs.extend(self.rows.drain(..most));
+        Some(Call {
+            jobs,
+            kind: kind?,
+            joint,
+            last: self.rows.is_empty(),
+        })
+    }
+}
+
 /// What came of a stream of jobs.
 #[derive(Default)]
 struct Sent {
@@ -200,39 +291,38 @@ async fn send(
     desk: &mut Desk<'_>,
     bound: &Bound,
     batch: &mut Batch,
-    (side, kind): (Side, IntentKind),
-    jobs: Vec<Job>,
+    mut stream: Stream,
     before: &[(Job, Written)],
 ) -> Result<Sent, StoreError> {
+    let side = stream.side;
     let mut sent = Sent::default();
-    let jointly = jobs.len() >= JOINT_FROM && may_join(desk, bound, side, kind);
-    let mut jobs = jobs.into_iter().peekable();
-    while jobs.peek().is_some() {
-        // Nothing that speaks for smaller calls is met by larger ones.
-        let joint = jointly && may_join(desk, bound, side, kind);
-        let most = desk.crms.rows(side) * if joint { COLLECTIONS } else { 1 };
-        let mut call: Vec<Job> = jobs.by_ref().take(most).collect();
-        open_intents(desk, bound, batch, &mut call).await?;
-        let first = call
-            .iter()
-            .all(|job| batch.units[job.unit].is_first_attempt());
-        let mut results = match joint {
+    let (made, rows) = (stream.made.len(), stream.rows.len());
+    let many = rows >= JOINT_FROM && !stream.made.iter().chain(&stream.rows).any(names_a_part);
+    let along = go_along(made, before.len() + rows) && key_field(bound, side).is_some();
+    while let Some(mut call) = stream.next(desk, bound, (many, along)) {
+        open_intents(desk, bound, batch, &mut call.jobs).await?;
+        let mut jobs = call.jobs.iter();
+        let first = jobs.all(|job| batch.units[job.unit].is_first_attempt());
+        let mut results = match call.joint {
             true => {
+                let is_made = |job: &Job| job.intent.kind == IntentKind::Create;
+                let (made, updated) = call.jobs.split_at(call.jobs.partition_point(is_made));
                 // Behind the last call all that was written is looked at.
-                let last = jobs.peek().is_none();
-                let written: Vec<_> = before.iter().chain(&sent.done).filter(|_| last).collect();
+                let written = before.iter().chain(&sent.done).filter(|_| call.last);
+                let written: Vec<_> = written.collect();
                 let whole = JointCall {
                     first,
-                    call: &call,
-                    before: last.then_some(written),
+                    made,
+                    updated,
+                    before: call.last.then_some(written),
                 };
                 let (results, seen) = whole.send(desk, bound, batch).await;
                 sent.seen = seen;
                 results
             }
-            false => call_crm(desk, bound, (side, kind, first), &call).await,
+            false => call_crm(desk, bound, (side, call.kind, first), &call.jobs).await,
         };
-        for job in call {
+        for job in call.jobs {
             let result = results
                 .remove(job.intent.id.as_str())
                 .unwrap_or_else(|| Err(CrmError::row_missing()));

@@ -6,8 +6,8 @@ use tandem::crm::ErrorKind;
 use tandem::crm::salesforce::{Ask, Asked};
 
 use crate::references::FIRMS;
-use crate::world::World;
-use crate::{PEOPLE, add_ada};
+use crate::world::{SHIPPED, World};
+use crate::{PEOPLE, add_ada, linked};
 
 /// Calls of one family that Salesforce has answered.
 pub fn answered(world: &World, family: &str) -> u64 {
@@ -183,4 +183,44 @@ async fn questions_to_salesforce_are_one_call_for_five_and_fail_one_by_one() {
         3,
         "five and one"
     );
+}
+
+#[tokio::test]
+async fn which_fields_have_a_history_is_asked_along_where_both_sides_are_edited() {
+    let (mut world, hubspot, salesforce) = linked(PEOPLE).await;
+    let kept = world.salesforce.track_history("Contact", &["Title"]);
+    kept.unwrap();
+    world.edit_hubspot("contacts", &hubspot, &[("jobtitle", "CEO")]);
+    world.edit_salesforce("Contact", &salesforce, &[("FirstName", "Adele")]);
+    let (asked, queries) = (answered(&world, "composite"), answered(&world, "query"));
+    steps(&mut world).await;
+    assert_eq!(world.sf("Contact", &salesforce, "Title"), "CEO");
+    assert_eq!(world.hs("contacts", &hubspot, "firstname"), "Adele");
+    let asked = answered(&world, "composite") - asked;
+    assert_eq!(asked, 2, "with the read before, and with the one behind");
+    assert_eq!(answered(&world, "query") - queries, 1, "the poll itself");
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn nobody_asks_what_a_record_is_tied_to_that_was_made_a_moment_ago() {
+    let mut world = World::with(&SHIPPED).await;
+    world.settle().await;
+    let new = [("Email", "ann@example.com"), ("LastName", "Arc")];
+    let person = world.add_salesforce("Contact", &new);
+    world.pass(30_000);
+    let read = |world: &World| {
+        let families = world.hubspot.counters().calls_by_family;
+        let read = families.get("associations.batch_read");
+        read.copied().unwrap_or_default()
+    };
+    let before = read(&world);
+    steps(&mut world).await;
+    let stage = world.sf("Contact", &person, "HubSpot_Lifecycle__c");
+    assert_eq!(
+        stage, "lead",
+        "what HubSpot filled in was planned on at once"
+    );
+    assert_eq!(read(&world) - before, 0);
+    world.assert_quiet().await;
 }

@@ -25,6 +25,30 @@ async fn promoted() -> (World, Pairs) {
     (world, pairs)
 }
 
+/// As [`promoted`], and two people whom only HubSpot knows.
+async fn promoted_and_joined() -> (World, Pairs) {
+    let (world, pairs) = promoted().await;
+    for name in ["Berg", "Cole"] {
+        let email = format!("{name}@example.com");
+        let fields = [
+            ("email", &email[..]),
+            ("lastname", name),
+            ("phone", "+493055555"),
+        ];
+        world.add_hubspot("contacts", &fields);
+    }
+    (world, pairs)
+}
+
+/// Everybody is there once, with the new title or as they joined.
+fn assert_all_there(world: &World, pairs: &Pairs, what: &str) {
+    assert_eq!(arrived(world, pairs), MANY, "{what}");
+    assert_eq!(world.salesforce_ids("Contact").len(), MANY + 2, "{what}");
+    let counters = world.salesforce.counters();
+    assert_eq!(counters.records_created, 2, "{what}");
+    assert_eq!(counters.records_updated, MANY as u64, "{what}");
+}
+
 /// Those that hold the new title on both sides.
 fn arrived(world: &World, pairs: &Pairs) -> usize {
     let both = pairs.iter().filter(|(hubspot, salesforce)| {
@@ -55,6 +79,77 @@ async fn more_updates_than_a_collection_holds_are_written_and_read_back_in_one_c
     world.assert_quiet().await;
 }
 
+/// The poll apart: one question ahead, and one call that makes, updates and reads back.
+#[tokio::test]
+async fn new_records_go_along_with_the_updates_and_are_read_back_by_their_key() {
+    let (mut world, pairs) = promoted_and_joined().await;
+    let families = [
+        "composite",
+        "collections-create",
+        "collections-update",
+        "collections-retrieve",
+        "query",
+    ];
+    let before = families.map(|family| answered(&world, family));
+    steps(&mut world).await;
+    let mut calls = families.map(|family| answered(&world, family));
+    for (calls, before) in calls.iter_mut().zip(before) {
+        *calls -= before;
+    }
+    assert_eq!(calls, [2, 0, 0, 0, 1], "{families:?}");
+    assert_all_there(&world, &pairs, "at once");
+    assert_eq!(world.pairs().await.len(), MANY + 2);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_new_record_that_is_refused_a_field_is_made_without_it_and_costs_nobody_else_anything() {
+    let (mut world, pairs) = promoted_and_joined().await;
+    let refused = Switch::of(Fault::ValidationRule).field("Phone");
+    world.salesforce.set_faults(&[refused]);
+    world.settle().await;
+    assert_all_there(&world, &pairs, "refused");
+    let holds = world.holds().await;
+    assert_eq!(holds.len(), 2, "{holds:?}");
+    assert!(holds.iter().all(|hold| hold.reason == HoldReason::Refused));
+    world.salesforce.set_faults(&[]);
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn what_a_trigger_makes_of_a_new_record_is_seen_in_the_call_that_makes_it() {
+    let (mut world, pairs) = promoted_and_joined().await;
+    world.salesforce.set_trigger(
+        "Contact",
+        Some(Box::new(|values| {
+            if values.get("LastName").is_some_and(|name| name == "Berg") {
+                values.insert("LastName".to_owned(), "Hill".into());
+            }
+        })),
+    );
+    steps(&mut world).await;
+    assert_all_there(&world, &pairs, "altered");
+    let holds = world.holds().await;
+    assert_eq!(holds.len(), 1, "{holds:?}");
+    assert_eq!(holds[0].reason, HoldReason::Altered);
+    world.assert_quiet().await;
+}
+
+/// In a joint call Salesforce would put the id of the first record in its place.
+#[tokio::test]
+async fn a_text_that_reads_like_a_part_of_a_joint_call_arrives_as_it_was_typed() {
+    let (mut world, pairs) = promoted().await;
+    let (hubspot, salesforce) = &pairs[MANY - 1];
+    let text = "@{q0[0].id}";
+    world.edit_hubspot("contacts", hubspot, &[("jobtitle", text)]);
+    let asked = answered(&world, "composite");
+    steps(&mut world).await;
+    assert_eq!(world.sf("Contact", salesforce, "Title"), text);
+    assert_eq!(arrived(&world, &pairs), MANY - 1);
+    assert_eq!(answered(&world, "composite") - asked, 0, "none was joint");
+    world.assert_quiet().await;
+}
+
 #[tokio::test]
 async fn whatever_becomes_of_the_joint_call_each_record_is_written_once() {
     type Trouble = fn(&World);
@@ -82,12 +177,10 @@ async fn whatever_becomes_of_the_joint_call_each_record_is_written_once() {
         }),
     ];
     for (name, trouble) in troubles {
-        let (mut world, pairs) = promoted().await;
+        let (mut world, pairs) = promoted_and_joined().await;
         trouble(&world);
         world.settle().await;
-        assert_eq!(arrived(&world, &pairs), MANY, "{name}");
-        let updated = world.salesforce.counters().records_updated;
-        assert_eq!(updated, MANY as u64, "{name}");
+        assert_all_there(&world, &pairs, name);
         assert!(world.letters().await.is_empty(), "{name}");
         assert_eq!(world.holds().await, [], "{name}");
         world.assert_quiet().await;

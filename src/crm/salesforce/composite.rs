@@ -14,7 +14,7 @@ use crate::crm::http::Reply;
 use crate::crm::json::{Lenient, list};
 
 /// Queries and collections that one call may hold.
-pub(super) const PARTS: usize = 5;
+pub const PARTS: usize = 5;
 
 /// One request as it would be sent alone.
 #[derive(Clone, Debug)]

@@ -4,12 +4,13 @@
 //! administrator chose, and of long texts and sets it only tells that they changed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::auth::full_id;
 use super::composite::Part;
 use super::wire::{self, CREATED};
 use super::{Salesforce, query, soql};
+use crate::crm::http::Reply;
 use crate::crm::{CrmError, Edit, History};
 use crate::model::{ErrorClass, Fields, Raw, Record, RecordId, Timestamp};
 
@@ -105,47 +106,69 @@ impl Salesforce {
 
     /// Asked for once in a process: who switches tracking on is heard with the next start.
     async fn tracked(&self, object: &str) -> Result<Arc<BTreeSet<String>>, CrmError> {
-        let known = || {
-            self.inner
-                .tracked
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-        };
-        if let Some(found) = known().get(object) {
+        if let Some(found) = self.known_tracked().get(object) {
             return Ok(Arc::clone(found));
         }
-        let found = match self.ask_tracked(object).await {
-            Ok(found) => found,
+        let found = match self.ask("query", &tracked_query(object)).await {
+            Ok(reply) => tracked_fields(&reply)?,
             Err(error) if error.class() == ErrorClass::Permanent => {
                 tracing::warn!(%error, object, "the org does not tell which fields it tracks");
                 BTreeSet::new()
             }
             Err(error) => return Err(error),
         };
-        let found = Arc::new(found);
-        known().insert(object.to_owned(), Arc::clone(&found));
-        Ok(found)
+        Ok(self.remember_tracked(object, found))
     }
 
-    async fn ask_tracked(&self, object: &str) -> Result<BTreeSet<String>, CrmError> {
-        let soql = format!(
-            "SELECT QualifiedApiName, IsFieldHistoryTracked FROM FieldDefinition \
-             WHERE EntityDefinition.QualifiedApiName = {}",
-            soql::string(object)
-        );
-        let reply = self.ask("query", &soql).await?;
-        let rows: wire::Rows = reply.json()?;
-        let rows = rows
-            .records
-            .ok_or_else(|| reply.broken("the list of fields is missing"))?;
-        let tracked = rows.into_iter().filter_map(|row| {
-            let value = |name: &str| row.get(name).and_then(|value| value.0.clone());
-            let yes = value("IsFieldHistoryTracked") == Some(Raw::Bool(true));
-            let name = value("QualifiedApiName").filter(|_| yes)?;
-            name.as_text().map(str::to_owned)
-        });
-        Ok(tracked.collect())
+    /// Whether [`Self::tracked_among`] has yet to ask about this object.
+    pub fn asks_what_is_tracked(&self, object: &str) -> bool {
+        self.session().user_id.is_some() && !self.known_tracked().contains_key(object)
     }
+
+    /// Takes the answer to [`tracked_question`].
+    pub(super) fn learn_tracked(&self, object: &str, reply: &Reply) -> Result<(), CrmError> {
+        self.remember_tracked(object, tracked_fields(reply)?);
+        Ok(())
+    }
+
+    fn remember_tracked(&self, object: &str, found: BTreeSet<String>) -> Arc<BTreeSet<String>> {
+        let found = Arc::new(found);
+        let mut known = self.known_tracked();
+        known.insert(object.to_owned(), Arc::clone(&found));
+        found
+    }
+
+    fn known_tracked(&self) -> MutexGuard<'_, Tracked> {
+        let known = self.inner.tracked.lock();
+        known.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A question after the fields that have a history.
+pub(super) fn tracked_question(object: &str) -> Option<Part> {
+    query::question("query", tracked_query(object))
+}
+
+fn tracked_query(object: &str) -> String {
+    format!(
+        "SELECT QualifiedApiName, IsFieldHistoryTracked FROM FieldDefinition \
+         WHERE EntityDefinition.QualifiedApiName = {}",
+        soql::string(object)
+    )
+}
+
+fn tracked_fields(reply: &Reply) -> Result<BTreeSet<String>, CrmError> {
+    let rows: wire::Rows = reply.json()?;
+    let rows = rows
+        .records
+        .ok_or_else(|| reply.broken("the list of fields is missing"))?;
+    let tracked = rows.into_iter().filter_map(|row| {
+        let value = |name: &str| row.get(name).and_then(|value| value.0.clone());
+        let yes = value("IsFieldHistoryTracked") == Some(Raw::Bool(true));
+        let name = value("QualifiedApiName").filter(|_| yes)?;
+        name.as_text().map(str::to_owned)
+    });
+    Ok(tracked.collect())
 }
 
 /// A question after histories that one call answers; `None` for none, or more than that.

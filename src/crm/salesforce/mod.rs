@@ -32,9 +32,10 @@ use crate::clock::Clock;
 use crate::model::Timestamp;
 
 pub use auth::{Login, Session, full_id, log_in};
+pub use composite::PARTS as TOGETHER;
 pub use define::{FieldGrant, KeyField, PermissionSet};
 pub use query::{Asked, QueryPage};
-pub use questions::{Answers, Ask, Told};
+pub use questions::{Answers, Ask, Kept, Rows, Told};
 pub use roles::RoleRow;
 pub use schema::Organization;
 

@@ -5,13 +5,12 @@
 use std::collections::BTreeMap;
 
 use super::composite::{PARTS, Part};
-use super::history::history_question;
+use super::history::{history_question, tracked_question};
 use super::query::{Asked, QueryPage, page};
-use super::read::{became, became_question, find_question, retrieve_question};
-use super::write::{BATCH, Update};
+use super::read::{became, became_question, find_question, retrieve_question, written_question};
+use super::write::Collected;
 use super::{Op, Salesforce};
 use crate::crm::http::Reply;
-use crate::crm::rows::chunks;
 use crate::crm::{CrmError, ErrorKind, History, RowResult, WriteRow};
 use crate::model::{ErrorClass, Record, RecordId, Timestamp};
 
@@ -40,6 +39,17 @@ pub enum Ask<'a> {
         values: &'a [String],
         fields: &'a [String],
     },
+    /// Those that are live of the records with these ids, and of those whose `key` holds one of the
+    /// values: what a call has updated, and what it has made.
+    Written {
+        object: &'a str,
+        ids: &'a [RecordId],
+        key: &'a str,
+        values: &'a [String],
+        fields: &'a [String],
+    },
+    /// Which fields of the object have a history, for [`Salesforce::tracked_among`].
+    Tracked { object: &'a str },
     /// As [`Salesforce::history`], of fields that are tracked.
     History {
         object: &'a str,
@@ -52,22 +62,39 @@ pub enum Ask<'a> {
 /// One for each row of a collection, by its trace.
 pub type Answers = Vec<(String, RowResult)>;
 
+/// Rows of one object that are written in one call.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a> {
+    /// As [`Salesforce::upsert`], with the key field; at most 200.
+    pub made: Option<(&'a str, &'a [WriteRow])>,
+    pub updated: &'a [WriteRow],
+}
+
+/// What became of [`Rows`], by collection.
+#[derive(Debug, Default)]
+pub struct Kept {
+    pub made: Vec<Answers>,
+    pub updated: Vec<Answers>,
+}
+
 /// The answer to an [`Ask`], each to its own kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
     Page(QueryPage),
     Records(Vec<Record>),
     Became(Vec<(RecordId, RecordId)>),
+    /// Remembered by the client.
+    Tracked,
     Histories(BTreeMap<RecordId, History>),
 }
 
 impl Told {
-    /// What was changed, retrieved or found, as one page.
+    /// What was changed, retrieved, found or written, as one page.
     pub fn into_page(self) -> QueryPage {
         match self {
             Self::Page(page) => page,
             Self::Records(records) => whole(records),
-            Self::Became(_) | Self::Histories(_) => whole(Vec::new()),
+            Self::Became(_) | Self::Tracked | Self::Histories(_) => whole(Vec::new()),
         }
     }
 }
@@ -97,6 +124,14 @@ impl Ask<'_> {
                 values,
                 fields,
             } => find_question(object, field, values, fields),
+            Self::Written {
+                object,
+                ids,
+                key,
+                values,
+                fields,
+            } => written_question(object, ids, (key, values), fields),
+            Self::Tracked { object } => tracked_question(object),
             Self::History {
                 object,
                 ids,
@@ -156,36 +191,54 @@ impl Salesforce {
         all
     }
 
-    /// Updates records of one object and asks behind that, in one call when it takes no more than
-    /// [`PARTS`]. The answers come by collection: one that is refused is refused by itself.
-    pub async fn update_and_ask(
+    /// Makes and updates records of one object and asks behind that, in one call when it takes no
+    /// more than [`PARTS`]. The answers come by collection: one that is refused is refused by itself.
+    pub async fn write_and_ask(
         &self,
         object: &str,
-        rows: &[WriteRow],
+        Rows { made, updated }: Rows<'_>,
         questions: &[Ask<'_>],
-    ) -> (Vec<Answers>, Vec<Result<Told, CrmError>>) {
-        let calls = chunks(rows, BATCH).into_iter();
-        let updates: Vec<Update<'_>> = calls.map(|call| Update::of(object, call)).collect();
+    ) -> (Kept, Vec<Result<Told, CrmError>>) {
+        let upserts = made.map(|(key, rows)| Collected::upserts(object, key, rows));
+        let upserts = upserts.unwrap_or_default();
+        let updates = Collected::updates(object, updated);
         let asked: Vec<Option<Part>> = questions.iter().map(Ask::part).collect();
-        let parts = updates.iter().map(Update::part).chain(&asked);
-        let parts: Vec<&Part> = parts.filter_map(Option::as_ref).collect();
+        let collected = upserts.iter().chain(&updates).map(Collected::part);
+        let parts: Vec<&Part> = collected.chain(&asked).filter_map(Option::as_ref).collect();
         if parts.len() > PARTS {
-            let written = self.update(object, rows).await;
-            return (vec![written], self.ask_all(questions).await);
+            let mut kept = Kept::default();
+            if let Some((key, rows)) = made {
+                kept.made.push(self.upsert(object, key, rows).await);
+            }
+            kept.updated.push(self.update(object, updated).await);
+            return (kept, self.ask_all(questions).await);
         }
         let mut replies = match self.together(Op::write("composite", object), &parts).await {
             Ok(replies) => replies.into_iter(),
             Err(error) => {
-                let all = updates.into_iter().map(|update| update.failed(&error));
+                let fail = |all: Vec<Collected<'_>>| {
+                    let failed = all.into_iter().map(|one| one.failed(&error));
+                    failed.collect()
+                };
+                let kept = Kept {
+                    made: fail(upserts),
+                    updated: fail(updates),
+                };
                 let none = questions.iter().map(|_| Err(error.clone()));
-                return (all.collect(), none.collect());
+                return (kept, none.collect());
             }
         };
-        let mut written = Vec::with_capacity(updates.len());
-        for update in updates {
-            let reply = update.part().as_ref().and_then(|_| replies.next());
-            written.push(update.answered(self, object, reply));
-        }
+        let mut answered = |all: Vec<Collected<'_>>| -> Vec<Answers> {
+            let answered = all.into_iter().map(|one| {
+                let reply = one.part().as_ref().and_then(|_| replies.next());
+                one.answered(self, reply)
+            });
+            answered.collect()
+        };
+        let kept = Kept {
+            made: answered(upserts),
+            updated: answered(updates),
+        };
         let mut told = BTreeMap::new();
         let asked = asked.iter().enumerate();
         let asked = asked.filter_map(|(at, part)| part.as_ref().map(|_| at));
@@ -196,7 +249,7 @@ impl Salesforce {
             };
             told.insert(at, answer);
         }
-        (written, self.ask_the_rest(questions, told).await)
+        (kept, self.ask_the_rest(questions, told).await)
     }
 
     async fn read_answer(&self, question: &Ask<'_>, reply: &Reply) -> Result<Told, CrmError> {
@@ -206,7 +259,13 @@ impl Salesforce {
                 Told::Records(self.read_retrieve(reply, object, ids).await?)
             }
             Ask::Became { .. } => Told::Became(became(self.with_the_rest(page(reply)?).await?)),
-            Ask::Find { .. } => Told::Records(self.with_the_rest(page(reply)?).await?),
+            Ask::Find { .. } | Ask::Written { .. } => {
+                Told::Records(self.with_the_rest(page(reply)?).await?)
+            }
+            Ask::Tracked { object } => {
+                self.learn_tracked(object, reply)?;
+                Told::Tracked
+            }
             Ask::History {
                 object, tracked, ..
             } => {
@@ -233,6 +292,19 @@ impl Salesforce {
                 values,
                 fields,
             } => Told::Records(self.find_by(object, field, values, fields).await?),
+            Ask::Written {
+                object,
+                ids,
+                key,
+                values,
+                fields,
+            } => {
+                let mut records = self.retrieve(object, ids, fields).await?;
+                records.extend(self.find_by(object, key, values, fields).await?);
+                Told::Records(records)
+            }
+            // Whoever needs to know asks.
+            Ask::Tracked { .. } => Told::Tracked,
             Ask::History {
                 object,
                 ids,

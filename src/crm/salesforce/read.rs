@@ -273,6 +273,30 @@ pub(super) fn find_question(
     query::question("query", statement(object, &wanted, &rest).ok()?)
 }
 
+/// A look at records by id and others by key that one call answers; `None` for more than that.
+pub(super) fn written_question(
+    object: &str,
+    ids: &[RecordId],
+    (key, values): (&str, &[String]),
+    fields: &[String],
+) -> Option<Part> {
+    let lists = literal_lists(values);
+    let [keys] = lists.as_slice() else {
+        return None;
+    };
+    let key = soql::name(key).ok()?;
+    let mut wanted = fields.to_vec();
+    wanted.push(key.to_owned());
+    let literal = |id: &&RecordId| Some(soql::string(&full_id(id.as_str())?));
+    let ids: Vec<String> = unique(ids).iter().filter_map(literal).collect();
+    let by_id = match ids.is_empty() {
+        true => String::new(),
+        false => format!("{ID} IN ({}) OR ", ids.join(",")),
+    };
+    let rest = format!("WHERE {by_id}{key} IN ({keys})");
+    query::question("query", statement(object, &wanted, &rest).ok()?)
+}
+
 /// `IN` lists that each fit into the address of a query. A value longer than any field that can be
 /// asked by matches nothing, and would have the whole query refused.
 pub(super) fn literal_lists(values: &[String]) -> Vec<String> {

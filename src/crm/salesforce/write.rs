@@ -153,15 +153,7 @@ impl Salesforce {
         object: &str,
         lines: &[Line],
     ) -> Result<Vec<Saved>, CrmError> {
-        let (method, path) = match kind {
-            Kind::Create => (Method::POST, data_path(&["composite", "sobjects"], &[])),
-            Kind::Update => (Method::PATCH, data_path(&["composite", "sobjects"], &[])),
-            Kind::Upsert { external_field } => {
-                let (object, field) = (soql::name(object)?, soql::name(external_field)?);
-                let path = data_path(&["composite", "sobjects", object, field], &[]);
-                (Method::PATCH, path)
-            }
-        };
+        let (method, path) = place(kind, object)?;
         let body = Collection {
             all_or_none: false,
             records: lines,
@@ -252,29 +244,46 @@ impl Salesforce {
     }
 }
 
-/// A collection of updates on its way in a call with others.
-pub(super) struct Update<'r> {
+/// A collection of rows on its way in a call with others.
+pub(super) struct Collected<'r> {
+    kind: Kind<'r>,
+    object: &'r str,
     rows: Vec<&'r WriteRow>,
     part: Option<Part>,
     /// Rows that cannot be sent.
     unsound: Vec<(String, RowResult)>,
 }
 
-impl<'r> Update<'r> {
-    /// At most 200 rows, each of another record.
-    pub fn of(object: &str, call: Vec<&'r WriteRow>) -> Self {
+impl<'r> Collected<'r> {
+    /// Updates, at most 200 in each, and no record twice in one.
+    pub fn updates(object: &'r str, rows: &'r [WriteRow]) -> Vec<Self> {
+        Self::all(Kind::Update, object, rows)
+    }
+
+    /// As [`Salesforce::upsert`].
+    pub fn upserts(object: &'r str, external_field: &'r str, rows: &'r [WriteRow]) -> Vec<Self> {
+        Self::all(Kind::Upsert { external_field }, object, rows)
+    }
+
+    fn all(kind: Kind<'r>, object: &'r str, rows: &'r [WriteRow]) -> Vec<Self> {
+        let calls = chunks(rows, BATCH).into_iter();
+        calls.map(|call| Self::of(kind, object, call)).collect()
+    }
+
+    fn of(kind: Kind<'r>, object: &'r str, call: Vec<&'r WriteRow>) -> Self {
         let mut unsound = Vec::new();
-        let (rows, lines) = prepared(call, |row| line(Kind::Update, object, row), &mut unsound);
+        let (rows, lines) = prepared(call, |row| line(kind, object, row), &mut unsound);
         let body = Collection {
             all_or_none: false,
             records: &lines,
         };
-        let path = data_path(&["composite", "sobjects"], &[]);
-        let part = match lines.is_empty() {
-            true => None,
-            false => Part::with_body(Method::PATCH, path, &body).ok(),
+        let part = match (lines.is_empty(), place(kind, object)) {
+            (false, Ok((method, path))) => Part::with_body(method, path, &body).ok(),
+            _ => None,
         };
         Self {
+            kind,
+            object,
             rows,
             part,
             unsound,
@@ -294,7 +303,6 @@ impl<'r> Update<'r> {
     pub fn answered(
         self,
         client: &Salesforce,
-        object: &str,
         reply: Option<Result<Reply, CrmError>>,
     ) -> Vec<(String, RowResult)> {
         let Some(reply) = reply else {
@@ -305,11 +313,24 @@ impl<'r> Update<'r> {
             Err(error) => self.failed(&error),
             Ok(saved) => {
                 let mut answers = self.unsound;
-                answers.extend(client.judge_all(Kind::Update, object, &self.rows, saved));
+                answers.extend(client.judge_all(self.kind, self.object, &self.rows, saved));
                 answers
             }
         }
     }
+}
+
+/// Where collections of a kind are sent.
+fn place(kind: Kind<'_>, object: &str) -> Result<(Method, String), CrmError> {
+    Ok(match kind {
+        Kind::Create => (Method::POST, data_path(&["composite", "sobjects"], &[])),
+        Kind::Update => (Method::PATCH, data_path(&["composite", "sobjects"], &[])),
+        Kind::Upsert { external_field } => {
+            let (object, field) = (soql::name(object)?, soql::name(external_field)?);
+            let path = data_path(&["composite", "sobjects", object, field], &[]);
+            (Method::PATCH, path)
+        }
+    })
 }
 
 fn line(kind: Kind<'_>, object: &str, row: &WriteRow) -> Result<Line, CrmError> {
