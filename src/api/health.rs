@@ -113,11 +113,12 @@ fn arrivals(api: &Api) -> [Figure; 5] {
 }
 
 #[rustfmt::skip]
-fn work(api: &Api) -> [Figure; 4] {
+fn work(api: &Api) -> [Figure; 5] {
     let now = api.service.figures();
     [
         ("engines_open", "gauge", "Engines open in this process.", now.open),
         ("workspaces_troubled", "gauge", "Workspaces not worked on.", now.troubled),
+        ("inbox_records", "gauge", "Announced by webhooks, and not marked yet.", now.inbox),
         ("steps_total", "counter", "Attempts of all workspaces.", now.steps),
         ("writes_total", "counter", "Records written to either CRM.", now.writes),
     ]

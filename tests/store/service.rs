@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use tandem::model::{ConnectionState, KeyKind, Role, Side, WorkspaceId, WorkspaceMode};
-use tandem::store::{AccessEntry, ApiKey, Authorization, ConnectLink, Erased};
+use tandem::model::{ConnectionState, KeyKind, RecordId, Role, Side, WorkspaceId, WorkspaceMode};
+use tandem::store::{AccessEntry, Announced, ApiKey, Authorization, ConnectLink, Erased};
 
-use crate::fixture::{Fixture, on_both, polled};
+use crate::fixture::{Fixture, contacts, on_both, polled};
 
 on_both!(
     a_workspace_is_made_once_and_changed,
@@ -322,9 +322,13 @@ async fn erasing_takes_this_workspace_and_no_other(f: Fixture) {
         f.store.make_workspace(ws, &BTreeMap::new()).await.unwrap();
         f.store.mark(ws, "sync", &[polled("1")]).await.unwrap();
         f.store.keep_schemas(ws, "rev", "{}").await.unwrap();
+        let announced = Announced::from([((contacts(), HUBSPOT), vec![RecordId::new("2")])]);
+        let announced = BTreeMap::from([(ws.clone(), announced)]);
+        f.store.put_inbox(ws.as_str(), &announced).await.unwrap();
     }
     let erased = f.store.erase_workspace(&f.ws).await.unwrap();
     let expected = Erased::from([
+        ("inbox", 1),
         ("lanes", 1),
         ("marks", 1),
         ("schemas", 1),
@@ -333,6 +337,7 @@ async fn erasing_takes_this_workspace_and_no_other(f: Fixture) {
     assert_eq!(erased, expected);
     assert_eq!(f.store.erase_workspace(&f.ws).await.unwrap(), Erased::new());
     assert_eq!(f.store.queue(&other, "sync", 10).await.unwrap().len(), 1);
+    assert_eq!(f.store.inbox().await.unwrap()[0].workspace, other);
     assert!(f.store.workspace(&other).await.unwrap().is_some());
 }
 

@@ -118,7 +118,8 @@ statements! {
             ('revisions', 'revisions_mapping', '1000 1000 100 1 1'), \
             ('approvals', 'sqlite_autoindex_approvals_1', '1000 1000 1'), \
             ('approvals', 'approvals_once', '1000 1000 500 250 100 1'), \
-            ('jobs', 'jobs_open', '10 1')",
+            ('jobs', 'jobs_open', '10 1'), \
+            ('inbox', 'sqlite_autoindex_inbox_1', '10000 1000 1')",
         postgres "SELECT 1 AS one"
     ];
     STATS_LOAD = [sqlite "ANALYZE sqlite_schema", postgres "SELECT 1 AS one"];
