@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::Service;
 use crate::model::{Timestamp, WorkspaceId};
 use crate::pipeline::LANE;
-use crate::store::{Announced, StoreError, Unfolded};
+use crate::store::{Announced, Folded, StoreError, Unfolded};
 
 /// Announcements that may wait; with more of them requests are told to come again.
 const FULL: u64 = 1_000_000;
@@ -23,7 +23,7 @@ const TOGETHER: usize = 64;
 /// While requests come in, a fold is followed by a rest so many times as long as it took.
 const REST: u64 = 2;
 const LONGEST_REST: Duration = Duration::from_millis(200);
-/// From one look for what other processes left to the next, and after a fold that failed.
+/// From one look for what was left to the next, and after a fold that failed.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// What has waited longer than this has nobody who folds it.
 const LEFT_MILLIS: i64 = 10_000;
@@ -39,7 +39,9 @@ pub(super) struct Inbox {
 struct Waiting {
     /// Announcements of each workspace.
     of: BTreeMap<WorkspaceId, u64>,
-    /// All of them, those that are being folded included.
+    /// The same for those that have their turn.
+    folding: BTreeMap<WorkspaceId, u64>,
+    /// The sum of both.
     all: u64,
     /// The workspace that had its turn last.
     last: Option<WorkspaceId>,
@@ -53,16 +55,35 @@ impl Waiting {
         self.all += records;
     }
 
-    /// Those whose turn it is, taken out.
-    fn next(&mut self) -> BTreeMap<WorkspaceId, u64> {
+    /// Gives the next ones their turn, in their order.
+    fn next(&mut self) -> Vec<WorkspaceId> {
         let after = self.last.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let behind = self.of.range::<WorkspaceId, _>((after, Bound::Unbounded));
         let mut turn: Vec<WorkspaceId> = behind.map(|(ws, _)| ws).take(TOGETHER).cloned().collect();
         if turn.is_empty() {
             turn = self.of.keys().take(TOGETHER).cloned().collect();
         }
-        let taken = turn.into_iter().filter_map(|ws| self.of.remove_entry(&ws));
-        taken.collect()
+        for ws in &turn {
+            let records = self.of.remove(ws).unwrap_or(0);
+            self.folding.insert(ws.clone(), records);
+        }
+        turn
+    }
+
+    /// The turn is over, and these were reached in it.
+    fn folded(&mut self, reached: &[Folded]) {
+        for one in reached {
+            let known = self.folding.remove(&one.workspace).unwrap_or(0);
+            self.all = self.all.saturating_sub(known);
+            if one.more {
+                let more = known.saturating_sub(one.taken).max(1);
+                self.add(&one.workspace, more);
+            }
+            self.last = Some(one.workspace.clone());
+        }
+        for (ws, records) in std::mem::take(&mut self.folding) {
+            *self.of.entry(ws).or_default() += records;
+        }
     }
 }
 
@@ -76,9 +97,10 @@ impl Inbox {
     fn find(&self, found: &[Unfolded]) {
         let mut waiting = self.waiting();
         for one in found {
-            // Not on top of what is known of it.
-            let known = waiting.of.get(&one.workspace).copied().unwrap_or(0);
-            waiting.add(&one.workspace, one.records.saturating_sub(known).max(1));
+            let ws = &one.workspace;
+            if !waiting.of.contains_key(ws) && !waiting.folding.contains_key(ws) {
+                waiting.add(ws, one.records);
+            }
         }
         drop(waiting);
         self.came.notify_one();
@@ -118,12 +140,11 @@ impl Service {
     }
 
     /// Folds what arrives until it is told to stop; what is left then is in the store.
-    pub(super) async fn fold(&self, stop: &CancellationToken) {
+    pub(super) async fn fold(self: Arc<Self>, stop: CancellationToken) {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.inbox.came.notified() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => self.find_left().await,
             }
             while !stop.is_cancelled() {
                 let (before, began) = (self.inbox.waiting().arrivals, self.clock.now());
@@ -167,43 +188,88 @@ impl Service {
         if turn.is_empty() {
             return Ok(false);
         }
-        let order: Vec<WorkspaceId> = turn.keys().cloned().collect();
-        let folded = self.store.fold_inbox(LANE, &order).await;
-        let mut left = turn;
-        let mut waiting = self.inbox.waiting();
-        for one in folded.iter().flatten() {
-            let known = left.remove(&one.workspace).unwrap_or(0);
-            waiting.all = waiting.all.saturating_sub(known);
-            if one.more {
-                let more = known.saturating_sub(one.taken).max(1);
-                waiting.add(&one.workspace, more);
-            }
-            waiting.last = Some(one.workspace.clone());
-        }
-        for (ws, records) in left {
-            *waiting.of.entry(ws).or_default() += records;
-        }
-        drop(waiting);
-        for one in folded?.iter().filter(|one| one.taken > 0) {
+        let folded = self.store.fold_inbox(LANE, &turn).await;
+        let reached = folded.as_deref().unwrap_or_default();
+        self.inbox.waiting().folded(reached);
+        for one in reached {
+            // What cannot be worked on waits all the same, or it would be tried with every webhook.
             if !self.state().trouble.contains_key(&one.workspace) {
                 self.wake(&one.workspace);
             }
         }
-        Ok(true)
+        folded.map(|_| true)
     }
 
-    /// What other processes stored and did not come to fold.
-    async fn find_left(&self) {
-        if !self.store.is_shared() {
-            return;
-        }
-        let before = self.clock.now().plus_millis(-LEFT_MILLIS);
-        match self.store.inbox().await {
-            Ok(mut found) => {
-                found.retain(|one| one.since <= before);
-                self.inbox.find(&found);
+    /// Looks for what nobody comes to fold: another process died, or this one never heard that it
+    /// was stored.
+    pub(super) async fn look_for_left(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            Err(error) => tracing::warn!(%error, "what webhooks announced could not be looked for"),
+            let before = self.clock.now().plus_millis(-LEFT_MILLIS);
+            match self.store.inbox().await {
+                Ok(mut found) => {
+                    found.retain(|one| one.since <= before);
+                    self.inbox.find(&found);
+                }
+                Err(error) => tracing::warn!(%error, "the inbox could not be looked at"),
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ws(name: &str) -> WorkspaceId {
+        WorkspaceId::new(name)
+    }
+
+    fn reached(name: &str, taken: u64, more: bool) -> Folded {
+        Folded {
+            workspace: ws(name),
+            taken,
+            more,
+        }
+    }
+
+    #[test]
+    fn a_flood_in_one_workspace_keeps_no_other_waiting() {
+        let mut waiting = Waiting::default();
+        waiting.add(&ws("a"), 10_000);
+        waiting.add(&ws("b"), 1);
+        assert_eq!(waiting.next(), [ws("a"), ws("b")]);
+        waiting.folded(&[reached("a", 500, true)]);
+        assert_eq!(waiting.next(), [ws("b")], "it was not reached");
+        waiting.add(&ws("b"), 2);
+        waiting.folded(&[reached("b", 1, false)]);
+        assert_eq!(waiting.all, 9_502, "what came meanwhile still waits");
+        assert_eq!(waiting.next(), [ws("a"), ws("b")]);
+        waiting.folded(&[]);
+        assert_eq!(waiting.all, 9_502, "a fold that failed took nothing");
+        assert_eq!(waiting.next(), [ws("a"), ws("b")]);
+    }
+
+    #[test]
+    fn what_is_found_in_the_store_is_counted_once() {
+        let inbox = Inbox::default();
+        let found = [Unfolded {
+            workspace: ws("a"),
+            records: 7,
+            since: Timestamp::from_millis(0),
+        }];
+        inbox.find(&found);
+        inbox.find(&found);
+        assert_eq!(inbox.records(), 7);
+        inbox.waiting().next();
+        inbox.find(&found);
+        inbox.waiting().folded(&[reached("a", 7, false)]);
+        assert_eq!(inbox.records(), 0);
+        inbox.find(&found);
+        inbox.forget(&ws("a"));
+        assert_eq!(inbox.records(), 0);
     }
 }

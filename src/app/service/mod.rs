@@ -311,8 +311,8 @@ impl Service {
         let permits = Arc::new(Semaphore::new(self.workers));
         tracker.spawn(Arc::clone(&self).look_for_others_work(stop.clone()));
         tracker.spawn(Arc::clone(&self).tend(stop.clone()));
-        let (folding, told) = (Arc::clone(&self), stop.clone());
-        tracker.spawn(async move { folding.fold(&told).await });
+        tracker.spawn(Arc::clone(&self).fold(stop.clone()));
+        tracker.spawn(Arc::clone(&self).look_for_left(stop.clone()));
         loop {
             let permit = tokio::select! {
                 biased;
