@@ -88,12 +88,8 @@ pub async fn build_at(
     })
     .await?;
     let ids = Ids::new(clock.clone(), chance.clone());
-    let intake = Intake::start(
-        Arc::clone(&store),
-        Arc::clone(&service),
-        clock.clone(),
-        ids.clone(),
-    );
+    let (into, behind) = (Arc::clone(&store), Arc::clone(&service));
+    let intake = Intake::start(into, behind, clock.clone(), ids.clone());
     let notices = Arc::new(Notices::new(
         Arc::clone(&store),
         Arc::clone(&vault),
