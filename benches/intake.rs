@@ -5,8 +5,9 @@
 //! fifty connections. The floor ([`floor`]) is a bare server of the same HTTP stack that checks the
 //! same signature, parses the same body, and answers after the same kind of group commit into one
 //! plain table of the same kind of store. The credentials of the service's workspaces are none, so
-//! that it takes in and does nothing else. Run with `cargo bench --bench intake`; PostgreSQL is
-//! measured too where one can be started.
+//! that it takes in, marks, and does nothing else. How long it takes to mark what waits when the
+//! load ends is measured too. Run with `cargo bench --bench intake`; PostgreSQL is measured where
+//! one can be started.
 
 #[path = "intake/floor.rs"]
 mod floor;
@@ -21,7 +22,7 @@ mod rig;
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tandem::model::{OwnerTable, Side, WorkspaceId};
 
@@ -34,6 +35,8 @@ const WARM: Duration = Duration::from_secs(1);
 const MEASURED: Duration = Duration::from_secs(5);
 /// Records of each portal that change: what is worked off meanwhile, or piles up.
 const RECORDS: [u64; 2] = [200, 5_000];
+/// From one look at what waits to be marked to the next.
+const LOOK: Duration = Duration::from_millis(20);
 /// Each server is measured so often, in turns.
 const ROUNDS: usize = 3;
 
@@ -62,7 +65,7 @@ async fn compare(name: &str, records: u64, on_postgres: bool) {
         postgres::await_socket(&site);
         (site, keeper)
     });
-    let mut runs: [Vec<(Run, f64)>; 2] = [Vec::new(), Vec::new()];
+    let mut runs: [Vec<Measured>; 2] = [Vec::new(), Vec::new()];
     for round in 0..ROUNDS {
         for (which, runs) in runs.iter_mut().enumerate() {
             let database = match &cluster {
@@ -82,11 +85,38 @@ async fn compare(name: &str, records: u64, on_postgres: bool) {
             };
             load::send(&program.address, &requests, WARM).await;
             let run = load::send(&program.address, &requests, MEASURED).await;
-            runs.push((run, program.peak()));
+            let backlog = if which == 0 {
+                None
+            } else {
+                Some(drain(&program.address).await)
+            };
+            runs.push(Measured {
+                run,
+                peak: program.peak(),
+                backlog,
+            });
         }
     }
     let all = records * u64::from(PORTALS);
     report(&format!("{name}, {all} records"), &runs);
+}
+
+/// What one server did in one round.
+struct Measured {
+    run: Run,
+    peak: f64,
+    /// Announcements without marks when the load ended, and until all had theirs.
+    backlog: Option<(u64, Duration)>,
+}
+
+/// Waits until all that was announced is marked.
+async fn drain(address: &str) -> (u64, Duration) {
+    let began = Instant::now();
+    let left = load::waiting(address).await;
+    while load::waiting(address).await > 0 {
+        tokio::time::sleep(LOOK).await;
+    }
+    (left, began.elapsed())
 }
 
 /// A workspace for each portal, with credentials that open nothing.
@@ -120,11 +150,11 @@ fn bare(place: &Place) -> Program {
     Program::of(child.expect("the floor starts"))
 }
 
-fn report(name: &str, runs: &[Vec<(Run, f64)>; 2]) {
+fn report(name: &str, runs: &[Vec<Measured>; 2]) {
     println!("{name}, {} rounds of {} s:", ROUNDS, MEASURED.as_secs());
     let mut medians = Vec::new();
     for (who, runs) in ["floor", "service"].iter().zip(runs) {
-        for (run, peak) in runs {
+        for Measured { run, peak, backlog } in runs {
             println!(
                 "  {who:8} {:7.0} requests/s  p50 {:6.2} ms  p99 {:6.2} ms  max {:6.1} ms  \
                  peak {peak:5.1} MiB  {} refused",
@@ -134,8 +164,14 @@ fn report(name: &str, runs: &[Vec<(Run, f64)>; 2]) {
                 millis(run.max),
                 run.refused,
             );
+            if let Some((left, drained)) = backlog {
+                let drained = drained.as_secs_f64();
+                println!(
+                    "           then {left} records waited, and were marked in {drained:.2} s"
+                );
+            }
         }
-        let mut rates: Vec<f64> = runs.iter().map(|(run, _)| run.per_second).collect();
+        let mut rates: Vec<f64> = runs.iter().map(|one| one.run.per_second).collect();
         rates.sort_by(f64::total_cmp);
         medians.push(rates[rates.len() / 2]);
     }

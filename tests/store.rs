@@ -12,6 +12,8 @@ mod faults;
 mod findings;
 #[path = "store/fixture.rs"]
 mod fixture;
+#[path = "store/inbox.rs"]
+mod inbox;
 #[path = "store/jobs.rs"]
 mod jobs;
 #[path = "store/journal.rs"]

@@ -110,6 +110,19 @@ pub async fn send(address: &str, requests: &Requests, time: Duration) -> Run {
     }
 }
 
+/// What waits in the service's inbox, by its figures.
+pub async fn waiting(address: &str) -> u64 {
+    let mut stream = TcpStream::connect(address).await.expect("it listens");
+    let ask = b"GET /metrics HTTP/1.1\r\nhost: sync.example.test\r\n\r\n";
+    stream.write_all(ask).await.expect("it is sent");
+    let mut answer = Vec::new();
+    assert_eq!(status(&mut stream, &mut answer).await, 200);
+    let text = String::from_utf8_lossy(&answer);
+    let mut rows = text.lines();
+    let found = rows.find_map(|row| row.strip_prefix("tandem_inbox_records "));
+    found.expect("the figure").parse().expect("a number")
+}
+
 /// One connection: how long each request took that was answered with 200, and how many were not.
 async fn one(
     address: &str,

@@ -111,6 +111,8 @@ pub(super) async fn status(
     let letters = api.store.dead_letter_counts(ws).await?;
     let queue = api.store.queue_counts(ws, LANE).await?;
     let due = api.store.next_due(ws, LANE).await?;
+    let announced = api.store.inbox_since(ws).await?;
+    let due = due.into_iter().chain(announced).min();
     let queue = queue.into_iter().map(|(kind, of)| {
         let of = QueueJson {
             ready: of.ready,

@@ -59,6 +59,8 @@ fn work(all: &mut Exposition, api: &Api) {
     let mut put = |kind, name, what, value| all.family(kind, name, what).sample(&[], value);
     put(Kind::Gauge, "engines_open", "Engines open in this process.", now.open);
     put(Kind::Gauge, "workspaces_troubled", "Workspaces not worked on.", now.troubled);
+    let what = "Announced by webhooks, and not marked yet.";
+    put(Kind::Gauge, "inbox_records", what, now.inbox);
     put(Kind::Counter, "steps_total", "Steps of all workspaces.", now.steps);
     put(Kind::Counter, "writes_total", "Records written to either CRM.", now.writes);
 }

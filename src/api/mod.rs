@@ -177,13 +177,17 @@ pub fn router(api: Arc<Api>) -> Router {
         .fallback(|| async { ApiError::not_found("page") })
         .method_not_allowed_fallback(|| async { ApiError::wrong_method() })
         .with_state(api)
-        .layer(from_fn(front::bounded))
-        .layer(CatchPanicLayer::new())
-        .layer(header("x-content-type-options", "nosniff"))
-        .layer(header("referrer-policy", "no-referrer"))
-        .layer(header("x-frame-options", "DENY"))
-        .layer(header("cache-control", "no-store"))
-        .layer(traced)
+        // All in one, the outermost first: each call of `layer` would box the rest anew, and every
+        // request would copy all of it.
+        .layer((
+            traced,
+            header("cache-control", "no-store"),
+            header("x-frame-options", "DENY"),
+            header("referrer-policy", "no-referrer"),
+            header("x-content-type-options", "nosniff"),
+            CatchPanicLayer::new(),
+            from_fn(front::bounded),
+        ))
 }
 
 /// What the API looks like to a machine, without a service behind it.

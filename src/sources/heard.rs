@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::model::{MappingName, RecordId, Side, Task, Timestamp, WorkspaceId};
-use crate::store::Mark;
+use crate::model::{MappingName, RecordId, Side, Timestamp, WorkspaceId};
+use crate::store::Announced;
 
 /// The pace of polls while webhooks flow, and so how late a change may be seen whose webhook is
 /// lost. `HubSpot` tries a webhook again ten times, spread over a day (hubspot.md 9.5), and sends
@@ -69,25 +69,22 @@ fn tells(announced: Timestamp, changed: Option<Timestamp>) -> bool {
 }
 
 impl Heard {
-    /// Webhooks announced these records, and their marks are stored.
-    pub fn announce(&self, ws: &WorkspaceId, marks: &[Mark], now: Timestamp) {
-        let mut by: BTreeMap<(&MappingName, Side), Vec<&RecordId>> = BTreeMap::new();
-        for mark in marks {
-            if let Task::Record(key) = &mark.task {
-                by.entry((&key.mapping, key.side))
-                    .or_default()
-                    .push(&key.id);
-            }
-        }
+    /// Webhooks announced these records, and that is stored.
+    pub fn announce(&self, ws: &WorkspaceId, announced: &Announced, now: Timestamp) {
         let mut feeds = self.feeds();
-        for ((mapping, side), ids) in by {
-            let of = (ws.clone(), mapping.clone(), side);
+        for ((mapping, side), ids) in announced {
+            let of = (ws.clone(), mapping.clone(), *side);
             let mut feed = feeds.by.remove(&of).unwrap_or_default();
             feeds.records -= feed.announced.len();
             feed.last = Some(now);
             for id in ids {
                 feed.suspects.remove(id);
-                feed.announced.insert(id.clone(), now);
+                match feed.announced.get_mut(id) {
+                    Some(at) => *at = now,
+                    None => {
+                        feed.announced.insert(id.clone(), now);
+                    }
+                }
             }
             if feed.announced.len() <= OF_ONE {
                 feeds.records += feed.announced.len();
@@ -179,7 +176,6 @@ impl Heard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Cause, RecordKey};
 
     fn at(minutes: i64) -> Timestamp {
         Timestamp::from_millis(minutes * 60_000)
@@ -201,17 +197,9 @@ mod tests {
         }
 
         fn announce(&self, id: &str, now: Timestamp) {
-            let key = RecordKey {
-                mapping: self.mapping.clone(),
-                side: Side::HubSpot,
-                id: RecordId::new(id),
-            };
-            let mark = Mark {
-                task: Task::Record(key),
-                cause: Cause::Event,
-                not_before: now,
-            };
-            self.heard.announce(&self.ws, &[mark], now);
+            let feed = (self.mapping.clone(), Side::HubSpot);
+            let announced = Announced::from([(feed, vec![RecordId::new(id)])]);
+            self.heard.announce(&self.ws, &announced, now);
         }
 
         /// A poll that found these records, changed at these times.

@@ -20,8 +20,9 @@ const JOURNAL_MILLIS: i64 = 7 * 24 * 3_600_000;
 
 impl Store {
     /// Opens a new SQLite store in the folder `into` with all that an engine needs to know of the
-    /// workspace, and nothing of any other: no credentials, no keys, no old journal. The caller
-    /// holds the workspace's lane, so that the copy is of one moment.
+    /// workspace, and nothing of any other: no credentials, no keys, no old journal, nor what waits
+    /// in the inbox, because a run that plans asks the sources itself. The caller holds the
+    /// workspace's lane, so that the copy is of one moment.
     pub async fn copy_workspace(&self, ws: &WorkspaceId, into: &Path) -> Result<Self> {
         let file = into.join("copy.db");
         let place = file.display().to_string();

@@ -129,6 +129,15 @@ pub(super) enum Tx {
     Postgres(sqlx::Transaction<'static, Postgres>, String),
 }
 
+/// A caller that leaves while the driver begins would leave the connection in a transaction that
+/// nobody ends, and what is stored over it next would never be durable. So it is begun to the end,
+/// in a task of its own, and undone there when nobody takes it.
+async fn begin_whole(pool: &PgPool) -> sqlx::Result<sqlx::Transaction<'static, Postgres>> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin().await });
+    begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+}
+
 fn decode<'r, R, T: FromRow<'r, R>>(rows: &'r [R]) -> std::result::Result<Vec<T>, sqlx::Error>
 where
     R: sqlx::Row,
@@ -193,7 +202,7 @@ impl Db {
                 }
                 begun => begun.map(|tx| Tx::Sqlite(tx, place)),
             },
-            Pool::Postgres(pool) => pool.begin().await.map(|tx| Tx::Postgres(tx, place)),
+            Pool::Postgres(pool) => begin_whole(pool).await.map(|tx| Tx::Postgres(tx, place)),
         };
         begun.map_err(|error| classify(error, &self.place, "BEGIN"))
     }

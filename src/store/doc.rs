@@ -10,7 +10,9 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::model::{Bases, BySide, ErrorClass, Failure, Fields, Halves, IntendedRule, Raw, Side};
+use crate::model::{
+    Bases, BySide, ErrorClass, Failure, Fields, Halves, IntendedRule, Raw, RecordId, Side,
+};
 
 /// Borrowed model values on their way into a document.
 struct Out<'a, T: ?Sized>(&'a T);
@@ -309,6 +311,10 @@ pub(super) fn values_from(json: &str) -> Read<Values> {
         wrote,
         loser: doc.l.map(|fields| fields.0),
     })
+}
+
+pub(super) fn ids_from(json: &str) -> Read<Vec<RecordId>> {
+    read(json)
 }
 
 pub(super) fn names_from(json: &str) -> Read<Vec<String>> {

@@ -3,7 +3,7 @@
 //! Claiming reads only. The lease is the lock, and a claim becomes fact when its verdict is
 //! committed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::model::{Class, Task, Timestamp, WorkspaceId};
@@ -164,31 +164,10 @@ impl Store {
         if marks.is_empty() {
             return Ok(());
         }
-        let rows = MarkRow::all(ws.as_str(), marks);
-        self.put_marks(lane, std::iter::once(ws), &rows).await
-    }
-
-    /// Leaves marks in several workspaces at once, in one commit.
-    pub async fn mark_all(
-        &self,
-        lane: &str,
-        marks: &BTreeMap<WorkspaceId, Vec<Mark>>,
-    ) -> Result<()> {
-        let each = marks.iter();
-        let rows = each.flat_map(|(ws, marks)| MarkRow::all(ws.as_str(), marks));
-        let rows: Vec<MarkRow> = rows.collect();
-        self.put_marks(lane, marks.keys(), &rows).await
-    }
-
-    async fn put_marks<'a>(
-        &self,
-        lane: &str,
-        workspaces: impl Iterator<Item = &'a WorkspaceId>,
-        rows: &[MarkRow],
-    ) -> Result<()> {
         self.seam(Seam::Before(Deed::Mark)).await;
-        let touch = args![lane, ids(workspaces.map(WorkspaceId::as_str))];
-        let put = args![lane, self.clock.now(), doc::rows(rows)];
+        let rows = MarkRow::all(ws.as_str(), marks);
+        let touch = args![lane, ids(std::iter::once(ws.as_str()))];
+        let put = args![lane, self.clock.now(), doc::rows(&rows)];
         again(|| async {
             let mut tx = self.db.begin().await?;
             tx.run(&sql::LANE_TOUCH, &touch).await?;

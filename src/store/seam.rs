@@ -32,6 +32,10 @@ pub enum Deed<'a> {
     },
     /// Marks that are left without a lease.
     Mark,
+    /// What webhooks announced is kept.
+    Announce,
+    /// What was kept of it becomes marks.
+    Fold,
 }
 
 /// Whether the store hears that what it did is durable.

@@ -10,7 +10,7 @@ use super::Store;
 use super::db::{Dialected, again, args};
 use super::error::Result;
 use super::rows::{AgendaDb, DocDb, TenantDb};
-use super::sql::{jobs, mappings, notices, service as sql};
+use super::sql::{inbox, jobs, mappings, notices, service as sql};
 
 /// When each workspace next has something to do; one that never worked is not in it, nor one that
 /// somebody works on.
@@ -29,6 +29,8 @@ pub type Erased = BTreeMap<&'static str, u64>;
 
 /// Everything that belongs to a workspace. The workspace itself goes last.
 const BELONGINGS: &[(&str, Dialected)] = &[
+    // First, so that none of it becomes a mark behind the back of what follows.
+    ("inbox", inbox::ERASE_INBOX),
     ("lanes", sql::ERASE_LANES),
     ("marks", sql::ERASE_MARKS),
     ("links", sql::ERASE_LINKS),

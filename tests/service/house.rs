@@ -135,14 +135,20 @@ impl House {
         });
         let chance = Chance::seeded(11);
         let service = service(&store, &keeper, &clock, &chance).await;
+        let ids = Ids::new(clock.clone(), chance);
         let api = Arc::new(Api {
             notices: notices(&store, &vault, &clock, public),
             store: Arc::clone(&store),
             vault,
             keeper,
             service: Arc::clone(&service),
-            intake: Intake::start(Arc::clone(&store), Arc::clone(&service), clock.clone()),
-            ids: Ids::new(clock.clone(), chance),
+            intake: Intake::start(
+                Arc::clone(&store),
+                Arc::clone(&service),
+                clock.clone(),
+                ids.clone(),
+            ),
+            ids,
             clock: clock.clone(),
             public_url: Url::parse(public).unwrap(),
             hubspot_secret: Some(SecretString::from(hubspot_options.client_secret.clone())),
@@ -162,6 +168,12 @@ impl House {
             api,
             losses,
         }
+    }
+
+    /// The service of a process that starts on the same store after this one.
+    pub async fn successor(&self) -> Arc<Service> {
+        let keeper = &self.api.keeper;
+        service(&self.store, keeper, &self.clock, &Chance::seeded(13)).await
     }
 
     /// What a server in front of all this serves.

@@ -10,7 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tandem::app::MappingFiles;
-use tandem::model::{Timestamp, WorkspaceId};
+use tandem::model::{MappingName, RecordId, Side, Timestamp, WorkspaceId};
+use tandem::store::Announced;
 
 use crate::house::{Answer, House, PUBLIC, file};
 
@@ -64,7 +65,13 @@ fn seated(house: &House, id: &str) -> Value {
         "propertyName": "seats"}])
 }
 
+/// Records that are marked once all that was announced is folded.
 async fn marks(house: &House, ws: &str) -> usize {
+    house.service.fold_all().await.unwrap();
+    marked(house, ws).await
+}
+
+async fn marked(house: &House, ws: &str) -> usize {
     let queue = house
         .store
         .queue(&WorkspaceId::new(ws), "sync", 10_000)
@@ -111,6 +118,63 @@ async fn events_of_one_body_reach_every_workspace_of_their_portal_and_no_other()
     assert_eq!(marks(&house, "acme/production").await, 99);
     assert_eq!(marks(&house, "other/production").await, 99);
     assert_eq!(house.api.counts.unknown.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn what_was_answered_outlives_the_process_that_had_not_marked_it() {
+    let house = House::new().await;
+    house.live("acme/production").await;
+    house.pass(120_000).await;
+    let answer = announce(&house, json!([changed(&house, "7")])).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(marked(&house, "acme/production").await, 0, "it waits");
+    let next = house.successor().await;
+    next.fold_all().await.unwrap();
+    assert_eq!(marked(&house, "acme/production").await, 1);
+}
+
+#[tokio::test]
+async fn what_waits_for_its_mark_is_part_of_the_backlog() {
+    let house = House::new().await;
+    house.live("acme/production").await;
+    house.pass(120_000).await;
+    announce(&house, json!([changed(&house, "7")])).await;
+    house.clock.advance_millis(5_000);
+    let path = "/v1/workspaces/acme/production/status";
+    let status = house.operate(Method::GET, path, None).await;
+    assert_eq!(status["backlog_millis"], 5_000);
+    let figures = async || house.call(Method::GET, "/metrics", None, None).await.text;
+    let text = figures().await;
+    let age = "tandem_backlog_age_seconds{workspace=\"acme/production\"} 5.000\n";
+    assert!(text.contains(age), "{text}");
+    assert!(text.contains("\ntandem_inbox_records 1\n"), "{text}");
+    house.pass(1_000).await;
+    let text = figures().await;
+    assert!(text.contains("\ntandem_inbox_records 0\n"), "{text}");
+}
+
+#[tokio::test]
+async fn requests_are_put_off_while_too_much_waits() {
+    let house = House::new().await;
+    house.live("acme/production").await;
+    house.pass(120_000).await;
+    let ws = WorkspaceId::new("acme/production");
+    let feed = (MappingName::new("contacts"), Side::HubSpot);
+    let records = (0..20_000).map(|id| RecordId::new(id.to_string()));
+    let flood = Announced::from([(feed, records.collect())]);
+    for _ in 0..50 {
+        house.service.announced(&ws, &flood);
+    }
+    let answer = announce(&house, json!([changed(&house, "7")])).await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (503, "unavailable")
+    );
+    assert_eq!(house.api.counts.deferred.load(Ordering::Relaxed), 1);
+    assert_eq!(marks(&house, "acme/production").await, 0);
+    let answer = announce(&house, json!([changed(&house, "7")])).await;
+    assert_eq!(answer.status, 200, "there is room again");
+    assert_eq!(marks(&house, "acme/production").await, 1);
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ fn paired(link: &Link) -> Option<BySide<RecordId>> {
 impl Pending {
     pub fn of(deed: Deed<'_>) -> Self {
         match deed {
-            Deed::Lease { .. } | Deed::Mark => Self::default(),
+            Deed::Lease { .. } | Deed::Mark | Deed::Announce | Deed::Fold => Self::default(),
             Deed::Renew { epoch } => Self {
                 epoch: Some(epoch),
                 ..Self::default()

@@ -346,6 +346,8 @@ fn said(deed: Deed<'_>) -> String {
         Deed::Lease { .. } => "lease".to_owned(),
         Deed::Renew { epoch } => format!("renew, epoch {epoch}"),
         Deed::Mark => "mark".to_owned(),
+        Deed::Announce => "announce".to_owned(),
+        Deed::Fold => "fold".to_owned(),
         Deed::Commit { epoch, changes } => {
             let mut text = format!("commit, epoch {epoch}");
             for (what, number) in [

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use tandem::model::{
-    ConnectionState, KeyKind, OwnerPair, OwnerTable, Role, Side, WorkspaceId, WorkspaceMode,
+    ConnectionState, KeyKind, OwnerPair, OwnerTable, RecordId, Role, Side, WorkspaceId,
+    WorkspaceMode,
 };
-use tandem::store::{AccessEntry, ApiKey, Authorization, ConnectLink, Erased};
+use tandem::store::{AccessEntry, Announced, ApiKey, Authorization, ConnectLink, Erased};
 
-use crate::fixture::{Fixture, on_both, polled};
+use crate::fixture::{Fixture, contacts, on_both, polled};
 
 on_both!(
     a_workspace_is_made_once_and_changed,
@@ -358,9 +359,13 @@ async fn erasing_takes_this_workspace_and_no_other(f: Fixture) {
             .unwrap();
         f.store.mark(ws, "sync", &[polled("1")]).await.unwrap();
         f.store.keep_schemas(ws, "rev", "{}").await.unwrap();
+        let announced = Announced::from([((contacts(), HUBSPOT), vec![RecordId::new("2")])]);
+        let announced = BTreeMap::from([(ws.clone(), announced)]);
+        f.store.put_inbox(ws.as_str(), &announced).await.unwrap();
     }
     let erased = f.store.erase_workspace(&f.ws).await.unwrap();
     let expected = Erased::from([
+        ("inbox", 1),
         ("lanes", 1),
         ("marks", 1),
         ("schemas", 1),
@@ -369,6 +374,7 @@ async fn erasing_takes_this_workspace_and_no_other(f: Fixture) {
     assert_eq!(erased, expected);
     assert_eq!(f.store.erase_workspace(&f.ws).await.unwrap(), Erased::new());
     assert_eq!(f.store.queue(&other, "sync", 10).await.unwrap().len(), 1);
+    assert_eq!(f.store.inbox().await.unwrap()[0].workspace, other);
     assert!(f.store.workspace(&other).await.unwrap().is_some());
 }
 

@@ -121,7 +121,7 @@ impl Seams {
     fn before_commit(&self, deed: Deed<'_>) -> bool {
         let way = self.meet(said(deed));
         // Nothing is asked twice for a lease: who does not hear of it waits until it is over.
-        let repeated = matches!(deed, Deed::Commit { .. } | Deed::Mark);
+        let repeated = !matches!(deed, Deed::Lease { .. } | Deed::Renew { .. });
         self.0.state.lock().unwrap().commit = match way {
             Some(Way::WithoutReply) if !repeated => Some(Way::After),
             way => way,
@@ -145,6 +145,8 @@ fn said(deed: Deed<'_>) -> String {
         return match deed {
             Deed::Lease { .. } => "lease",
             Deed::Renew { .. } => "renew",
+            Deed::Announce => "announce",
+            Deed::Fold => "fold",
             Deed::Commit { .. } | Deed::Mark => "mark",
         }
         .to_owned();

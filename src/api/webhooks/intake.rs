@@ -1,4 +1,5 @@
-//! Stores what webhooks announce: many requests, one commit, and only then the answers.
+//! Stores what webhooks announce: many requests, one commit, and only then the answers. The marks
+//! are made of it later, by the service.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,10 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::app::Service;
-use crate::clock::Clock;
-use crate::model::{Cause, MappingName, RecordId, RecordKey, Side, Task, Timestamp, WorkspaceId};
-use crate::pipeline::LANE;
-use crate::store::{Mark, Store, StoreError};
+use crate::clock::{Clock, Ids};
+use crate::model::{MappingName, RecordId, Side, Timestamp, WorkspaceId};
+use crate::store::{Announced, Store, StoreError};
 
 /// Requests that wait for a commit; one more is told to come again.
 const WAITING: usize = 2_000;
@@ -29,9 +29,11 @@ pub struct Hint {
 }
 
 struct Arrival {
-    marks: BTreeMap<WorkspaceId, Vec<Mark>>,
+    announced: ByWorkspace,
     stored: oneshot::Sender<bool>,
 }
+
+type ByWorkspace = BTreeMap<WorkspaceId, Announced>;
 
 /// Mappings by the object they read, for one side of one workspace.
 type Objects = BTreeMap<String, Vec<MappingName>>;
@@ -68,9 +70,10 @@ pub enum Stored {
 
 impl Intake {
     /// Starts the task that stores; it ends with the last of the intake's clones.
-    pub fn start(store: Arc<Store>, service: Arc<Service>, clock: Clock) -> Self {
+    pub fn start(store: Arc<Store>, service: Arc<Service>, clock: Clock, ids: Ids) -> Self {
         let (arrivals, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(keep(receiver, Arc::clone(&store), Arc::clone(&service)));
+        let keeping = keep(receiver, Arc::clone(&store), Arc::clone(&service), ids);
+        tokio::spawn(keeping);
         Self {
             arrivals,
             service,
@@ -80,13 +83,16 @@ impl Intake {
         }
     }
 
-    /// Marks the records in every workspace that is connected to the account.
+    /// Announces the records to every workspace that is connected to the account.
     pub async fn take(
         &self,
         side: Side,
         hints: BTreeMap<String, BTreeSet<Hint>>,
     ) -> Result<Stored, StoreError> {
-        let mut marks: BTreeMap<WorkspaceId, Vec<Mark>> = BTreeMap::new();
+        if self.service.is_flooded() {
+            return Ok(Stored::No);
+        }
+        let mut announced = ByWorkspace::new();
         let mut unknown = 0;
         for (account, hints) in &hints {
             let workspaces = self.workspaces(side, account).await?;
@@ -95,47 +101,25 @@ impl Intake {
             }
             for ws in workspaces.iter() {
                 let objects = self.objects(side, ws).await?;
-                let found = self.marks(side, &objects, hints);
-                unknown += hints.len() - found.1;
-                if !found.0.is_empty() {
-                    marks.entry(ws.clone()).or_default().extend(found.0);
+                let (found, placed) = records_of(side, &objects, hints);
+                unknown += hints.len() - placed;
+                if !found.is_empty() {
+                    add(&mut announced, ws.clone(), found);
                 }
             }
         }
-        if marks.is_empty() {
+        if announced.is_empty() {
             return Ok(Stored::Yes { unknown });
         }
         let (stored, answer) = oneshot::channel();
-        if self.arrivals.try_send(Arrival { marks, stored }).is_err() {
+        let arrival = Arrival { announced, stored };
+        if self.arrivals.try_send(arrival).is_err() {
             return Ok(Stored::No);
         }
         Ok(match answer.await {
             Ok(true) => Stored::Yes { unknown },
             Ok(false) | Err(_) => Stored::No,
         })
-    }
-
-    /// The marks, and how many of the hints have any.
-    fn marks(&self, side: Side, objects: &Objects, hints: &BTreeSet<Hint>) -> (Vec<Mark>, usize) {
-        let now = self.clock.now();
-        let mut marks = Vec::new();
-        let mut placed = 0;
-        for hint in hints {
-            let Some(mappings) = objects.get(&hint.object) else {
-                continue;
-            };
-            placed += 1;
-            marks.extend(mappings.iter().map(|mapping| Mark {
-                task: Task::Record(RecordKey {
-                    mapping: mapping.clone(),
-                    side,
-                    id: hint.record.clone(),
-                }),
-                cause: Cause::Event,
-                not_before: now,
-            }));
-        }
-        (marks, placed)
     }
 
     async fn workspaces(
@@ -203,17 +187,51 @@ fn remember<K: Ord, T>(
     known.insert(key, Remembered { until, what });
 }
 
+/// What each mapping has to look at, and how many of the hints any has.
+fn records_of(side: Side, objects: &Objects, hints: &BTreeSet<Hint>) -> (Announced, usize) {
+    let mut by_object: BTreeMap<&str, Vec<&RecordId>> = BTreeMap::new();
+    for hint in hints {
+        let of = by_object.entry(&hint.object).or_default();
+        of.push(&hint.record);
+    }
+    let mut announced = Announced::new();
+    let mut placed = 0;
+    for (object, records) in by_object {
+        let Some(mappings) = objects.get(object) else {
+            continue;
+        };
+        placed += records.len();
+        for mapping in mappings {
+            let records = records.iter().map(|record| (*record).clone());
+            announced.insert((mapping.clone(), side), records.collect());
+        }
+    }
+    (announced, placed)
+}
+
+fn add(to: &mut ByWorkspace, ws: WorkspaceId, announced: Announced) {
+    let to = to.entry(ws).or_default();
+    for (feed, records) in announced {
+        to.entry(feed).or_default().extend(records);
+    }
+}
+
 /// Stores whatever has arrived, in one commit, until nobody is left who could send more.
-async fn keep(mut arrivals: mpsc::Receiver<Arrival>, store: Arc<Store>, service: Arc<Service>) {
+async fn keep(
+    mut arrivals: mpsc::Receiver<Arrival>,
+    store: Arc<Store>,
+    service: Arc<Service>,
+    ids: Ids,
+) {
     let mut waiting = Vec::with_capacity(TOGETHER);
     while arrivals.recv_many(&mut waiting, TOGETHER).await > 0 {
-        let mut marks: BTreeMap<WorkspaceId, Vec<Mark>> = BTreeMap::new();
+        let mut all = ByWorkspace::new();
         for arrival in &mut waiting {
-            for (ws, more) in std::mem::take(&mut arrival.marks) {
-                marks.entry(ws).or_default().extend(more);
+            for (ws, announced) in std::mem::take(&mut arrival.announced) {
+                add(&mut all, ws, announced);
             }
         }
-        let stored = match store.mark_all(LANE, &marks).await {
+        let stored = match store.put_inbox(&ids.next(), &all).await {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(%error, "what webhooks announced could not be stored");
@@ -225,8 +243,8 @@ async fn keep(mut arrivals: mpsc::Receiver<Arrival>, store: Arc<Store>, service:
             arrival.stored.send(stored).ok();
         }
         if stored {
-            for (ws, marks) in &marks {
-                service.hint(ws, marks);
+            for (ws, announced) in &all {
+                service.announced(ws, announced);
             }
         }
     }

@@ -28,9 +28,13 @@ impl Service {
         while self.turn_due(&stop).await {}
     }
 
-    /// One turn of the workspace that is due first; false when none is due. Where `stop` is
-    /// cancelled already, its engine is opened and takes no step.
+    /// One turn of the workspace that is due first, after all that webhooks announced is marked;
+    /// false when none is due. Where `stop` is cancelled already, its engine is opened and takes no
+    /// step.
     pub async fn turn_due(&self, stop: &CancellationToken) -> bool {
+        if let Err(error) = self.fold_all().await {
+            tracing::warn!(%error, "what webhooks announced could not be marked yet");
+        }
         let next = self.state().agenda.next(self.clock.now());
         let Next::Work(ws) = next else {
             return false;

@@ -10,6 +10,7 @@ mod change;
 mod consent;
 mod ending;
 mod files;
+mod inbox;
 mod jobs;
 mod kept;
 mod mappings;
@@ -33,7 +34,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{Chance, Clock};
 use crate::model::{Timestamp, Workspace, WorkspaceId};
 use crate::pipeline::LANE;
-use crate::store::{Mark, Store, StoreError};
+use crate::store::{Store, StoreError};
 use crate::sync::Results;
 use crate::vault::Keeper;
 
@@ -41,6 +42,7 @@ use super::{Busy, DAY_MILLIS, Engine, Options};
 use agenda::{Agenda, Next};
 use at_job::Running;
 use change::Wanted;
+use inbox::Inbox;
 
 pub use by_hand::Counted;
 pub use change::ChangeError;
@@ -94,6 +96,7 @@ pub struct Service {
     workers: usize,
     options: Options,
     state: Mutex<State>,
+    inbox: Inbox,
     changed: Notify,
     steps: AtomicU64,
     records: AtomicU64,
@@ -112,6 +115,8 @@ pub struct Figures {
     /// Records that steps have read or attempted.
     pub records: u64,
     pub writes: u64,
+    /// Announcements of webhooks that have no marks yet.
+    pub inbox: u64,
 }
 
 /// An engine, and the workspace as it was when it was opened.
@@ -185,6 +190,7 @@ impl Service {
         for ws in parts.store.workspaces_with_jobs().await? {
             agenda.due(&ws, now);
         }
+        let inbox = Inbox::left(&parts.store.inbox().await?);
         Ok(Arc::new(Self {
             store: parts.store,
             keeper: parts.keeper,
@@ -208,6 +214,7 @@ impl Service {
                 files: Arc::new(parts.mappings),
                 refused: BTreeMap::new(),
             }),
+            inbox,
             changed: Notify::new(),
             steps: AtomicU64::new(0),
             records: AtomicU64::new(0),
@@ -222,15 +229,6 @@ impl Service {
         let now = self.clock.now();
         self.state().agenda.due(ws, now);
         self.changed.notify_one();
-    }
-
-    /// As [`Service::wake`], for marks that were stored because of webhooks: what cannot be worked
-    /// on waits all the same, or whoever tells would have it tried again and again.
-    pub fn hint(&self, ws: &WorkspaceId, marks: &[Mark]) {
-        self.options.heard.announce(ws, marks, self.clock.now());
-        if !self.state().trouble.contains_key(ws) {
-            self.wake(ws);
-        }
     }
 
     /// Waits until no worker is at the workspace, for as long as an attempt may take. False when
@@ -294,6 +292,7 @@ impl Service {
             steps: self.steps.load(Ordering::Relaxed),
             records: self.records.load(Ordering::Relaxed),
             writes: self.writes.load(Ordering::Relaxed),
+            inbox: self.inbox.records(),
         }
     }
 
@@ -306,6 +305,7 @@ impl Service {
     /// The workspace is gone: its engine is given up, without giving back a lane that is gone too.
     pub fn forget(&self, ws: &WorkspaceId) {
         self.options.heard.forget(ws);
+        self.inbox.forget(ws);
         let mut state = self.state();
         state.agenda.remove(ws);
         state.engines.remove(ws);
@@ -322,6 +322,8 @@ impl Service {
         let permits = Arc::new(Semaphore::new(self.workers));
         tracker.spawn(Arc::clone(&self).look_for_others_work(stop.clone()));
         tracker.spawn(Arc::clone(&self).tend(stop.clone()));
+        tracker.spawn(Arc::clone(&self).fold(stop.clone()));
+        tracker.spawn(Arc::clone(&self).look_for_left(stop.clone()));
         loop {
             let permit = tokio::select! {
                 biased;

@@ -87,7 +87,9 @@ pub async fn build_at(
         poll_millis,
     })
     .await?;
-    let intake = Intake::start(Arc::clone(&store), Arc::clone(&service), clock.clone());
+    let ids = Ids::new(clock.clone(), chance.clone());
+    let (into, behind) = (Arc::clone(&store), Arc::clone(&service));
+    let intake = Intake::start(into, behind, clock.clone(), ids.clone());
     let notices = Arc::new(Notices::new(
         Arc::clone(&store),
         Arc::clone(&vault),
@@ -102,7 +104,7 @@ pub async fn build_at(
         keeper,
         service: Arc::clone(&service),
         intake,
-        ids: Ids::new(clock.clone(), chance),
+        ids,
         clock,
         public_url: settings.public_url.clone(),
         hubspot_secret: settings

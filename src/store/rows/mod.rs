@@ -3,6 +3,7 @@
 //! A struct that derives `Serialize` is also a row of a statement's JSON argument; its field names
 //! are the columns there. No statement and no query lives here.
 
+mod inbox;
 mod jobs;
 mod links;
 mod mappings;
@@ -25,6 +26,7 @@ use super::Store;
 use super::doc;
 use super::error::{Result, StoreError};
 
+pub(super) use inbox::{InboxRow, TakenDb, UnfoldedDb};
 pub(super) use jobs::JobDb;
 pub(super) use links::{BasesDb, HoldCloseRow, HoldDb, IntentDb, LinkDb, LinkPartRow};
 pub(super) use mappings::{
@@ -63,10 +65,16 @@ fn key_of(mapping: String, side: &str, id: String) -> Result<RecordKey, Fault> {
     })
 }
 
+/// [`task_key`] of a record; with an empty id what the keys of all others begin with.
+pub(super) fn record_key(mapping: &MappingName, side: Side, id: &str) -> String {
+    let (mapping, side) = (mapping.as_str(), side.as_str());
+    format!("0\u{1f}{mapping}\u{1f}{side}\u{1f}{id}")
+}
+
 /// The text that identifies a task; sorts like the task as long as names are plain.
 pub(super) fn task_key(task: &Task) -> String {
     let order = match task {
-        Task::Record(_) => '0',
+        Task::Record(key) => return record_key(&key.mapping, key.side, key.id.as_str()),
         Task::Poll { .. } => '1',
         Task::Backfill { .. } => '2',
         Task::Scan { .. } => '3',

@@ -2,6 +2,27 @@
 
 use super::statements;
 
+/// What becomes of a mark that is there already.
+macro_rules! marked_again {
+    () => {
+        "WHERE TRUE ON CONFLICT (workspace_id, lane, task_key) DO UPDATE SET \
+         revision = marks.revision + 1, \
+         cause = CASE WHEN excluded.priority <= marks.priority \
+            THEN excluded.cause ELSE marks.cause END, \
+         priority = CASE WHEN excluded.priority < marks.priority \
+            THEN excluded.priority ELSE marks.priority END, \
+         attempts = CASE WHEN excluded.cause = 'person' THEN 0 ELSE marks.attempts END, \
+         not_before = CASE WHEN marks.not_before <= excluded.not_before \
+            OR (marks.rate_limited = 1 AND excluded.cause <> 'person') \
+            THEN marks.not_before ELSE excluded.not_before END, \
+         blocked = CASE WHEN excluded.cause IN ('scan', 'backfill') \
+            THEN marks.blocked ELSE 0 END, \
+         marked_at = excluded.marked_at"
+    };
+}
+
+pub(super) use marked_again;
+
 statements! {
     /// Takes a lane nobody holds. No row comes back when somebody does.
     LANE_LEASE = ["INSERT INTO lanes (workspace_id, lane, owner, epoch, until_at, step, state) \
@@ -39,19 +60,7 @@ statements! {
         rows("$3": workspace_id TEXT, task_key TEXT, kind TEXT, mapping TEXT, side TEXT,
              record_id TEXT, cause TEXT,
              priority BIGINT, not_before BIGINT),
-        "WHERE TRUE ON CONFLICT (workspace_id, lane, task_key) DO UPDATE SET \
-         revision = marks.revision + 1, \
-         cause = CASE WHEN excluded.priority <= marks.priority \
-            THEN excluded.cause ELSE marks.cause END, \
-         priority = CASE WHEN excluded.priority < marks.priority \
-            THEN excluded.priority ELSE marks.priority END, \
-         attempts = CASE WHEN excluded.cause = 'person' THEN 0 ELSE marks.attempts END, \
-         not_before = CASE WHEN marks.not_before <= excluded.not_before \
-            OR (marks.rate_limited = 1 AND excluded.cause <> 'person') \
-            THEN marks.not_before ELSE excluded.not_before END, \
-         blocked = CASE WHEN excluded.cause IN ('scan', 'backfill') \
-            THEN marks.blocked ELSE 0 END, \
-         marked_at = excluded.marked_at"
+        marked_again!()
     ];
     /// What failed keeps its time: it is put off for a reason.
     MARKS_HASTEN = ["UPDATE marks SET not_before = $4 WHERE workspace_id = $1 AND lane = $2 \

@@ -5,6 +5,7 @@
 
 pub(super) mod copy;
 pub(super) mod explain;
+pub(super) mod inbox;
 pub(super) mod jobs;
 pub(super) mod lanes;
 pub(super) mod links;
@@ -23,14 +24,14 @@ macro_rules! dialected {
     ($name:expr, $text:literal) => {
         $crate::store::db::Dialected { name: $name, sqlite: $text, postgres: $text }
     };
-    ($name:expr, sqlite $sqlite:literal, postgres $postgres:literal) => {
+    ($name:expr, sqlite $sqlite:expr, postgres $postgres:expr) => {
         $crate::store::db::Dialected { name: $name, sqlite: $sqlite, postgres: $postgres }
     };
     (
         $name:expr,
         $before:literal,
         rows($param:literal: $($column:ident $type:ident),+ $(,)?),
-        $after:literal
+        $after:expr
     ) => {
         $crate::store::db::Dialected {
             name: $name,
@@ -68,6 +69,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Dialected> {
     [
         copy::ALL,
         explain::ALL,
+        inbox::ALL,
         jobs::ALL,
         lanes::ALL,
         links::ALL,

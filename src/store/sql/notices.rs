@@ -30,7 +30,9 @@ statements! {
             AND m.priority = 2 \
          UNION ALL SELECT MIN(m.not_before) AS at FROM marks AS m \
             WHERE m.workspace_id = w.workspace_id AND m.lane = $1 AND m.blocked = 0 \
-            AND m.priority = 3) AS c) AS due, \
+            AND m.priority = 3 \
+         UNION ALL SELECT MIN(i.arrived_at) AS at FROM inbox AS i \
+            WHERE i.workspace_id = w.workspace_id) AS c) AS due, \
         (SELECT COUNT(*) FROM dead_letters AS d \
             WHERE d.workspace_id = w.workspace_id AND d.state = 'open') AS dead_letters, \
         (SELECT COUNT(*) FROM approvals AS a WHERE a.workspace_id = w.workspace_id \

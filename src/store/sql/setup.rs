@@ -120,7 +120,9 @@ statements! {
             ('approvals', 'approvals_once', '1000 1000 500 250 100 1'), \
             ('jobs', 'jobs_open', '10 1'), \
             ('runs', 'sqlite_autoindex_runs_1', '100000 100000 1'), \
-            ('runs', 'runs_open', '10 10')",
+            ('runs', 'runs_open', '10 10'), \
+
+            ('inbox', 'sqlite_autoindex_inbox_1', '10000 1000 1')",
         postgres "SELECT 1 AS one"
     ];
     STATS_LOAD = [sqlite "ANALYZE sqlite_schema", postgres "SELECT 1 AS one"];
