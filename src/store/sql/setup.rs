@@ -121,7 +121,6 @@ statements! {
             ('jobs', 'jobs_open', '10 1'), \
             ('runs', 'sqlite_autoindex_runs_1', '100000 100000 1'), \
             ('runs', 'runs_open', '10 10'), \
-
             ('inbox', 'sqlite_autoindex_inbox_1', '10000 1000 1')",
         postgres "SELECT 1 AS one"
     ];
