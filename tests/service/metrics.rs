@@ -187,7 +187,7 @@ async fn what_happened_is_in_the_metrics_and_in_their_sums() {
     );
     let setbacks = value("setbacks_total", "", &[]);
     let unsettled = ["retried", "put-off", "blocked", "dead-letter"].map(verdicts);
-    assert_eq!(setbacks, unsettled.iter().sum());
+    assert_eq!(setbacks, unsettled.iter().sum::<f64>());
     assert_eq!(value("values_held_total", "", &[("reason", "ask")]), 1.0);
     assert!(value("values_held_total", "", &[("reason", "guard")]) >= 1.0);
     let settled = value("lag_seconds", "_count", &[]);
