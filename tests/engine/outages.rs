@@ -3,7 +3,7 @@
 
 use sqlx::{Connection, SqliteConnection};
 use tandem::app::Step;
-use tandem::model::{ErrorClass, RunEnd, Side};
+use tandem::model::{ErrorClass, Side};
 
 use crate::world::{LANE, Setup, World};
 use crate::{PEOPLE, UPDATES, linked};
@@ -329,7 +329,7 @@ async fn a_store_that_cannot_store_stops_the_step_and_the_work_goes_on_when_it_c
     assert!(failed > 0, "the store never failed");
     let again = "DROP TRIGGER full";
     sqlx::raw_sql(again).execute(&mut other).await.unwrap();
-    other.close(RunEnd::Finished).await.unwrap();
+    other.close().await.unwrap();
     world.settle().await;
     assert_eq!(world.hs("contacts", &hubspot, "jobtitle"), "CEO");
     assert_eq!(world.api_writes(), before + 1, "written once");
