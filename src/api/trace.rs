@@ -8,8 +8,10 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::Api;
+use crate::telemetry::name_trace;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST: usize = 128;
@@ -44,7 +46,9 @@ pub(super) async fn trace(State(api): State<Arc<Api>>, request: Request, next: N
     let route = route.map_or("", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
     // At the highest level, so that every line has it, whatever the filter lets through.
-    let span = tracing::error_span!("request", request_id = id, %method, route);
+    let (trace_id, status) = (Empty, Empty);
+    let span = tracing::error_span!("request", request_id = id, %method, route, status, trace_id);
+    name_trace(&span);
     let answer = async {
         let answer = CURRENT.scope(id.clone(), next.run(request)).await;
         let status = answer.status().as_u16();
@@ -55,7 +59,8 @@ pub(super) async fn trace(State(api): State<Arc<Api>>, request: Request, next: N
         }
         answer
     };
-    let mut answer = answer.instrument(span).await;
+    let mut answer = answer.instrument(span.clone()).await;
+    span.record("status", answer.status().as_u16());
     if let Ok(value) = HeaderValue::from_str(&id) {
         answer.headers_mut().insert(HEADER, value);
     }

@@ -1,4 +1,5 @@
-//! What others may ask an engine: its store, its counts, what it waits for. Changes nothing that it works by.
+//! What others may ask an engine: its store, its counts, what it waits for. Changes nothing that
+//! the engine works by.
 
 use super::Engine;
 use crate::crm::Crms;

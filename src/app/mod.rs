@@ -27,6 +27,9 @@ mod undo;
 
 use std::collections::BTreeMap;
 
+use tracing::Instrument;
+use tracing::field::Empty;
+
 use crate::bugs::{self, Bug};
 use crate::clock::Ids;
 use crate::crm::{Crms, Shut};
@@ -77,6 +80,20 @@ pub struct Work {
     pub side: Side,
     pub records: u64,
     pub writes: u64,
+}
+
+impl Work {
+    /// Names the step in its span and in the log.
+    fn tell(&self) {
+        let (kind, mapping, side) = (self.kind, self.mapping.as_str(), self.side.as_str());
+        let (records, writes) = (self.records, self.writes);
+        let span = tracing::Span::current();
+        span.record("kind", kind);
+        span.record("mapping", mapping);
+        span.record("side", side);
+        span.record("records", records);
+        tracing::debug!(kind, mapping, side, records, writes, "step");
+    }
 }
 
 pub struct Engine {
@@ -184,7 +201,9 @@ impl Engine {
             let at = self.site.clock.now().plus_millis(1_000);
             return Ok(Step::Wait(Some(at)));
         }
-        match Box::pin(self.work()).await {
+        let (kind, mapping, side) = (Empty, Empty, Empty);
+        let span = tracing::debug_span!("step", kind, mapping, side, records = Empty);
+        match Box::pin(self.work()).instrument(span).await {
             Err(StoreError::LeaseLost { .. }) => {
                 // Somebody else owns the lane now. Nothing of this attempt was stored.
                 self.lane = None;
@@ -252,14 +271,7 @@ impl Engine {
         work.writes = self.tally.writes - work.writes;
         self.refresh_if_stale().await?;
         self.spent(class, work.kind, &before);
-        tracing::debug!(
-            kind = work.kind,
-            mapping = work.mapping.as_str(),
-            side = work.side.as_str(),
-            records = work.records,
-            writes = work.writes,
-            "step"
-        );
+        work.tell();
         Ok(Step::Worked(work))
     }
 

@@ -94,14 +94,15 @@ fn refuse(error: &clap::Error) -> ExitCode {
 
 fn run(command: Command, environment: &Environment, output: &Output) -> anyhow::Result<Outcome> {
     let format = log_format(&command, environment)?;
-    crate::telemetry::start(environment, format)
-        .map_err(|what| Advice::new(what, "set TANDEM_LOG to e.g. info, or unset it"))?;
+    let telemetry = crate::telemetry::start(environment, format)
+        .map_err(|what| Advice::new(what, "correct it, or unset it"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     let outcome = runtime.block_on(dispatch(command, environment, output));
     // A look-up of an address that hangs must not keep the program from ending.
     runtime.shutdown_timeout(END_WITHIN);
+    telemetry.end();
     match outcome {
         Err(error) if format == LogFormat::Json => {
             output.log_error(&error);

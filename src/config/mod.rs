@@ -21,7 +21,7 @@ const HUBSPOT_URL: &str = "https://api.hubapi.com";
 const SALESFORCE_LOGIN_URL: &str = "https://login.salesforce.com";
 
 /// Every variable that is read, and what it is for. The README's table repeats this one.
-pub const VARIABLES: [(&str, &str); 12] = [
+pub const VARIABLES: [(&str, &str); 14] = [
     (
         "TANDEM_HUBSPOT_TOKEN",
         "access token of a HubSpot private app",
@@ -65,6 +65,14 @@ pub const VARIABLES: [(&str, &str); 12] = [
     (
         "TANDEM_KEY",
         "key to the API of a service that runs elsewhere, for commands with --server",
+    ),
+    (
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "collector that traces are sent to, in a build with the feature `otlp`",
+    ),
+    (
+        "OTEL_SERVICE_NAME",
+        "name of the service in traces; default tandem",
     ),
     ("NO_COLOR", "when set, output is never coloured"),
 ];

@@ -16,6 +16,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use tower::ServiceExt;
+use tracing::Instrument;
+use tracing::field::Empty;
 use url::Url;
 
 use super::json::Bounded;
@@ -221,12 +223,18 @@ impl Transport {
     /// none was read. No retry, no redirect.
     pub async fn send(&self, request: Request) -> Result<Reply, CrmError> {
         let (method, path) = (request.method.clone(), request.url.path().to_owned());
-        let outcome = match self {
-            Self::Network(client) => over_network(client, request).await,
-            Self::InProcess(router) => in_process(router, request).await,
+        let (route, status) = (route(&path), Empty);
+        let span = tracing::debug_span!("call", otel.kind = "client", %method, route, status);
+        let outcome = async {
+            match self {
+                Self::Network(client) => over_network(client, request).await,
+                Self::InProcess(router) => in_process(router, request).await,
+            }
         };
+        let outcome = outcome.instrument(span.clone()).await;
         match &outcome {
             Ok(reply) => {
+                span.record("status", reply.status);
                 let id = correlation_id(reply).unwrap_or_default();
                 tracing::debug!(%method, path, status = reply.status, id, "answered");
             }
@@ -234,6 +242,27 @@ impl Transport {
         }
         outcome
     }
+}
+
+/// A path without the ids in it: a part with a digit stands for any, unless it is a version.
+fn route(path: &str) -> String {
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let word = |text: &str| {
+        let letter = |b: u8| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-');
+        text.bytes().all(letter)
+    };
+    let part = |part: &str| {
+        let version = match part.split_once('-') {
+            Some((year, month)) => (year.len(), month.len()) == (4, 2) && digits(year),
+            None => part.strip_prefix('v').is_some_and(digits),
+        };
+        match version || word(part) {
+            true => part.to_owned(),
+            false => "{id}".to_owned(),
+        }
+    };
+    let parts: Vec<String> = path.split('/').map(part).collect();
+    parts.join("/")
 }
 
 /// The id under which the platform's own logs know the request.
@@ -376,4 +405,30 @@ pub fn join(base: &Url, path: &[&str]) -> Url {
         segments.pop_if_empty().extend(path);
     }
     url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_names_no_record() {
+        for (path, told) in [
+            (
+                "/crm/objects/2026-03/contacts/batch/read",
+                "/crm/objects/2026-03/contacts/batch/read",
+            ),
+            (
+                "/services/data/v67.0/sobjects/Contact/003A00000000001AAA",
+                "/services/data/v67.0/sobjects/Contact/{id}",
+            ),
+            (
+                "/crm/objects/2026-03/2-31337/901",
+                "/crm/objects/2026-03/{id}/{id}",
+            ),
+            ("/x/ada@example.com/a%20b", "/x/{id}/{id}"),
+        ] {
+            assert_eq!(route(path), told);
+        }
+    }
 }

@@ -179,6 +179,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn however_many_have_called_the_first_by_name_are_told_of() {
+        let traffic = Traffic::default();
+        for number in (0..10_000).rev() {
+            let ws = WorkspaceId::new(format!("w{number:05}/production"));
+            traffic.counters(&ws).salesforce.ended(CallOutcome::Ok);
+        }
+        let told = traffic.first(1_000);
+        assert_eq!(told.len(), 1_000);
+        assert_eq!(told[999].0.as_str(), "w00999/production");
+        assert_eq!(traffic.sums().salesforce.total(), 10_000);
+    }
+
+    #[test]
     fn a_workspace_that_went_leaves_its_calls_in_the_sums() {
         let traffic = Traffic::default();
         let ws = WorkspaceId::new("acme/production");

@@ -149,8 +149,8 @@ pub fn judge(desk: &mut Desk<'_>, bound: &Bound, unit: &mut Unit) {
     unit.claimed = claimed;
 }
 
-/// Records that a comparison of everything marked wait their turn, however long that takes: only a
-/// change that somebody made lags.
+/// Counts how an attempt ended. What a backfill or a full comparison marked waits for its turn,
+/// however long that takes, so only changes that somebody made lag.
 fn count(desk: &mut Desk<'_>, unit: &Unit, claim: &Claimed, verdict: &Verdict) {
     let class = match verdict {
         Verdict::Done if unit.wrote => VerdictClass::Written,

@@ -40,7 +40,7 @@ pub struct Unit {
     pub reopened: bool,
     /// A CRM took a write of this attempt.
     pub wrote: bool,
-    /// A value is held anew since this attempt.
+    /// A value is held anew in this attempt.
     pub held: bool,
     /// One of the records was created in this attempt, so nobody has edited it.
     pub made: bool,

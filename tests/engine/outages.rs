@@ -3,7 +3,7 @@
 
 use sqlx::{Connection, SqliteConnection};
 use tandem::app::Step;
-use tandem::model::{ErrorClass, RunEnd, Side};
+use tandem::model::{ErrorClass, Side};
 
 use crate::world::{LANE, Setup, World};
 use crate::{PEOPLE, UPDATES, linked};

@@ -14,6 +14,8 @@ mod interrupts;
 mod logs;
 mod matches;
 mod observing;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod people;
 mod planned;
 mod plans;

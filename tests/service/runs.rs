@@ -2,9 +2,10 @@
 
 use axum::http::Method;
 use serde_json::{Value, json};
+use tandem::app::MappingFiles;
 use tandem::model::WorkspaceId;
 
-use crate::house::House;
+use crate::house::{House, file, seldom};
 use crate::review::{WS, items};
 use crate::webhooks::{announce, changed};
 
@@ -53,13 +54,14 @@ async fn a_run_says_how_it_ended_and_how_long_changes_took() {
         "{paused:?}"
     );
     house
+        .service
+        .set_mappings(MappingFiles::shared(vec![file(&seldom())]));
+    house
         .operate(Method::POST, &format!("{WS}/resume"), None)
         .await;
-    house
-        .hubspot
-        .edit("contacts", &id, &[("lastname", "C")])
-        .unwrap();
-    house.pass(600_000).await;
+    let edit = [("lastname", "C")];
+    house.hubspot.edit("contacts", &id, &edit).unwrap();
+    house.pass(900_000).await;
     // Nothing was due any more, so it was put away.
     let quiet = runs(&house).await;
     assert_eq!(ends(&quiet)[0], ("finished", ""), "{quiet:?}");

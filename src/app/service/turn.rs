@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::at_job::Turned;
 use super::ending::fault_of;
@@ -16,6 +17,7 @@ use crate::mapping::Mapping;
 use crate::model::{RunEnd, Timestamp, Workspace, WorkspaceId, WorkspaceMode};
 use crate::store::StoreError;
 use crate::sync::Mode;
+use crate::telemetry::name_trace;
 
 /// Attempts that one workspace may make before others get their turn.
 pub(super) const STEPS: usize = 20;
@@ -31,8 +33,9 @@ impl Service {
     /// One workspace's turn: some steps, and when it is due again. Every line that is logged in it
     /// names the workspace, and the run once there is an engine.
     pub(super) async fn turn(&self, ws: &WorkspaceId, stop: &CancellationToken) {
-        let run = tracing::field::Empty;
-        let span = tracing::error_span!("turn", workspace = ws.as_str(), run);
+        let (run, trace_id) = (Empty, Empty);
+        let span = tracing::error_span!("turn", workspace = ws.as_str(), run, trace_id);
+        name_trace(&span);
         let turn = Box::pin(self.take_turn(ws, stop));
         turn.instrument(span).await;
     }
