@@ -164,7 +164,8 @@ impl Fold {
 
     async fn put_marks(&self, tx: &mut Tx, lane: &str) -> Result<()> {
         let workspaces = ids(self.feeds.keys().map(WorkspaceId::as_str));
-        tx.run(&lanes::LANE_TOUCH, &args![lane, workspaces]).await?;
+        let touched = args![lane, workspaces];
+        tx.run(&lanes::LANE_TOUCH, &touched).await?;
         for (ws, feeds) in &self.feeds {
             for ((mapping, side), feed) in feeds {
                 let records: Vec<&RecordId> = feed.records.iter().collect();
