@@ -105,7 +105,8 @@ pub struct Engine {
     owner: String,
     options: Options,
     pace: Pace,
-    tally: Tally,
+    /// Boxed, because an engine is handed on from turn to turn.
+    tally: Box<Tally>,
     idle_calls: u64,
     /// Calls of polls and scans, which look for what nobody has planned.
     looking: BySide<u64>,
@@ -177,7 +178,7 @@ impl Engine {
             in_order: false,
             options,
             pace,
-            tally: Tally::default(),
+            tally: Box::default(),
             idle_calls: 0,
             looking: BySide::default(),
             auth_failure: None,
