@@ -40,6 +40,12 @@ struct Found {
 }
 
 impl Ahead {
+    fn keep(&mut self, field: &str, values: Vec<String>, records: Vec<Record>) {
+        let asked = values.into_iter().collect();
+        let found = Found { asked, records };
+        self.found.insert(field.to_owned(), found);
+    }
+
     /// The records of `object` that became one of these, if that was asked of all of them.
     pub fn became(
         &self,
@@ -134,12 +140,7 @@ pub async fn read(
         fields: bound.read_fields(ON),
     }));
     let finds = asks.len();
-    // Where people are at work on both sides, some writes will be looked at afterwards.
-    let edited = Side::BOTH.into_iter().all(|side| {
-        let mut units = batch.open();
-        units.any(|unit| unit.link.is_some() && unit.is_marked(side))
-    });
-    let wanted_soon = edited && desk.crms.salesforce.asks_what_is_tracked(object);
+    let wanted_soon = is_edited(batch) && desk.crms.salesforce.asks_what_is_tracked(object);
     if wanted_soon && (1..TOGETHER).contains(&finds) {
         asks.push(Ask::Tracked { object });
     }
@@ -160,15 +161,20 @@ pub async fn read(
     }
     for ((field, values), told) in wanted.into_iter().zip(found) {
         if let Ok(told) = told {
-            let asked = values.into_iter().collect();
-            let records = told.into_page().records;
-            let found = Found { asked, records };
-            batch.ahead.found.insert(field.to_owned(), found);
+            batch.ahead.keep(field, values, told.into_page().records);
         }
     }
     let read: Result<Vec<Told>, CrmError> = told.into_iter().collect();
     let read = read?.into_iter().flat_map(|told| told.into_page().records);
     Ok(read.collect())
+}
+
+/// Where people are at work on both sides, some writes will be looked at afterwards.
+fn is_edited(batch: &mut Batch) -> bool {
+    Side::BOTH.into_iter().all(|side| {
+        let mut units = batch.open();
+        units.any(|unit| unit.link.is_some() && unit.is_marked(side))
+    })
 }
 
 /// What new records of HubSpot hold in the rule's property, as far as they may be copied.

@@ -115,8 +115,10 @@ fn what_failed_in_a_service_is_shown_and_replayed() {
         !open().iter().any(|left| left["id"] == deal["id"])
     });
 
-    let both = ["dead-letters", "replay", id, "dl_none"];
-    place.ask(&both).refused(&["no such dead letter"]);
+    let settled = ["dead-letters", "replay", text(&deal, "id")];
+    place.ask(&settled).refused(&["is closed", "settled"]);
+    let unknown = ["dead-letters", "replay", "dl_none"];
+    place.ask(&unknown).refused(&["no such dead letter"]);
     let nothing = ["dead-letters", "replay"];
     place.ask(&nothing).refused(&["nothing is named", "--all"]);
 }

@@ -243,7 +243,7 @@ pub fn nothing_secret(sim: &Sim, here: &Path, key: &str, told: (&str, &str)) {
         sim.text("hubspot", "token"),
         sim.text("hubspot", "client_secret"),
         sim.text("salesforce", "client_secret"),
-        key.rsplit('_').next().expect("a secret part").to_owned(),
+        key.splitn(3, '_').nth(2).expect("a secret part").to_owned(),
         sealing.to_owned(),
         "ada@example.com".to_owned(),
         "Lovelace".to_owned(),

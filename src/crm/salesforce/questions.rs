@@ -192,7 +192,8 @@ impl Salesforce {
     }
 
     /// Makes and updates records of one object and asks behind that, in one call when it takes no
-    /// more than [`PARTS`]. The answers come by collection: one that is refused is refused by itself.
+    /// more than [`PARTS`]. The answers come by collection: one that is refused is refused by
+    /// itself.
     pub async fn write_and_ask(
         &self,
         object: &str,
