@@ -192,7 +192,7 @@ async fn a_key_that_is_kept_for_its_caller_lies_sealed_and_goes_with_the_workspa
     let key = house.key(None, KeyKind::Management, Role::Admin).await;
     let (path, body) = (format!("{WS}/keys"), key_body("x"));
     let made = post(&house, &path, &key, "n", &body).await.json();
-    let secret = made["key"].as_str().unwrap().rsplit('_').next().unwrap();
+    let secret = made["key"].as_str().unwrap().splitn(3, '_').nth(2).unwrap();
     let row = row(&key, &path, "n", &body);
     let found = house.store.begin_repeat(&row, 60_000).await.unwrap();
     let Begun::Answered {
