@@ -66,7 +66,7 @@ async fn waiting(world: &World) -> Vec<tandem::store::Claimed> {
 }
 
 #[tokio::test]
-async fn a_read_that_fails_costs_only_the_records_it_asked_for() {
+pub async fn a_read_that_fails_costs_only_the_records_it_asked_for() {
     let mut world = crowd(150).await;
     promote_in_salesforce(&world, "CEO");
     world

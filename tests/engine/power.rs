@@ -55,6 +55,11 @@ fn by_test() -> Vec<ByTest> {
             "answered with what had been read before it",
         ),
         (
+            Bug::TransientGivenUp,
+            outages::a_read_that_fails_costs_only_the_records_it_asked_for,
+            "right: 150",
+        ),
+        (
             Bug::FailedReadTakenForDone,
             patience::records_that_may_not_be_read_for_a_while_are_not_given_up,
             "asked again, now and then",

@@ -25,7 +25,6 @@ const CAUGHT: &[(Bug, u64, &str)] = &[
     (Bug::LoserNotStored, 1, "I3"),
     (Bug::HoldNotStored, 8, "I1"),
     (Bug::DeadLetterNotWritten, 7, "I17"),
-    (Bug::TransientGivenUp, 109, "I8"),
     (Bug::DeletePolicyIgnored, 6, "I10"),
     (Bug::DeleteBeatsEdit, 32, "I24"),
     (Bug::DeletedTakenForLive, 2, "I11"),
