@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::caller::{Caller, WorkspacePath};
-use super::dto::{Body, time};
+use super::dto::{Body, time, whole};
 use super::error::{ApiError, Problem};
 use crate::model::Role;
 use crate::notices::{Kind, NoticeError, Wanted};
@@ -33,6 +33,7 @@ pub struct NewNotices {
     pub url: String,
     /// Work that is due for longer is told of: 1 to 10080, 60 unless given.
     #[schema(minimum = 1, maximum = 10080)]
+    #[serde(default, deserialize_with = "whole")]
     pub backlog_minutes: Option<u32>,
 }
 

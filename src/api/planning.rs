@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::dto::time;
+use super::dto::{time, whole};
 use super::error::ApiError;
 use super::review::word;
 use crate::app::{UndoWish, Wish};
@@ -48,6 +48,7 @@ impl NewPlan {
 pub struct NewApply {
     /// Write only this many of the plan's records, drawn by chance, and stop.
     #[schema(minimum = 1)]
+    #[serde(deserialize_with = "whole")]
     pub canary: Option<u32>,
 }
 
@@ -246,5 +247,6 @@ pub struct NewLive {
     pub plan: Option<String>,
     /// Only this many of the plan's records, drawn by chance; the workspace keeps observing.
     #[schema(minimum = 1)]
+    #[serde(deserialize_with = "whole")]
     pub canary: Option<u32>,
 }

@@ -80,6 +80,7 @@ pub async fn a_read_that_fails_costs_only_the_records_it_asked_for() {
     };
     let others = promoted(&world);
     assert!((50..=100).contains(&others), "{others} of 150");
+    assert!(world.letters().await.is_empty(), "nothing is given up");
     world.settle().await;
     assert_eq!(promoted(&world), 150);
     world.assert_quiet().await;

@@ -57,7 +57,7 @@ fn by_test() -> Vec<ByTest> {
         (
             Bug::TransientGivenUp,
             outages::a_read_that_fails_costs_only_the_records_it_asked_for,
-            "right: 150",
+            "nothing is given up",
         ),
         (
             Bug::FailedReadTakenForDone,

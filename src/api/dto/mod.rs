@@ -15,6 +15,9 @@ use utoipa::{IntoParams, ToSchema};
 
 pub mod mappings;
 pub mod owners;
+mod whole;
+
+pub use whole::whole;
 
 use super::error::{ApiError, Code};
 use crate::app::{Refused, Standing};
