@@ -6,6 +6,9 @@
 //! engine and not of the machine, so the same numbers give the same table. Run with
 //! `cargo bench --bench calls -- 10000 10000 7` for records of each type, edits, and the seed.
 
+#[path = "support/engine.rs"]
+mod engine;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +18,7 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use secrecy::SecretString;
 use serde_json::Value;
-use tandem::app::{Engine, Options, Parts, Step};
+use tandem::app::{Engine, Step};
 use tandem::cli::demo::canon::Meaning;
 use tandem::cli::demo::claims;
 use tandem::cli::demo::edits::{Editor, free_targets};
@@ -23,16 +26,14 @@ use tandem::cli::demo::ledger::{Ledger, Partners, View};
 use tandem::cli::demo::outcome::Outcome;
 use tandem::cli::demo::shape::SHAPES;
 use tandem::cli::demo::verify::{Claims, verify};
-use tandem::clock::{Chance, Clock};
+use tandem::clock::Clock;
 use tandem::crm::salesforce::{Login, log_in};
 use tandem::crm::{HubSpot, Salesforce, Transport};
-use tandem::mapping::{self, SourceFile};
-use tandem::model::{Timestamp, WorkspaceId};
+use tandem::model::Timestamp;
 use tandem::sim::SimClock;
 use tandem::sim::hubspot::{HubSpotOptions, HubSpotSim};
 use tandem::sim::salesforce::{SalesforceOptions, SalesforceSim};
 use tandem::sim::seed::{Seeded, seed};
-use tandem::store::Store;
 
 const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 /// As in the demo.
@@ -174,7 +175,7 @@ impl House {
         let to_org = Salesforce::new(transport, session, Some(login), clock.clone());
         let transport = Transport::InProcess(portal);
         let to_portal = HubSpot::new(transport, "http://hubspot.test", token, clock.clone());
-        let engine = open(to_portal, to_org, &clock, chance).await;
+        let engine = engine::open((to_portal, to_org), &clock, chance, POLL_MILLIS).await;
         Self {
             clock,
             count,
@@ -245,31 +246,6 @@ impl House {
         let before = std::mem::replace(idle, self.engine.idle_calls());
         (counted, *idle - before)
     }
-}
-
-async fn open(hubspot: HubSpot, salesforce: Salesforce, clock: &Clock, chance: u64) -> Engine {
-    let files = ["companies", "contacts", "deals", "leads"].map(|name| {
-        let path = format!("{}/mappings/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read_to_string(&path).expect("a shipped mapping");
-        SourceFile { path, text }
-    });
-    let loaded = mapping::load(&files, &BTreeMap::new()).expect("the shipped mappings load");
-    let store = Store::open("sqlite::memory:", clock.clone()).await;
-    Engine::open(Parts {
-        store: Arc::new(store.expect("a store")),
-        workspace: WorkspaceId::new("acme/bench"),
-        hubspot,
-        salesforce,
-        mappings: loaded.mappings,
-        clock: clock.clone(),
-        chance: Chance::seeded(chance),
-        options: Options {
-            poll_millis: Some(POLL_MILLIS),
-            ..Options::default()
-        },
-    })
-    .await
-    .expect("the engine opens")
 }
 
 async fn measure(records: usize, edits: usize, chance: u64) {

@@ -4,22 +4,21 @@
 //! Real clients, both simulators and the store in one process, on a clock that is moved by hand, so
 //! that no rate limit is waited for. Run with `cargo bench --bench sync`.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+#[path = "support/engine.rs"]
+mod engine;
 
 use divan::{Bencher, counter::ItemsCount};
 use secrecy::SecretString;
-use tandem::app::{Engine, Options, Parts, Step};
-use tandem::clock::{Chance, Clock};
+use tandem::app::{Engine, Step};
+use tandem::clock::Clock;
 use tandem::crm::salesforce::{Login, log_in};
 use tandem::crm::{HubSpot, Salesforce, Transport};
-use tandem::mapping::{self, SourceFile};
-use tandem::model::{LinkState, MappingName, RecordId, Side, Timestamp, WorkspaceId};
+use tandem::model::{LinkState, MappingName, RecordId, Side, Timestamp};
 use tandem::sim::SimClock;
 use tandem::sim::hubspot::{HubSpotOptions, HubSpotSim};
 use tandem::sim::salesforce::{SalesforceOptions, SalesforceSim};
 use tandem::sim::seed::seed;
-use tandem::store::{LinkFilter, Store};
+use tandem::store::LinkFilter;
 use tokio::runtime::Runtime;
 
 fn main() {
@@ -29,6 +28,8 @@ fn main() {
 /// Companies edited in each round.
 const EDITS: usize = 500;
 const SEEDED: usize = 700;
+/// Nothing is found but by asking.
+const POLL_MILLIS: i64 = 3_600_000;
 const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
 struct House {
@@ -65,7 +66,7 @@ fn house() -> House {
         let salesforce = Salesforce::new(transport, session, Some(login), clock.clone());
         let transport = Transport::InProcess(portal);
         let hubspot = HubSpot::new(transport, "http://hubspot.test", token, clock.clone());
-        open(hubspot, salesforce, &clock).await
+        engine::open((hubspot, salesforce), &clock, 7, POLL_MILLIS).await
     });
     runtime.block_on(until_quiet(&mut engine, &clock));
     let pairs = runtime.block_on(companies(&engine));
@@ -76,31 +77,6 @@ fn house() -> House {
         engine,
         pairs,
     }
-}
-
-async fn open(hubspot: HubSpot, salesforce: Salesforce, clock: &Clock) -> Engine {
-    let files = ["companies", "contacts", "deals", "leads"].map(|name| {
-        let path = format!("{}/mappings/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read_to_string(&path).expect("a shipped mapping");
-        SourceFile { path, text }
-    });
-    let loaded = mapping::load(&files, &BTreeMap::new()).expect("the shipped mappings load");
-    let store = Store::open("sqlite::memory:", clock.clone()).await;
-    Engine::open(Parts {
-        store: Arc::new(store.expect("a store")),
-        workspace: WorkspaceId::new("acme/bench"),
-        hubspot,
-        salesforce,
-        mappings: loaded.mappings,
-        clock: clock.clone(),
-        chance: Chance::seeded(7),
-        options: Options {
-            poll_millis: Some(3_600_000),
-            ..Options::default()
-        },
-    })
-    .await
-    .expect("the engine opens")
 }
 
 /// Steps until no work is due, and passes the waiting on to the clock.

@@ -206,10 +206,9 @@ async fn what_others_use_of_the_day_first_pauses_backfills_and_then_all_but_a_pe
     assert_eq!(sent_at("api-usage=9000/10000").await, [false, false, true]);
 }
 
-/// Changes that come one by one, each with the same few calls: without sparing they use the window
-/// up in a moment and then all wait for its end.
-#[tokio::test]
-async fn small_attempts_share_what_is_left_of_a_window_and_never_wait_for_its_end() {
+/// Changes that come one by one for a minute, each with the same few calls: the longest wait of an
+/// attempt in milliseconds, and how many there were.
+async fn one_by_one(spares: bool) -> (i64, u32) {
     let clock = clock();
     let (transport, _) = server(&[]);
     let crms = Crms {
@@ -221,13 +220,12 @@ async fn small_attempts_share_what_is_left_of_a_window_and_never_wait_for_its_en
         calls: 3,
         associations: 1,
         writes: true,
-        spares: true,
+        spares,
         ..ONE_CALL
     };
     let ids = [RecordId::new("1")];
     let (mut longest, mut attempts) = (0, 0);
-    let until = START + 60_000;
-    while clock.now().millis() < until {
+    while clock.now().millis() < START + 60_000 {
         let began = clock.now();
         while let Some(shut) = crms.shut(need) {
             clock.advance_millis(shut.at.millis_since(clock.now()).max(1));
@@ -241,15 +239,18 @@ async fn small_attempts_share_what_is_left_of_a_window_and_never_wait_for_its_en
         attempts += 1;
         clock.advance_millis(30);
     }
+    (longest, attempts)
+}
+
+#[tokio::test]
+async fn small_attempts_share_what_is_left_of_a_window_and_never_wait_for_its_end() {
+    let (longest, attempts) = one_by_one(true).await;
     assert!(longest <= 1_000, "{longest} ms");
     assert!(attempts > 100, "{attempts}: most of the limit is used");
+    let (longest, _) = one_by_one(false).await;
     assert!(
-        crms.shut(Need {
-            spares: false,
-            ..need
-        })
-        .is_none(),
-        "whoever fills the calls need not wait"
+        longest > 5_000,
+        "without it they wait for its end: {longest} ms"
     );
 }
 

@@ -49,6 +49,13 @@ fn assert_all_there(world: &World, pairs: &Pairs, what: &str) {
     assert_eq!(counters.records_updated, MANY as u64, "{what}");
 }
 
+/// Calls of each family in the next steps.
+async fn calls_of<const N: usize>(world: &mut World, families: [&'static str; N]) -> [u64; N] {
+    let before = families.map(|family| answered(world, family));
+    steps(world).await;
+    std::array::from_fn(|at| answered(world, families[at]) - before[at])
+}
+
 /// Those that hold the new title on both sides.
 fn arrived(world: &World, pairs: &Pairs) -> usize {
     let both = pairs.iter().filter(|(hubspot, salesforce)| {
@@ -67,12 +74,7 @@ async fn more_updates_than_a_collection_holds_are_written_and_read_back_in_one_c
         "collections-retrieve",
         "query",
     ];
-    let before = families.map(|family| answered(&world, family));
-    steps(&mut world).await;
-    let mut calls = families.map(|family| answered(&world, family));
-    for (calls, before) in calls.iter_mut().zip(before) {
-        *calls -= before;
-    }
+    let calls = calls_of(&mut world, families).await;
     assert_eq!(arrived(&world, &pairs), MANY);
     assert_eq!(calls, [1, 0, 1, 1], "{families:?}");
     assert_eq!(world.salesforce.counters().records_updated, MANY as u64);
@@ -90,12 +92,7 @@ async fn new_records_go_along_with_the_updates_and_are_read_back_by_their_key() 
         "collections-retrieve",
         "query",
     ];
-    let before = families.map(|family| answered(&world, family));
-    steps(&mut world).await;
-    let mut calls = families.map(|family| answered(&world, family));
-    for (calls, before) in calls.iter_mut().zip(before) {
-        *calls -= before;
-    }
+    let calls = calls_of(&mut world, families).await;
     assert_eq!(calls, [2, 0, 0, 0, 1], "{families:?}");
     assert_all_there(&world, &pairs, "at once");
     assert_eq!(world.pairs().await.len(), MANY + 2);
