@@ -1,5 +1,7 @@
 //! Leases: one owner at a time, and a stale one can store nothing.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
@@ -163,22 +165,28 @@ async fn a_process_that_stands_still_in_a_commit_keeps_nobody_from_its_lane() {
         ..Changes::default()
     };
     let mut commit = Box::pin(frozen.store.commit(&lease, changes));
-    // Whoever has changed a row has an id of its own, and holds a lock on it.
-    let stands = "SELECT COUNT(*) FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid \
-        WHERE a.datname = current_database() AND l.locktype = 'transactionid' AND l.granted \
-        AND a.state = 'idle in transaction'";
-    loop {
-        let step = std::future::poll_fn(|context| {
-            std::task::Poll::Ready(commit.as_mut().poll(context).is_ready())
-        });
-        assert!(!step.await, "it was to be stopped before its end");
-        let held: i64 = sqlx::query_scalar(stands)
-            .fetch_one(&mut looking)
-            .await
-            .unwrap();
-        if held > 0 {
-            break;
-        }
+    // A lock on the marks is where the commit is caught: by then it has locked its lane.
+    let mut barrier = looking.begin().await.unwrap();
+    run(&mut barrier, "LOCK TABLE marks IN EXCLUSIVE MODE").await;
+    while !is_seen(
+        &mut barrier,
+        "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'marks'::regclass)",
+    )
+    .await
+    {
+        let step = poll_fn(|context| Poll::Ready(commit.as_mut().poll(context).is_ready()));
+        assert!(!step.await, "it waits for the marks");
+    }
+    barrier.rollback().await.unwrap();
+    // Nobody reads what the database answers it, and its transaction stays open.
+    while !is_seen(
+        &mut looking,
+        "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() \
+         AND state = 'idle in transaction' AND backend_xid IS NOT NULL)",
+    )
+    .await
+    {
+        tokio::task::yield_now().await;
     }
     let taken = other.store.lease(&other.ws, LANE, "other", 60_000);
     let taken = tokio::time::timeout(Duration::from_secs(30), taken).await;
@@ -187,4 +195,13 @@ async fn a_process_that_stands_still_in_a_commit_keeps_nobody_from_its_lane() {
     // It wakes, and has lost the lane.
     assert!(matches!(commit.await, Err(StoreError::LeaseLost { .. })));
     assert_eq!(other.queue().await.len(), 0, "nothing of it was stored");
+}
+
+async fn run(database: &mut PgConnection, statement: &'static str) {
+    sqlx::query(statement).execute(database).await.unwrap();
+}
+
+async fn is_seen(database: &mut PgConnection, question: &'static str) -> bool {
+    let seen = sqlx::query_scalar(question).fetch_one(database);
+    seen.await.unwrap()
 }
