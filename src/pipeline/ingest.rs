@@ -20,6 +20,11 @@ use crate::store::{
 /// dated back by this much a level, or each child would be written before its parent and again.
 const HEAD_START_MILLIS: i64 = 24 * 3_600_000;
 
+/// What a poll finds rests this long. Edits of one moment are not all shown at once: the other
+/// side's poll comes a little later, and so does HubSpot's index; worked one by one, each part would
+/// cost the calls of the whole.
+pub const DEBOUNCE_MILLIS: i64 = 1_000;
+
 /// What one page of records came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
@@ -43,13 +48,15 @@ pub async fn take(
         seen: records.len() as u64,
         ..Taken::default()
     };
-    let mut due = site.clock.now();
-    if cause == Cause::Backfill {
-        due = due.plus_millis(-HEAD_START_MILLIS * site.height(&bound.mapping().name));
-    }
+    let now = site.clock.now();
+    let due = match cause {
+        Cause::Backfill => now.plus_millis(-HEAD_START_MILLIS * site.height(&bound.mapping().name)),
+        Cause::Poll => now.plus_millis(DEBOUNCE_MILLIS),
+        Cause::Person | Cause::Event | Cause::Follow | Cause::Scan => now,
+    };
     let keys: Vec<MatchKeys> = records.iter().map(|of| keys_of(bound, side, of)).collect();
     if cause == Cause::Poll {
-        let woken = rivals::woken(site, bound, side, &keys).await?;
+        let woken = rivals::woken(site, bound, side, &keys, due).await?;
         changes.marks.extend(woken);
     }
     changes.match_keys.extend(keys);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::ingest::DEBOUNCE_MILLIS;
 use super::turns::Turns;
 use crate::bugs::{self, Bug};
 use crate::clock::{Chance, Clock};
@@ -112,7 +113,7 @@ impl Lane {
             },
         });
         self.store
-            .claim_in_turn(&self.lease, now, limit.min(CLAIM_LIMIT), &order)
+            .claim_in_turn(&self.lease, due(now), limit.min(CLAIM_LIMIT), &order)
             .await
     }
 
@@ -126,7 +127,7 @@ impl Lane {
         }; Class::ALL.len()];
         let limit = limit.min(CLAIM_LIMIT);
         self.store
-            .claim_in_turn(&self.lease, now, limit, &order)
+            .claim_in_turn(&self.lease, (now, now), limit, &order)
             .await
     }
 
@@ -290,6 +291,11 @@ impl Lane {
     pub fn take_auth_failure(&mut self) -> Option<Failure> {
         self.auth_failure.take()
     }
+}
+
+/// What is due, and what is taken along with it: one attempt for all that a moment brought.
+fn due(now: Timestamp) -> (Timestamp, Timestamp) {
+    (now, now.plus_millis(DEBOUNCE_MILLIS))
 }
 
 /// State that cannot be read is forgotten: limits are learnt again.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Site;
 use crate::mapping::Bound;
-use crate::model::{Cause, RecordId, RecordKey, Side, Task};
+use crate::model::{Cause, RecordId, RecordKey, Side, Task, Timestamp};
 use crate::store::{Mark, MatchKeys, StoreError, match_hash};
 
 /// What a person is asked when a match rule finds several records.
@@ -19,6 +19,7 @@ pub async fn woken(
     bound: &Bound,
     side: Side,
     now: &[MatchKeys],
+    due: Timestamp,
 ) -> Result<Vec<Mark>, StoreError> {
     let (store, ws) = (&site.store, &site.workspace);
     let mapping = &bound.mapping().name;
@@ -43,7 +44,7 @@ pub async fn woken(
     let marks = waiting.into_iter().map(|task| Mark {
         task,
         cause: Cause::Poll,
-        not_before: site.clock.now(),
+        not_before: due,
     });
     Ok(marks.collect())
 }

@@ -189,16 +189,17 @@ impl Store {
     pub async fn claim(&self, lease: &Lease, now: Timestamp, limit: u32) -> Result<Vec<Claimed>> {
         let riders = Class::Backfill;
         let order = Class::ALL.map(|class| Turn { class, riders });
-        let found = self.claim_in_turn(lease, now, limit, &order).await?;
+        let found = self.claim_in_turn(lease, (now, now), limit, &order).await?;
         Ok(found.map_or_else(Vec::new, |claim| claim.work))
     }
 
-    /// The same for the first class in `order` that has work due; what is left of the batch is
-    /// filled up with its riders, the most urgent first.
+    /// The same for the first class in `order` that has work due. Records of the class that have
+    /// not failed and are due by `soon` go along; what is left of the batch is filled up with its
+    /// riders, the most urgent first.
     pub async fn claim_in_turn(
         &self,
         lease: &Lease,
-        now: Timestamp,
+        (now, soon): (Timestamp, Timestamp),
         limit: u32,
         order: &[Turn; 4],
     ) -> Result<Option<Claim>> {
@@ -214,7 +215,7 @@ impl Store {
                 .find(|turn| turn.class.priority() == head.priority);
             let riders = mine.map_or(head.priority, |turn| turn.riders.priority());
             let (mapping, own) = (head.mapping, head.priority);
-            let args = args![ws, lane, now, mapping, limit.max(1), own, riders];
+            let args = args![ws, lane, now, mapping, limit.max(1), own, riders, soon];
             self.db.fetch::<ClaimDb>(&sql::CLAIM_RECORDS, &args).await?
         } else {
             let args = args![ws, lane, head.task_key];

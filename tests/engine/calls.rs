@@ -72,6 +72,42 @@ async fn each_mapping_is_worked_once_when_the_changes_fill_many_pages() {
     world.assert_quiet().await;
 }
 
+#[tokio::test]
+async fn what_two_polls_find_half_a_second_apart_is_one_piece_of_work() {
+    let (mut world, hubspot, salesforce) = linked(PEOPLE).await;
+    world.pass(30_000);
+    world.edit_salesforce("Contact", &salesforce, &[("FirstName", "Adele")]);
+    world.engine().poll_now().await.unwrap();
+    let mut worked = Vec::new();
+    for typed_later in [false, true] {
+        if typed_later {
+            world.pass(500);
+            world.edit_hubspot("contacts", &hubspot, &[("jobtitle", "CEO")]);
+            world.engine().poll_now().await.unwrap();
+        }
+        while let Step::Worked(work) = world.step().await {
+            worked.push(work.kind);
+        }
+    }
+    assert!(!worked.contains(&"record"), "{worked:?}");
+    let Step::Wait(Some(at)) = world.step().await else {
+        panic!("it is due within a second");
+    };
+    assert_eq!(
+        at.millis_since(world.clock.now()),
+        500,
+        "since the first poll"
+    );
+    world.pass(500);
+    let Step::Worked(work) = world.step().await else {
+        panic!("it is due");
+    };
+    assert_eq!(work.kind, "record");
+    assert_eq!(world.sf("Contact", &salesforce, "Title"), "CEO");
+    assert_eq!(world.hs("contacts", &hubspot, "firstname"), "Adele");
+    world.assert_quiet().await;
+}
+
 /// A new record on each side, while a pair of old ones is edited.
 async fn busy() -> World {
     let mut world = World::with(&[PEOPLE]).await;

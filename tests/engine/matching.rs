@@ -213,12 +213,10 @@ async fn a_partner_whose_key_changed_since_it_was_seen_is_not_linked() {
     let (hubspot, salesforce) = add_ada(&world);
     let (org, id) = (world.salesforce.clone(), salesforce.clone());
     // Between the poll that stored the key and the read before the plan.
-    world
-        .to_salesforce
-        .before("POST", "/composite/sobjects/Contact", move || {
-            org.edit("Contact", &id, &[("Email", "other@example.com".into())])
-                .unwrap();
-        });
+    world.to_salesforce.before("POST", "/composite", move || {
+        org.edit("Contact", &id, &[("Email", "other@example.com".into())])
+            .unwrap();
+    });
     world.settle().await;
     assert!(!world.pairs().await.contains(&(hubspot, salesforce)));
     assert_eq!(world.pairs().await.len(), 2, "each got a copy of its own");

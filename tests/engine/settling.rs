@@ -14,11 +14,7 @@ async fn an_open_intent_is_settled_by_the_rule_it_was_planned_with() {
     let (hubspot, salesforce) = &pairs[0];
     world.edit_hubspot("contacts", hubspot, &[("jobtitle", "Countess")]);
     world.to_salesforce.lose_reply("PATCH", UPDATES);
-    world.pass(30_000);
-    world.engine().poll_now().await.unwrap();
-    while world.to_salesforce.waiting() > 0 {
-        world.step().await;
-    }
+    world.until_turns_are_taken().await;
     let intents = world.store.open_intents(&world.workspace).await.unwrap();
     assert_eq!(intents.len(), 1);
     let old = intents[0].revision.clone();
@@ -66,11 +62,7 @@ async fn a_rule_that_is_gone_still_ends_its_intent() {
     let (hubspot, salesforce) = &pairs[0];
     world.edit_hubspot("contacts", hubspot, &[("jobtitle", "Countess")]);
     world.to_salesforce.lose_request("PATCH", UPDATES);
-    world.pass(30_000);
-    world.engine().poll_now().await.unwrap();
-    while world.to_salesforce.waiting() > 0 {
-        world.step().await;
-    }
+    world.until_turns_are_taken().await;
     world
         .remap(&[&PEOPLE.replace("  jobtitle: Title\n", "")])
         .await;

@@ -16,6 +16,7 @@ on_both!(
     a_dead_record_that_changed_meanwhile_gets_another_chance,
     the_most_urgent_work_comes_first_and_by_mapping,
     a_class_whose_turn_it_is_comes_first_and_takes_along_only_its_riders,
+    what_is_due_in_a_moment_goes_along_unless_it_failed,
     work_that_failed_takes_the_turns_of_retries_until_it_is_marked_again,
     a_chore_is_claimed_alone,
     work_that_is_not_due_waits,
@@ -114,7 +115,10 @@ async fn a_class_whose_turn_it_is_comes_first_and_takes_along_only_its_riders(f:
     let take = async |class: Class, riders: Class| {
         let mut order = Class::ALL.map(|class| Turn { class, riders });
         order.sort_by_key(|turn| turn.class != class);
-        let found = f.store.claim_in_turn(&lease, START, 10, &order).await;
+        let found = f
+            .store
+            .claim_in_turn(&lease, (START, START), 10, &order)
+            .await;
         let found = found.unwrap().expect("work is due");
         let ids: Vec<String> = found
             .work
@@ -133,6 +137,35 @@ async fn a_class_whose_turn_it_is_comes_first_and_takes_along_only_its_riders(f:
     assert_eq!(take(person, person).await, (person, "1".into()));
     // Nobody of that class is there: the next in the order has the turn.
     assert_eq!(take(Class::Retry, person).await, (person, "1".into()));
+}
+
+async fn what_is_due_in_a_moment_goes_along_unless_it_failed(f: Fixture) {
+    let later = |id: &str, millis: i64| Mark {
+        not_before: START.plus_millis(millis),
+        ..polled(id)
+    };
+    f.mark(&[polled("1"), polled("2")]).await;
+    let lease = f.lease().await;
+    let claimed = f.claim(&lease).await;
+    f.judge(&lease, &claimed[1..], &retry(600, ErrorClass::Transient))
+        .await;
+    f.mark(&[later("3", 1_000), later("4", 1_001)]).await;
+    let order = Class::ALL.map(|class| Turn {
+        class,
+        riders: class,
+    });
+    let take = async |now: Timestamp| {
+        let due = (now, now.plus_millis(1_000));
+        let found = f.store.claim_in_turn(&lease, due, 10, &order).await;
+        found.unwrap().map(|claim| claim.work)
+    };
+    let found = take(START).await.expect("one is due");
+    assert_eq!(ids(&found), ["1", "3"]);
+    assert_eq!(
+        take(START.plus_millis(-1)).await,
+        None,
+        "nothing is begun early"
+    );
 }
 
 async fn work_that_failed_takes_the_turns_of_retries_until_it_is_marked_again(f: Fixture) {

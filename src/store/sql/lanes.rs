@@ -85,13 +85,15 @@ statements! {
             WHERE workspace_id = $1 AND lane = $2 AND blocked = 0 AND not_before <= $3 \
             AND priority = $7 ORDER BY not_before, task_key LIMIT 1) AS d) AS heads \
         ORDER BY turn LIMIT 1"];
-    /// Records of the class whose turn it is, filled up with its riders.
+    /// Records of the class whose turn it is, with those that come to be due by $8 and wait for
+    /// nothing else, filled up with its riders.
     CLAIM_RECORDS = ["SELECT kind, mapping, side, record_id, revision, attempts, cause, \
         first_marked_at, not_before, parent_mapping, parent_side, parent_id, failure FROM (\
          SELECT * FROM (SELECT kind, mapping, side, record_id, revision, attempts, cause, \
             first_marked_at, not_before, parent_mapping, parent_side, parent_id, failure, \
             priority, task_key, 0 AS turn FROM marks \
-            WHERE workspace_id = $1 AND lane = $2 AND blocked = 0 AND not_before <= $3 \
+            WHERE workspace_id = $1 AND lane = $2 AND blocked = 0 AND not_before <= $8 \
+            AND (not_before <= $3 OR failure IS NULL) \
             AND kind = 'record' AND mapping = $4 AND priority = $6 \
             ORDER BY not_before, task_key LIMIT $5) AS own \
          UNION ALL SELECT * FROM (\
