@@ -21,8 +21,8 @@ use crate::store::{
 const HEAD_START_MILLIS: i64 = 24 * 3_600_000;
 
 /// What a poll finds rests this long. Edits of one moment are not all shown at once: the other
-/// side's poll comes a little later, and so does HubSpot's index; worked one by one, each part would
-/// cost the calls of the whole.
+/// side's poll comes a little later, and so does HubSpot's index. Worked one by one, each part
+/// would cost the calls of the whole.
 pub const DEBOUNCE_MILLIS: i64 = 1_000;
 
 /// What one page of records came to.

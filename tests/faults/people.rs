@@ -81,11 +81,9 @@ async fn row_70_a_crash_between_a_create_and_its_link_meets_its_own_record() {
             Side::HubSpot => add_salesforce(&ada.world, "bo"),
             Side::Salesforce => add_hubspot(&ada.world, "bo"),
         };
-        ada.world.pass(30_000);
-        ada.world.engine().poll_now().await.unwrap();
-        while struck(&ada.world, Fault::LostReply) == 0 {
-            ada.world.step().await;
-        }
+        ada.world
+            .until(|world| struck(world, Fault::LostReply) > 0)
+            .await;
         ada.world.crash().await;
         ada.world.settle().await;
         assert_eq!(ada.world.hubspot_ids("contacts").len(), 2, "{side:?}");

@@ -99,11 +99,7 @@ async fn row_03_a_newer_edit_made_meanwhile_is_what_arrives() {
         let mut ada = Pair::of(PEOPLE).await;
         ada.retitle(Side::HubSpot, "CEO");
         switch_on(&ada.world, &[on_writes(Side::Salesforce, fault).times(1)]);
-        ada.world.pass(30_000);
-        ada.world.engine().poll_now().await.unwrap();
-        while struck(&ada.world, fault) == 0 {
-            ada.world.step().await;
-        }
+        ada.world.until(|world| struck(world, fault) > 0).await;
         ada.retitle(Side::HubSpot, "Chair");
         ada.world.settle().await;
         assert_eq!(ada.title(Side::Salesforce), "Chair", "{fault:?}");

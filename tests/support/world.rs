@@ -248,17 +248,23 @@ impl World {
 
     /// Steps until each turn that a test put on a wire has had its request.
     pub async fn until_turns_are_taken(&mut self) {
+        self.until(|world| world.to_hubspot.waiting() + world.to_salesforce.waiting() == 0)
+            .await;
+    }
+
+    /// Looks for changes, and steps until something has happened, and no further.
+    pub async fn until(&mut self, happened: impl Fn(&Self) -> bool) {
         self.pass(30_000);
         self.engine().poll_now().await.unwrap();
         for _ in 0..STEPS_MAX {
-            if self.to_hubspot.waiting() + self.to_salesforce.waiting() == 0 {
+            if happened(self) {
                 return;
             }
             if let Step::Wait(_) = self.step().await {
                 self.pass(500);
             }
         }
-        panic!("a request that was waited for was never sent");
+        panic!("what was waited for never happened");
     }
 
     /// One round of polls and everything that follows from it.
