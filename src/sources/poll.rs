@@ -245,7 +245,7 @@ fn advance(
     }
     if page.complete {
         cursor.finish(&window, reached, now);
-        let more = window.pass == Pass::Late
+        let more = cursor.late_turn
             || cursor.wants_again()
             || cursor.wants_bin(now, side == Side::HubSpot);
         return if more { Turn::Next(now) } else { Turn::Over };

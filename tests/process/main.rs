@@ -14,7 +14,6 @@ mod interrupts;
 mod logs;
 mod matches;
 mod observing;
-#[cfg(feature = "otlp")]
 mod otlp;
 mod people;
 mod planned;

@@ -67,6 +67,8 @@ fn dependency_table(manifest: &str, readme: &str) -> Vec<Fault> {
             used.extend(entries.map(|(name, _)| name.to_owned()));
         }
     }
+    // For tests the package asks for its own features.
+    used.remove("tandem");
     let table = readme.split("| Crate |").nth(1).unwrap_or_default();
     let rows = table
         .lines()
