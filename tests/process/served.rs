@@ -320,9 +320,6 @@ fn plans_comparisons_and_inventories_are_made_by_the_service_that_is_named() {
     place
         .ask(&["plan", "--mappings", "x"])
         .refused(&["mappings of its own"]);
-    place
-        .ask(&["match", "--html", "x.html"])
-        .refused(&["--html", "--workspace"]);
 }
 
 #[test]
