@@ -18,7 +18,7 @@ use crate::explain::{self, Question};
 use crate::model::{Hold, Link, LinkId, Role, RunId, Side, Timestamp, WorkspaceId};
 use crate::pipeline::{LANE, gates_of};
 use crate::review::{HoldJson, RunJson, explained};
-use crate::store::{ConflictState, DeadLetterState, HoldPlace, RunRow};
+use crate::store::{ConflictFilter, ConflictState, DeadLetterState, HoldPlace, RunRow};
 
 /// List values that are held back, each with its reason.
 #[utoipa::path(get, path = "/v1/workspaces/{customer}/{environment}/holds", tag = "review",
@@ -107,7 +107,8 @@ pub(super) async fn status(
     let (ws, now) = (&workspace.id, api.clock.now());
     let links = api.store.count_links(ws, None).await?;
     let holds = api.store.count_holds(ws).await?;
-    let conflicts = api.store.conflict_counts(ws).await?;
+    let all = ConflictFilter::default();
+    let conflicts = api.store.conflict_counts(ws, &all).await?;
     let letters = api.store.dead_letter_counts(ws).await?;
     let queue = api.store.queue_counts(ws, LANE).await?;
     let due = api.store.next_due(ws, LANE).await?;
