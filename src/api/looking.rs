@@ -7,11 +7,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 
 use super::Api;
-use super::caller::{Caller, WorkspacePath};
+use super::caller::{Caller, ItemPath, WorkspacePath};
 use super::dto::{Asked, Listed, Page, PageQuery, time};
 use super::error::{ApiError, Problem};
 use super::review::{
-    CallsJson, ExplainQuery, ExplainedJson, HoldQuery, QueueJson, StatusJson, mapping, word,
+    CallsJson, ExplainQuery, ExplainedJson, HoldQuery, QueueJson, StatusJson, id, mapping, word,
 };
 use crate::crm::kept_gates;
 use crate::explain::{self, Question};
@@ -91,6 +91,23 @@ pub(super) async fn runs(
     let next = |row: &RunRow| row.id.to_string();
     let shape = |row: RunRow| RunJson::of(&row);
     Ok(Json(Listed::of(rows, page.limit, next, shape)))
+}
+
+/// Show a run: how it ended, and what it did.
+#[utoipa::path(get, path = "/v1/workspaces/{customer}/{environment}/runs/{id}", tag = "review",
+    params(("customer" = String, Path), ("environment" = String, Path), ("id" = String, Path)),
+    responses((status = 200, body = RunJson), (status = "4XX", body = Problem)))]
+pub(super) async fn run(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((customer, environment, text)): ItemPath,
+) -> Result<Json<RunJson>, ApiError> {
+    let place = (customer.as_str(), environment.as_str());
+    let workspace = api.enter(&caller, place, Role::Viewer).await?;
+    let wanted = RunId::new(id("run", &text)?);
+    let found = api.store.run(&workspace.id, &wanted).await?;
+    let found = found.ok_or_else(|| ApiError::not_found("run"))?;
+    Ok(Json(RunJson::of(&found)))
 }
 
 /// Tell how a workspace stands: counts, backlog, API calls.
