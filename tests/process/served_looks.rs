@@ -116,10 +116,11 @@ fn runs_are_listed_and_shown_wherever_they_ran() {
     place.settle();
     let here = folder();
     place.sim.sync(here.path());
-    let local = |words: &[&str]| place.sim.tandem(here.path(), words);
-    let served = |words: &[&str]| place.ask(words);
-    let roads: [&dyn Fn(&[&str]) -> super::harness::Ran; 2] = [&local, &served];
-    for ask in roads {
+    for there in [false, true] {
+        let ask = |words: &[&str]| match there {
+            false => place.sim.tandem(here.path(), words),
+            true => place.ask(words),
+        };
         let listed = ask(&["runs", "list", "--json"]).json();
         let run = &listed["runs"][0];
         let id = run["id"].as_str().expect("an id");
