@@ -19,6 +19,8 @@ mod keys;
 mod limits;
 #[path = "service/lists.rs"]
 mod lists;
+#[path = "service/looks.rs"]
+mod looks;
 #[path = "service/mappings.rs"]
 mod mappings;
 #[path = "service/metrics.rs"]

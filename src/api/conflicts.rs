@@ -11,7 +11,9 @@ use super::bulk::{self, DecidedManyJson, NewTakes, Place};
 use super::caller::{Caller, ItemPath, WorkspacePath};
 use super::dto::{Asked, Body, Listed, Page};
 use super::error::{ApiError, Code, Problem};
-use super::review::{ConflictQuery, DecidedJson, NewChoice, id, mapping, one_of, word};
+use super::review::{
+    ConflictQuery, ConflictsJson, DecidedJson, NewChoice, id, mapping, one_of, word,
+};
 use crate::model::{Choice, ConflictId, LinkId, Role, WorkspaceId};
 use crate::review::{ConflictJson, Take};
 use crate::store::{ConflictFilter, ConflictRow, ConflictState};
@@ -20,13 +22,13 @@ use crate::store::{ConflictFilter, ConflictRow, ConflictState};
 /// otherwise.
 #[utoipa::path(get, path = "/v1/workspaces/{customer}/{environment}/conflicts", tag = "review",
     params(("customer" = String, Path), ("environment" = String, Path), ConflictQuery),
-    responses((status = 200, body = Listed<ConflictJson>), (status = "4XX", body = Problem)))]
+    responses((status = 200, body = ConflictsJson), (status = "4XX", body = Problem)))]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path((customer, environment)): WorkspacePath,
     Asked(query): Asked<ConflictQuery>,
-) -> Result<Json<Listed<ConflictJson>>, ApiError> {
+) -> Result<Json<ConflictsJson>, ApiError> {
     let place = (customer.as_str(), environment.as_str());
     let workspace = api.enter(&caller, place, Role::Viewer).await?;
     let page = Page::of(query.cursor, query.limit)?;
@@ -45,7 +47,10 @@ pub(super) async fn list(
         .await?;
     let next = |row: &ConflictRow| row.id.to_string();
     let shape = |row: ConflictRow| ConflictJson::of(&row);
-    Ok(Json(Listed::of(rows, page.limit, next, shape)))
+    let Listed { items, next } = Listed::of(rows, page.limit, next, shape);
+    let counts = api.store.conflict_counts(&workspace.id, &filter).await?;
+    let total = counts.get(&state).copied().unwrap_or(0);
+    Ok(Json(ConflictsJson { items, next, total }))
 }
 
 /// Show a conflict.

@@ -8,28 +8,32 @@ use axum::http::StatusCode;
 
 use super::Api;
 use super::caller::{Caller, WorkspacePath};
+use super::dto::MaybeBody;
 use super::error::{ApiError, Problem};
-use super::planning::{ComparingJson, DriftJson};
+use super::planning::{ComparingJson, DriftJson, NewLook};
 use crate::app::{compare_soon, drift_found, drift_json};
 use crate::model::{MappingName, Role};
 
 /// Compare both sides now, value by value, a part at a time behind all other work.
 #[utoipa::path(post, path = "/v1/workspaces/{customer}/{environment}/drift", tag = "plans",
     params(("customer" = String, Path), ("environment" = String, Path)),
+    request_body = Option<NewLook>,
     responses((status = 202, body = ComparingJson), (status = "4XX", body = Problem)))]
 pub(super) async fn begin(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path((customer, environment)): WorkspacePath,
+    MaybeBody(new): MaybeBody<NewLook>,
 ) -> Result<(StatusCode, Json<ComparingJson>), ApiError> {
     let place = (customer.as_str(), environment.as_str());
     let workspace = api.enter(&caller, place, Role::Operator).await?;
+    let wish = new.wish()?;
     api.workable(&workspace).await?;
-    let loaded = api.service.mappings(&workspace).await?;
+    let names = api.known_mappings(&workspace, &wish).await?;
     let ws = &workspace.id;
-    let names = loaded.mappings.into_iter().map(|mapping| mapping.name);
-    let asked = compare_soon(&api.store, ws, names.collect(), api.clock.now()).await?;
-    api.note(Some(ws), &caller.actor, "compare", ws.as_str(), "")
+    let asked = compare_soon(&api.store, ws, names, api.clock.now()).await?;
+    let detail = wish.mappings.join(" ");
+    api.note(Some(ws), &caller.actor, "compare", ws.as_str(), &detail)
         .await?;
     api.service.wake(ws);
     let mappings = asked.iter().map(MappingName::to_string).collect();

@@ -7,18 +7,18 @@ use axum::Json;
 use axum::extract::{Path, State};
 
 use super::Api;
-use super::caller::{Caller, WorkspacePath};
+use super::caller::{Caller, ItemPath, WorkspacePath};
 use super::dto::{Asked, Listed, Page, PageQuery, time};
 use super::error::{ApiError, Problem};
 use super::review::{
-    CallsJson, ExplainQuery, ExplainedJson, HoldQuery, QueueJson, StatusJson, mapping, word,
+    CallsJson, ExplainQuery, ExplainedJson, HoldQuery, QueueJson, StatusJson, id, mapping, word,
 };
 use crate::crm::kept_gates;
 use crate::explain::{self, Question};
 use crate::model::{Hold, Link, LinkId, Role, RunId, Side, Timestamp, WorkspaceId};
 use crate::pipeline::{LANE, gates_of};
 use crate::review::{HoldJson, RunJson, explained};
-use crate::store::{ConflictState, DeadLetterState, HoldPlace, RunRow};
+use crate::store::{ConflictFilter, ConflictState, DeadLetterState, HoldPlace, RunRow};
 
 /// List values that are held back, each with its reason.
 #[utoipa::path(get, path = "/v1/workspaces/{customer}/{environment}/holds", tag = "review",
@@ -93,6 +93,23 @@ pub(super) async fn runs(
     Ok(Json(Listed::of(rows, page.limit, next, shape)))
 }
 
+/// Show a run: how it ended, and what it did.
+#[utoipa::path(get, path = "/v1/workspaces/{customer}/{environment}/runs/{id}", tag = "review",
+    params(("customer" = String, Path), ("environment" = String, Path), ("id" = String, Path)),
+    responses((status = 200, body = RunJson), (status = "4XX", body = Problem)))]
+pub(super) async fn run(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((customer, environment, text)): ItemPath,
+) -> Result<Json<RunJson>, ApiError> {
+    let place = (customer.as_str(), environment.as_str());
+    let workspace = api.enter(&caller, place, Role::Viewer).await?;
+    let wanted = RunId::new(id("run", &text)?);
+    let found = api.store.run(&workspace.id, &wanted).await?;
+    let found = found.ok_or_else(|| ApiError::not_found("run"))?;
+    Ok(Json(RunJson::of(&found)))
+}
+
 /// Tell how a workspace stands: counts, backlog, API calls.
 #[utoipa::path(get, path = "/v1/workspaces/{customer}/{environment}/status", tag = "review",
     params(("customer" = String, Path), ("environment" = String, Path)),
@@ -107,7 +124,8 @@ pub(super) async fn status(
     let (ws, now) = (&workspace.id, api.clock.now());
     let links = api.store.count_links(ws, None).await?;
     let holds = api.store.count_holds(ws).await?;
-    let conflicts = api.store.conflict_counts(ws).await?;
+    let all = ConflictFilter::default();
+    let conflicts = api.store.conflict_counts(ws, &all).await?;
     let letters = api.store.dead_letter_counts(ws).await?;
     let queue = api.store.queue_counts(ws, LANE).await?;
     let due = api.store.next_due(ws, LANE).await?;

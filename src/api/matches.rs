@@ -10,7 +10,7 @@ use super::Api;
 use super::caller::{Caller, WorkspacePath};
 use super::dto::MaybeBody;
 use super::error::{ApiError, Problem};
-use super::planning::{MatchJson, NewMatch};
+use super::planning::{MatchJson, NewLook};
 use crate::app::kept_job;
 use crate::model::Role;
 use crate::store::JobKind;
@@ -18,13 +18,13 @@ use crate::store::JobKind;
 /// Take an inventory: who pairs with whom, what would be created, what stands in the way.
 #[utoipa::path(post, path = "/v1/workspaces/{customer}/{environment}/match", tag = "plans",
     params(("customer" = String, Path), ("environment" = String, Path)),
-    request_body = Option<NewMatch>,
+    request_body = Option<NewLook>,
     responses((status = 202, body = MatchJson), (status = "4XX", body = Problem)))]
 pub(super) async fn begin(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Path((customer, environment)): WorkspacePath,
-    MaybeBody(new): MaybeBody<NewMatch>,
+    MaybeBody(new): MaybeBody<NewLook>,
 ) -> Result<(StatusCode, Json<MatchJson>), ApiError> {
     let place = (customer.as_str(), environment.as_str());
     let workspace = api.enter(&caller, place, Role::Operator).await?;
@@ -53,8 +53,7 @@ pub(super) async fn last(
     let place = (customer.as_str(), environment.as_str());
     let workspace = api.enter(&caller, place, Role::Viewer).await?;
     let ws = &workspace.id;
-    let found = api.store.jobs(ws, true, None, 1).await?;
-    let job = found.into_iter().next();
+    let job = api.store.last_job(ws, JobKind::Match).await?;
     let job = job.ok_or_else(|| ApiError::not_found("inventory"))?;
     let doc = api.store.job_doc(ws, &job.id).await?;
     Ok(Json(MatchJson::of(job, doc.as_deref())))

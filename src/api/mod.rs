@@ -13,6 +13,7 @@ mod dead_letters;
 mod drift;
 mod dto;
 mod error;
+mod explaining;
 mod exposition;
 mod front;
 mod health;
@@ -143,13 +144,16 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(links::list, links::create))
         .routes(routes!(links::unpair_many))
         .routes(routes!(looking::runs))
+        .routes(routes!(looking::run))
         .routes(routes!(looking::status))
-        .routes(routes!(looking::explain))
+        .routes(routes!(looking::explain, explaining::begin))
+        .routes(routes!(explaining::show))
         .routes(routes!(plans::list, plans::create).layer(DefaultBodyLimit::max(plans::PLAN_BYTES)))
         .routes(routes!(plans::show))
         .routes(routes!(plans::file))
         .routes(routes!(plans::apply))
         .routes(routes!(plans::undo))
+        .routes(routes!(plans::undo_since))
         .routes(routes!(drift::begin, drift::last))
         .routes(routes!(matches::begin, matches::last))
 }

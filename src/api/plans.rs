@@ -9,12 +9,15 @@ use axum::response::{IntoResponse, Response};
 
 use super::Api;
 use super::caller::{Caller, ItemPath, WorkspacePath};
-use super::dto::{Listed, MaybeBody, Page, PageQuery};
+use super::dto::{Body, Listed, MaybeBody, Page, PageQuery};
 use super::error::{ApiError, Code, Problem};
-use super::planning::{NewApply, NewPlan, NewUndo, PlanJson};
+use super::planning::{NewApply, NewPlan, NewUndo, NewUndoSince, PlanJson};
 use super::review::id;
 use crate::app::{Wish, kept_job};
-use crate::model::{ConnectionState, Role, RunId, Side, Workspace, WorkspaceId};
+use crate::explain::moment;
+use crate::model::{
+    ConnectionState, MappingName, Role, RunId, Side, Timestamp, Workspace, WorkspaceId,
+};
 use crate::store::{Job, JobKind};
 
 /// A plan that is brought along may be larger than any other body.
@@ -36,12 +39,11 @@ pub(super) async fn create(
     let place = (customer.as_str(), environment.as_str());
     let workspace = api.enter(&caller, place, Role::Operator).await?;
     let wish = new.wish()?;
-    let ws = &workspace.id;
+    let (ws, kind) = (&workspace.id, new.kind());
     if let Some(file) = new.file {
-        if !wish.mappings.is_empty() {
-            return Err(ApiError::bad(
-                "a file is carried out as it is; name no mappings",
-            ));
+        if !wish.mappings.is_empty() || kind != JobKind::Plan {
+            let why = "a file is carried out as it is; name no mappings, and no repair";
+            return Err(ApiError::bad(why));
         }
         let made = api.service.take_in(&workspace, &file.to_string()).await?;
         api.note(Some(ws), &caller.actor, "take in a plan", &made, "")
@@ -51,9 +53,13 @@ pub(super) async fn create(
     }
     api.workable(&workspace).await?;
     api.known_mappings(&workspace, &wish).await?;
-    let made = api.service.ask(ws, JobKind::Plan, &wish).await?;
+    let made = api.service.ask(ws, kind, &wish).await?;
     let detail = wish.mappings.join(" ");
-    api.note(Some(ws), &caller.actor, "plan", &made, &detail)
+    let done = match kind {
+        JobKind::Repair => "plan a repair",
+        _ => "plan",
+    };
+    api.note(Some(ws), &caller.actor, done, &made, &detail)
         .await?;
     Ok((StatusCode::ACCEPTED, Json(api.plan(ws, &made).await?)))
 }
@@ -71,12 +77,9 @@ pub(super) async fn list(
     let place = (customer.as_str(), environment.as_str());
     let workspace = api.enter(&caller, place, Role::Viewer).await?;
     let before = page.cursor.as_deref();
-    let rows = api
-        .store
-        .jobs(&workspace.id, false, before, page.limit)
-        .await?;
+    let rows = api.store.plans(&workspace.id, before, page.limit).await?;
     let next = |job: &Job| job.id.clone();
-    Ok(Json(Listed::of(rows, page.limit, next, PlanJson::from)))
+    Ok(Json(Listed::of(rows, page.limit, next, PlanJson::in_brief)))
 }
 
 /// Show a plan: how far it is, what it would write, and how carrying it out goes.
@@ -112,9 +115,7 @@ pub(super) async fn file(
     let missing = || ApiError::not_found("plan");
     let job = api.job(ws, id("plan", &plan)?).await?.ok_or_else(missing)?;
     let text = api.store.job_doc(ws, &job.id).await?;
-    let text = text
-        .filter(|_| job.kind != JobKind::Match)
-        .ok_or_else(missing)?;
+    let text = text.filter(|_| job.kind.is_plan()).ok_or_else(missing)?;
     let kind = [(header::CONTENT_TYPE, "application/json")];
     Ok((kind, text).into_response())
 }
@@ -165,12 +166,8 @@ pub(super) async fn undo(
     let run = RunId::new(id("run", &run)?);
     let row = api.store.run(ws, &run).await?;
     let row = row.ok_or_else(|| ApiError::not_found("run"))?;
-    let wish = new.wish(run.as_str())?;
-    let pruned = api.store.journal_pruned(ws).await?;
-    if let Some(until) = pruned.filter(|until| row.started_at < *until) {
-        let why = format!("the journal is kept from {until} on, and the run began before that");
-        return Err(ApiError::new(Code::Outdated, why));
-    }
+    let wish = new.of_run(run.as_str())?;
+    api.remembers(ws, row.started_at).await?;
     api.workable(&workspace).await?;
     let made = api.service.ask(ws, JobKind::Undo, &wish).await?;
     api.note(Some(ws), &caller.actor, "plan an undo", run.as_str(), &made)
@@ -178,14 +175,55 @@ pub(super) async fn undo(
     Ok((StatusCode::ACCEPTED, Json(api.plan(ws, &made).await?)))
 }
 
+/// Plan what takes back all that was written from a moment on, by whatever run. Nothing is written
+/// until that plan is carried out.
+#[utoipa::path(post, path = "/v1/workspaces/{customer}/{environment}/undo", tag = "plans",
+    params(("customer" = String, Path), ("environment" = String, Path)),
+    request_body = NewUndoSince,
+    responses((status = 202, body = PlanJson), (status = "4XX", body = Problem)))]
+pub(super) async fn undo_since(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path((customer, environment)): WorkspacePath,
+    Body(new): Body<NewUndoSince>,
+) -> Result<(StatusCode, Json<PlanJson>), ApiError> {
+    let place = (customer.as_str(), environment.as_str());
+    let workspace = api.enter(&caller, place, Role::Operator).await?;
+    let ws = &workspace.id;
+    let since = moment(&new.since, api.clock.now())?;
+    let wish = new.wish(since)?;
+    api.remembers(ws, since).await?;
+    api.workable(&workspace).await?;
+    let made = api.service.ask(ws, JobKind::Undo, &wish).await?;
+    let detail = format!("since {since}");
+    api.note(Some(ws), &caller.actor, "plan an undo", &made, &detail)
+        .await?;
+    Ok((StatusCode::ACCEPTED, Json(api.plan(ws, &made).await?)))
+}
+
 impl Api {
-    async fn job(&self, ws: &WorkspaceId, id: &str) -> Result<Option<Job>, ApiError> {
+    pub(super) async fn job(&self, ws: &WorkspaceId, id: &str) -> Result<Option<Job>, ApiError> {
         Ok(kept_job(&self.store, ws, id, self.clock.now()).await?)
+    }
+
+    /// Whether the journal has all that was written from then on.
+    async fn remembers(&self, ws: &WorkspaceId, from: Timestamp) -> Result<(), ApiError> {
+        let pruned = self.store.journal_pruned(ws).await?;
+        match pruned.filter(|until| from < *until) {
+            None => Ok(()),
+            Some(until) => {
+                let why = format!(
+                    "the journal is kept from {until} on, so what was written from {from} on is \
+                     not all known"
+                );
+                Err(ApiError::new(Code::Outdated, why))
+            }
+        }
     }
 
     pub(super) async fn plan(&self, ws: &WorkspaceId, id: &str) -> Result<PlanJson, ApiError> {
         let job = self.job(ws, id).await?;
-        let job = job.filter(|job| job.kind != JobKind::Match);
+        let job = job.filter(|job| job.kind.is_plan());
         let job = job.ok_or_else(|| ApiError::not_found("plan"))?;
         Ok(PlanJson::from(job))
     }
@@ -206,27 +244,26 @@ impl Api {
         Ok(())
     }
 
+    /// The mappings that are meant: those that are named, or all.
     pub(super) async fn known_mappings(
         &self,
         workspace: &Workspace,
         wish: &Wish,
-    ) -> Result<(), ApiError> {
+    ) -> Result<Vec<MappingName>, ApiError> {
         let loaded = self.service.mappings(workspace).await?;
-        let known: Vec<&str> = loaded
-            .mappings
+        let known = loaded.mappings.into_iter().map(|mapping| mapping.name);
+        let mut known: Vec<MappingName> = known.collect();
+        let wanted = &wish.mappings;
+        if let Some(name) = wanted
             .iter()
-            .map(|mapping| mapping.name.as_str())
-            .collect();
-        match wish
-            .mappings
-            .iter()
-            .find(|name| !known.contains(&name.as_str()))
+            .find(|name| !known.iter().any(|one| one.as_str() == *name))
         {
-            Some(name) => Err(ApiError::bad(format!(
-                "there is no mapping `{name}`; name some of {}",
-                known.join(", ")
-            ))),
-            None => Ok(()),
+            let known: Vec<&str> = known.iter().map(MappingName::as_str).collect();
+            let known = known.join(", ");
+            let why = format!("there is no mapping `{name}`; name some of {known}");
+            return Err(ApiError::bad(why));
         }
+        known.retain(|one| wanted.is_empty() || wanted.iter().any(|name| name == one.as_str()));
+        Ok(known)
     }
 }

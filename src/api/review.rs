@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::error::ApiError;
 use crate::model::{ErrorClass, MappingName, Side};
+use crate::review::ConflictJson;
 
 /// Longer than any name, code or id.
 const WORD_CHARS: usize = 200;
@@ -115,6 +116,15 @@ pub struct ExplainQuery {
     pub field: Option<String>,
     /// What had been agreed then: 2026-03-02T09:00:00Z, 2026-03-02, or an age such as 2h or 3d.
     pub at: Option<String>,
+}
+
+/// A page of conflicts; `next` is there when more follow.
+#[derive(Serialize, ToSchema)]
+pub struct ConflictsJson {
+    pub items: Vec<ConflictJson>,
+    pub next: Option<String>,
+    /// How many there are on all pages.
+    pub total: u64,
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -3,10 +3,12 @@
 //! One step is one attempt at one piece of work of the lane, and returns. Nothing here waits,
 //! spawns or decides; whoever drives the engine owns the loop and the clock.
 
+mod comparison;
 mod decided;
 mod drift;
 mod drift_told;
 mod facts;
+mod live;
 pub mod matches;
 mod order;
 mod outcome;
@@ -39,17 +41,19 @@ use crate::sources::{self, Pace};
 use crate::store::{Changes, Claimed, Mark, StoreError};
 use crate::sync::{self, Desk, Planning, Tally};
 
+pub use comparison::{Comparison, DIFFERENCES_LISTED, agree_percent, compare_all};
 pub use drift::{DriftFound, drift_found};
 pub use drift_told::{compare_soon, drift_json, drift_retold, time_of};
+pub use live::{LIVE_WAIT_MILLIS, look_live};
 pub use outcome::{Total, fate_json, fate_word, fates, is_left, named, why_spared};
 pub use patience::{LookError, compared, records_page, wait_for_room};
-pub use plan_file::{NotAPlan, PlanFile, fields_json, row_json};
+pub use plan_file::{NotAPlan, PlanFile, fields_json, fields_of, row_json};
 pub use prepare::{Made, Prepared, look_over, make_ready, prepare};
 pub use quiet::{blind_spots, is_blind_source, why_left};
 pub use scratch::Scratch;
 pub use service::{
-    ChangeError, Counted, Figures, JobFault, JobRefusal, MappingFiles, MappingsError, Origin,
-    Refused, Service, ServiceParts, Standing, Trouble, UndoWish, Wish, kept_job,
+    ChangeError, Counted, ExplainWish, Figures, JobFault, JobRefusal, MappingFiles, MappingsError,
+    Origin, Refused, Service, ServiceParts, Standing, Trouble, UndoWish, Wish, kept_job,
 };
 pub use setup::{
     Busy, DAY_MILLIS, JOURNAL_DAYS, Lacking, Options, Parts, SetupError, read_schemas,

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::Engine;
 use crate::clock::Clock;
 use crate::crm::{CrmError, Crms, Listing};
-use crate::model::{ErrorClass, LinkId, MappingName, Side, Timestamp};
+use crate::mapping::Bound;
+use crate::model::{ErrorClass, LinkId, MappingName, Presence, Record, RecordKey, Side, Timestamp};
 use crate::store::StoreError;
 use crate::sync::{Compared, Part, PlannedValues, ReadError};
 
@@ -109,4 +110,40 @@ pub async fn records_page(
             Err(error) => patience.after(error, "inventory").await?,
         }
     }
+}
+
+/// One record with all that its mapping reads of it; `None` where the mapping is not at work or
+/// the CRM tells nothing of the record.
+pub(super) async fn record_now(
+    engine: &Engine,
+    key: &RecordKey,
+) -> Result<Option<Record>, LookError> {
+    let Some(bound) = engine.site().mappings.get(&key.mapping) else {
+        return Ok(None);
+    };
+    let mut patience = Patience::new(engine);
+    loop {
+        let crms = engine.crms();
+        patience.room(crms).await;
+        match read_one(crms, bound, key).await {
+            Ok(record) => return Ok(record),
+            Err(error) => patience.after(error, "look at the record").await?,
+        }
+    }
+}
+
+async fn read_one(crms: &Crms, bound: &Bound, key: &RecordKey) -> Result<Option<Record>, CrmError> {
+    let (side, object) = (key.side, bound.object(key.side));
+    let ids = std::slice::from_ref(&key.id);
+    let mut records = crms
+        .read(side, object, ids, bound.read_fields(side))
+        .await?;
+    if records
+        .iter()
+        .any(|record| record.presence == Presence::Live)
+    {
+        crms.add_ties(side, object, &bound.ties(), &mut records)
+            .await?;
+    }
+    Ok(records.pop())
 }

@@ -244,7 +244,8 @@ pub fn fields_json(fields: &Fields) -> Value {
     Value::Object(fields.collect())
 }
 
-fn fields_of(value: &Value) -> Result<Fields, NotAPlan> {
+/// What [`fields_json`] told, read back.
+pub fn fields_of(value: &Value) -> Result<Fields, NotAPlan> {
     let object = value.as_object();
     let object = object.ok_or_else(|| NotAPlan::Unreadable("fields are no object".to_owned()))?;
     let of = |(name, value): (&String, &Value)| {

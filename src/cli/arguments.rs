@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     apply, approve, cases, check, conflicts, dead_letters, demo, drift, explain, hubspot_app,
-    links, matches, observed, plan, prepare, service, sim, sync, undo,
+    links, matches, observed, plan, prepare, runs, service, sim, sync, undo,
 };
 
 /// Keeps a HubSpot portal and a Salesforce org in step, both ways, and can explain every value.
@@ -82,6 +82,9 @@ pub enum Command {
     /// Which record belongs to which.
     #[command(subcommand)]
     Links(links::LinksCommand),
+    /// What ran, how it ended and what it did.
+    #[command(subcommand)]
+    Runs(runs::RunsCommand),
     /// Why a record or a field has its value, or why it is not synced.
     Explain(explain::ExplainArgs),
     /// Let through what a guard stopped; lists it when nothing is named.

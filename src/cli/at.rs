@@ -66,8 +66,21 @@ impl AtArgs {
         }
     }
 
+    /// As [`AtArgs::open`], for a command that only looks.
+    pub async fn open_to_read(&self, environment: &Environment) -> anyhow::Result<At> {
+        match self.served.there(environment).await? {
+            Some(there) => Ok(At::There(there)),
+            None => Ok(At::Here(Data::open_to_read(&self.data).await?)),
+        }
+    }
+
     pub async fn there(&self, environment: &Environment) -> anyhow::Result<Option<There>> {
         self.served.there(environment).await
+    }
+
+    /// As [`AtArgs::there`], for what reads both CRMs.
+    pub async fn running(&self, environment: &Environment) -> anyhow::Result<Option<There>> {
+        self.served.running(environment).await
     }
 }
 
@@ -97,6 +110,11 @@ impl ServedArgs {
             let what = "a workspace has mappings of its own";
             return Err(Advice::new(what, "leave out --mappings").into());
         }
+        self.running(environment).await
+    }
+
+    /// As [`ServedArgs::there`], for what reads both CRMs: only a service that runs does it.
+    async fn running(&self, environment: &Environment) -> anyhow::Result<Option<There>> {
         if self.workspace.is_some() && self.door.server.is_none() {
             let what = "what reads both CRMs is done by a running service";
             return Err(Advice::new(what, "name it with --server").into());

@@ -4,14 +4,14 @@
 //! What a service has is decided over its API, by the same rules.
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::config::Environment;
 use crate::model::{Choice, ConflictId, Link, LinkId, MappingName, Side};
 use crate::review::{ConflictJson, Take, TakeRefusal};
 use crate::store::{ConflictFilter, ConflictRow, ConflictState};
 
-use super::at::{At, AtArgs, There};
+use super::at::{At, AtArgs, Filter, There, read};
 use super::choose::{ChosenArgs, LIST_ROWS, fields_text, titled, unknown};
 use super::data::Data;
 use super::output::{Advice, Outcome, Output, printable, table};
@@ -95,8 +95,8 @@ impl FilterArgs {
 /// The conflicts that are shown.
 struct Found {
     shown: Vec<ConflictJson>,
-    /// How many there are; `None` where there are more than were looked at.
-    total: Option<usize>,
+    /// How many there are.
+    total: u64,
 }
 
 pub async fn run(
@@ -119,7 +119,7 @@ pub async fn run(
                     let shown = conflicts.iter().take(limit).map(ConflictJson::of);
                     Found {
                         shown: shown.collect(),
-                        total: Some(conflicts.len()),
+                        total: conflicts.len() as u64,
                     }
                 }
                 At::There(there) => listed(&there, &filter, state, limit).await?,
@@ -182,13 +182,13 @@ async fn listed(
         None => vec![ConflictState::Open, ConflictState::Decided],
     };
     let mut found: Vec<ConflictJson> = Vec::new();
-    let mut is_all = true;
+    let mut total = 0;
     for state in states {
-        let (rows, more) = there.rows("conflicts", &args.words(state), limit).await?;
+        let words = args.words(state);
+        total += counted(there, &words).await?;
+        let (rows, _) = there.rows("conflicts", &words, limit).await?;
         found.extend(rows);
-        is_all &= !more;
     }
-    let total = is_all.then_some(found.len());
     // Ids are in the order the conflicts were found.
     found.sort_by(|a, b| a.id.cmp(&b.id));
     found.truncate(limit);
@@ -196,6 +196,13 @@ async fn listed(
         shown: found,
         total,
     })
+}
+
+/// How many there are in all.
+async fn counted(there: &There, words: &Filter<'_>) -> anyhow::Result<u64> {
+    let one = [("limit", Some("1"))];
+    let page: Value = there.get("conflicts", &[words, &one].concat()).await?;
+    read(page["total"].clone())
 }
 
 async fn take_here(
@@ -313,10 +320,9 @@ fn list(found: &Found, output: &Output) {
             "winner",
         ];
         let mut text = table(&headers, shown.iter().map(row).collect());
-        match total.map(|total| total.saturating_sub(shown.len())) {
-            Some(0) => {}
-            Some(more) => text.push_str(&format!("{more} more; show them with --limit\n")),
-            None => text.push_str("there are more; show them with --limit\n"),
+        match total.saturating_sub(shown.len() as u64) {
+            0 => {}
+            more => text.push_str(&format!("{more} more; show them with --limit\n")),
         }
         text
     });

@@ -42,13 +42,17 @@ pub async fn served(
 }
 
 /// Has the service compare both sides, which it does behind all other work.
-pub async fn begin(there: &There, output: &Output) -> anyhow::Result<Outcome> {
-    let answer = there.post("drift", json!({})).await?;
+pub async fn begin(
+    there: &There,
+    mapping: Option<&str>,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
+    let answer = there.post("drift", json!({"mapping": mapping})).await?;
     output.answer(&answer, || {
         let names = answer["mappings"].as_array().into_iter().flatten();
         let names: Vec<&str> = names.filter_map(Value::as_str).collect();
         let begun = match names.is_empty() {
-            true => "All mappings are being compared already.".to_owned(),
+            true => "That is being compared already.".to_owned(),
             false => format!("The comparison begins: {}.", names.join(", ")),
         };
         format!("{begun} With --last this command shows what it has found.\n")

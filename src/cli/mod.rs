@@ -37,6 +37,7 @@ mod plan_report;
 mod planned;
 mod prepare;
 mod run_report;
+mod runs;
 mod schema;
 mod served;
 mod service;
@@ -166,6 +167,7 @@ async fn dispatch(
         }
         Command::Conflicts(command) => Box::pin(conflicts::run(command, environment, output)).await,
         Command::Links(command) => Box::pin(links::run(command, environment, output)).await,
+        Command::Runs(command) => Box::pin(runs::run(command, environment, output)).await,
         Command::Explain(args) => Box::pin(explain::run(args, environment, output)).await,
         Command::Approve(args) => Box::pin(approve::run(args, environment, output)).await,
     }

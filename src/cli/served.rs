@@ -1,5 +1,5 @@
-//! Plans and inventories that a running service makes for a workspace: asked for, waited for, and
-//! shown as those that are made here.
+//! Plans, inventories and looks at a record that a running service makes for a workspace: asked
+//! for, waited for, and shown as those that are made here.
 
 use std::path::Path;
 
@@ -68,4 +68,12 @@ pub async fn inventory(there: &There, mapping: Option<&str>) -> anyhow::Result<V
     there.post("match", json!({"mapping": mapping})).await?;
     let mut done = ended(there.door(), &there.path("match")).await?;
     Ok(done["inventory"].take())
+}
+
+/// Has both records of a pair read and the next run played for them, and waits for it.
+pub async fn explained(there: &There, asked: Value) -> anyhow::Result<Value> {
+    let asked = there.post("explain", asked).await?;
+    let id = asked["id"].as_str().unwrap_or_default();
+    let mut done = ended(there.door(), &there.path(&format!("explain/{id}"))).await?;
+    Ok(done["answer"].take())
 }

@@ -22,6 +22,7 @@ use super::output::{Advice, Outcome, Output, printable, table};
 use super::plan::KeepArgs;
 use super::plan_report::PlanReport;
 use super::planned;
+use super::runs;
 use super::served;
 use super::service::segment;
 use super::sync::PlaceArgs;
@@ -195,17 +196,17 @@ fn shown(report: &PlanReport, object: &Value, stays: Vec<Staying>, output: &Outp
 
 /// What a running service has written: it makes the plan, and carries it out.
 async fn undo_there(args: &UndoArgs, there: &There, output: &Output) -> anyhow::Result<Outcome> {
-    let Some(run) = &args.run else {
-        if args.since.is_some() {
-            let what = "a service takes back one run at a time";
-            let todo = "name the run; `tandem undo` without a run lists them";
-            return Err(Advice::new(what, todo).into());
-        }
-        return list_there(there, output).await;
-    };
-    let wish = json!({"mapping": args.mapping, "rule": args.rule, "record": args.record,
+    let mut wish = json!({"mapping": args.mapping, "rule": args.rule, "record": args.record,
         "archive_created": args.archive_created});
-    let planned = served::plan(there, &format!("runs/{}/undo", segment(run)), wish).await?;
+    let path = match (&args.run, &args.since) {
+        (Some(run), _) => format!("runs/{}/undo", segment(run)),
+        (None, Some(since)) => {
+            wish["since"] = json!(since);
+            "undo".to_owned()
+        }
+        (None, None) => return list_there(there, output).await,
+    };
+    let planned = served::plan(there, &path, wish).await?;
     let (report, spared) = (&planned.report, &planned.found["spared"]);
     let stays = spared.as_array().into_iter().flatten().map(told_row);
     let stays: Vec<Staying> = stays.collect();
@@ -316,7 +317,7 @@ async fn list(args: &UndoArgs, output: &Output) -> anyhow::Result<Outcome> {
     });
     output.answer(&object, || {
         let runs: Vec<RunJson> = runs.iter().map(RunJson::of).collect();
-        runs_text(&runs, &journal_text(&size))
+        to_take_back(&runs, &journal_text(&size))
     });
     Ok(Outcome::Done)
 }
@@ -336,7 +337,7 @@ async fn list_there(there: &There, output: &Output) -> anyhow::Result<Outcome> {
         })
     };
     let objects: Vec<Value> = runs.iter().map(object).collect();
-    output.answer(&json!({"runs": objects}), || runs_text(&runs, ""));
+    output.answer(&json!({"runs": objects}), || to_take_back(&runs, ""));
     Ok(Outcome::Done)
 }
 
@@ -353,25 +354,6 @@ fn run_json(run: &RunRow) -> Value {
     })
 }
 
-fn outcome_text(run: &RunJson) -> String {
-    let Some(outcome) = &run.outcome else {
-        // One of an earlier version has ended all the same.
-        let ended = run.ended_at.as_ref();
-        return ended.map_or("under way", |_| "-").to_owned();
-    };
-    match &run.why {
-        Some(why) => format!("{outcome} ({why})"),
-        None => outcome.clone(),
-    }
-}
-
-fn lag_text(lag: Option<u64>) -> String {
-    lag.map_or_else(
-        || "-".to_owned(),
-        |millis| format!("{}.{} s", millis / 1_000, millis % 1_000 / 100),
-    )
-}
-
 fn journal_text(size: &JournalSize) -> String {
     let since = size
         .oldest
@@ -384,35 +366,12 @@ fn journal_text(size: &JournalSize) -> String {
     )
 }
 
-fn runs_text(runs: &[RunJson], journal: &str) -> String {
-    if runs.is_empty() {
-        return "No run yet.\n".to_owned();
+fn to_take_back(listed: &[RunJson], journal: &str) -> String {
+    let text = runs::text(listed);
+    match listed.is_empty() {
+        true => text,
+        false => {
+            format!("{text}\n{journal}`tandem undo RUN` shows what would take a run back.\n")
+        }
     }
-    let headers = [
-        "run",
-        "kind",
-        "started",
-        "ended",
-        "outcome",
-        "records written",
-        "calls",
-        "lag p99",
-    ];
-    let rows = runs.iter().map(|run| {
-        let did = &run.did;
-        vec![
-            run.id.clone(),
-            run.kind.clone(),
-            run.started_at.clone(),
-            run.ended_at.clone().unwrap_or_else(|| "-".to_owned()),
-            outcome_text(run),
-            did.writes.to_string(),
-            (did.hubspot_calls + did.salesforce_calls).to_string(),
-            lag_text(did.lag.as_ref().map(|lag| lag.p99_millis)),
-        ]
-    });
-    format!(
-        "{}\n{journal}`tandem undo RUN` shows what would take a run back.\n",
-        table(&headers, rows.collect()),
-    )
 }

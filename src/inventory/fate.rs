@@ -47,6 +47,24 @@ pub struct Known {
 }
 
 impl Fate {
+    /// In the order in which they are told.
+    pub const ALL: [Self; 10] = [
+        Self::Paired,
+        Self::Elsewhere,
+        Self::Created,
+        Self::Person,
+        Self::Waiting,
+        Self::Alone(Alone::Condition),
+        Self::Alone(Alone::Never),
+        Self::Alone(Alone::OneWay),
+        Self::Alone(Alone::Peer),
+        Self::Outside,
+    ];
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fate| fate.as_str() == text)
+    }
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Paired => "paired",

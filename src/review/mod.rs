@@ -18,5 +18,6 @@ pub use grant::grant;
 pub use pair::{PairRefusal, Pairing, pair, unpair};
 pub use retold::retold;
 pub use shape::{
-    ApprovalJson, ConflictJson, DeadLetterJson, HoldJson, LinkJson, RunJson, SidesJson, fields_json,
+    ApprovalJson, ConflictJson, DeadLetterJson, HoldJson, LagJson, LinkJson, RunJson, SidesJson,
+    fields_json,
 };

@@ -18,8 +18,12 @@ pub enum JobKind {
     Plan,
     /// What would take back a run's writes.
     Undo,
+    /// What would mend the values that drifted.
+    Repair,
     /// Who pairs with whom.
     Match,
+    /// What both records of a pair hold, and what the next run would do.
+    Explain,
 }
 
 /// How far a job is.
@@ -39,14 +43,27 @@ pub enum JobState {
 }
 
 impl JobKind {
-    pub const ALL: [Self; 3] = [Self::Plan, Self::Undo, Self::Match];
+    pub const ALL: [Self; 5] = [
+        Self::Plan,
+        Self::Undo,
+        Self::Repair,
+        Self::Match,
+        Self::Explain,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Plan => "plan",
             Self::Undo => "undo",
+            Self::Repair => "repair",
             Self::Match => "match",
+            Self::Explain => "explain",
         }
+    }
+
+    /// It comes to a plan that can be carried out.
+    pub const fn is_plan(self) -> bool {
+        matches!(self, Self::Plan | Self::Undo | Self::Repair)
     }
 
     pub fn parse(text: &str) -> Option<Self> {
@@ -185,19 +202,24 @@ impl Store {
             .collect())
     }
 
-    /// Inventories or all other jobs, the newest first, from before the job `before`, as far as
-    /// they have not expired.
-    pub async fn jobs(
+    /// Jobs that come to a plan, the newest first, from before the job `before`, as far as they
+    /// have not expired.
+    pub async fn plans(
         &self,
         ws: &WorkspaceId,
-        inventories: bool,
         before: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Job>> {
-        let inventories = i64::from(inventories);
-        let args = args![ws.as_str(), inventories, before, self.clock.now(), limit];
-        let found = self.db.fetch::<JobDb>(&sql::JOBS, &args).await?;
+        let args = args![ws.as_str(), before, self.clock.now(), limit];
+        let found = self.db.fetch::<JobDb>(&sql::PLANS, &args).await?;
         self.each(found)
+    }
+
+    /// The newest job of a kind that has not expired.
+    pub async fn last_job(&self, ws: &WorkspaceId, kind: JobKind) -> Result<Option<Job>> {
+        let args = args![ws.as_str(), kind.as_str(), self.clock.now()];
+        let found = self.db.fetch_one::<JobDb>(&sql::JOB_LAST, &args).await?;
+        found.map(|row| self.one(row)).transpose()
     }
 
     /// What a job has found, whole.

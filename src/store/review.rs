@@ -342,8 +342,17 @@ impl Store {
         Ok(self.each(found)?.pop())
     }
 
-    pub async fn conflict_counts(&self, ws: &WorkspaceId) -> Result<BTreeMap<ConflictState, u64>> {
-        let args = args![ws.as_str()];
+    /// By state. Of the filter the mapping and the rule count.
+    pub async fn conflict_counts(
+        &self,
+        ws: &WorkspaceId,
+        filter: &ConflictFilter,
+    ) -> Result<BTreeMap<ConflictState, u64>> {
+        let args = args![
+            ws.as_str(),
+            filter.mapping.as_ref().map(MappingName::as_str),
+            filter.rule.as_deref(),
+        ];
         let counts = self
             .db
             .fetch::<Counted>(&sql::CONFLICTS_COUNT, &args)
@@ -445,7 +454,7 @@ impl Store {
         Ok(Summary {
             links: self.count_links(ws, None).await?,
             holds: self.count_holds(ws).await?,
-            conflicts: self.conflict_counts(ws).await?,
+            conflicts: self.conflict_counts(ws, &ConflictFilter::default()).await?,
             dead_letters: self.dead_letter_counts(ws).await?,
             decisions: self.journal_counts(ws, None).await?,
         })

@@ -24,6 +24,7 @@ mod prepare;
 mod runs;
 mod schemas;
 mod served;
+mod served_looks;
 mod service_plans;
 mod serving;
 mod staying;

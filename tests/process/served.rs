@@ -1,14 +1,15 @@
 //! The commands of one workspace against a running service, and against its store.
 
 use serde_json::{Value, json};
+use tandem::clock::Clock;
 
 use super::harness::{Ran, Sim, Variables, folder, only, run};
 use super::serving::{Service, WS, free_port, init, pair, serve, titled, until, variables};
 
 /// A service with a live workspace, and how commands reach it.
-struct Place {
-    sim: Sim,
-    here: tempfile::TempDir,
+pub struct Place {
+    pub sim: Sim,
+    pub here: tempfile::TempDir,
     variables: Variables,
     service: Service,
 }
@@ -23,16 +24,23 @@ fn settings(sim: &Sim) -> Variables {
 }
 
 impl Place {
-    fn new(records: &str) -> Self {
+    pub fn new(records: &str) -> Self {
         Self::on(Sim::start(&["--records", records]))
     }
 
-    fn on(sim: Sim) -> Self {
+    pub fn on(sim: Sim) -> Self {
+        let place = Self::observing(sim);
+        place.act("live");
+        place
+    }
+
+    /// A workspace that may not write yet.
+    pub fn observing(sim: Sim) -> Self {
         let here = folder();
         let mut variables = settings(&sim);
         let key = init(&variables, here.path());
         let service = serve(&variables, here.path(), &key);
-        service.connected(&sim);
+        service.observing(&sim);
         variables.push(("TANDEM_KEY", key));
         Self {
             sim,
@@ -42,28 +50,34 @@ impl Place {
         }
     }
 
+    /// Has the service pause the workspace, let it write and so on.
+    pub fn act(&self, action: &str) {
+        let path = format!("/workspaces/{WS}/{action}");
+        self.service.call(&self.sim, "POST", &path, None);
+    }
+
     /// A command for the workspace of the running service.
-    fn ask(&self, words: &[&str]) -> Ran {
+    pub fn ask(&self, words: &[&str]) -> Ran {
         let there = ["--workspace", WS, "--server", self.service.url.as_str()];
         let words: Vec<&str> = words.iter().chain(&there).copied().collect();
         run(&self.variables, self.here.path(), &words)
     }
 
     #[track_caller]
-    fn done(&self, words: &[&str]) -> Ran {
+    pub fn done(&self, words: &[&str]) -> Ran {
         let ran = self.ask(words);
         assert_eq!(ran.code, 0, "{words:?}: {}{}", ran.stdout, ran.stderr);
         ran
     }
 
     #[track_caller]
-    fn rows(&self, words: &[&str], name: &str) -> Vec<Value> {
+    pub fn rows(&self, words: &[&str], name: &str) -> Vec<Value> {
         let ran = self.done(&[words, &["--json"]].concat());
         ran.json()[name].as_array().expect("a list").clone()
     }
 
     /// Lets the service work until nothing is due.
-    fn settle(&self) {
+    pub fn settle(&self) {
         let path = format!("/workspaces/{WS}/status");
         until("settled", || {
             let status = self.service.call(&self.sim, "GET", &path, None);
@@ -153,15 +167,11 @@ fn fallen_out(place: &Place) -> String {
     let ada = only(&sim.hubspot("contacts"), "lastname", "Lindqvist");
     let hers = only(&sim.salesforce("Contact"), "LastName", "Lindqvist");
     // Neither edit is synced before the other is made.
-    let act = |action: &str| {
-        let path = format!("/workspaces/{WS}/{action}");
-        place.service.call(sim, "POST", &path, None);
-    };
-    act("pause");
+    place.act("pause");
     sim.edit_hubspot("contacts", &ada.id, json!({"jobtitle": "Said in HubSpot"}));
     sim.edit_salesforce("Contact", &hers.id, json!({"Title": "Said in Salesforce"}));
-    act("resume");
-    act("sync");
+    place.act("resume");
+    place.act("sync");
     let list = ["conflicts", "list", "--rule", "jobtitle"];
     until("a conflict is kept", || {
         !place.rows(&list, "conflicts").is_empty()
@@ -177,6 +187,8 @@ fn a_conflict_of_a_service_is_shown_explained_and_taken() {
     let list = ["conflicts", "list", "--rule", "jobtitle", "--json"];
     let found = place.done(&list).json();
     assert_eq!(found["total"], json!(1));
+    let none = place.done(&[&list[..], &["--limit", "0"]].concat()).json();
+    assert_eq!(none, json!({"conflicts": [], "total": 1}));
     let id = text(&found["conflicts"][0], "id");
     let shown = place.done(&["conflicts", "show", id]).stdout;
     for word in [
@@ -214,6 +226,7 @@ fn a_conflict_of_a_service_is_shown_explained_and_taken() {
 fn a_run_of_a_service_is_taken_back() {
     let place = Place::new("20");
     place.settle();
+    let before = Clock::System.now().to_string();
     let ada = fallen_out(&place);
     let there = |title: &str| {
         let found = only(&place.sim.hubspot("contacts"), "lastname", "Lindqvist");
@@ -232,14 +245,19 @@ fn a_run_of_a_service_is_taken_back() {
             planned.stdout
         );
     }
-    assert!(there("Said in Salesforce"), "only a plan was made");
+    let since = ["undo", "--since", before.as_str(), "--record", &ada];
+    let since = place.ask(&[&since[..], &["--rule", "jobtitle"]].concat());
+    assert_eq!(since.code, 2, "{}", since.stderr);
+    let (one, other) = (&planned.stdout, &since.stdout);
+    assert!(other.contains("Said in HubSpot"), "{one} and {other}");
+    assert!(there("Said in Salesforce"), "only plans were made");
     let written = place.ask(&[&undo[..], &["--yes", "--json"]].concat());
     assert!(matches!(written.code, 0 | 2), "{}", written.stderr);
     assert_eq!(written.json()["state"], "applied");
     until("taken back", || there("Said in HubSpot"));
     place
-        .ask(&["undo", "--since", "2h"])
-        .refused(&["one run at a time"]);
+        .ask(&["undo", "--since", "2999-01-01"])
+        .refused(&["future"]);
     place.ask(&["undo", "run_none"]).refused(&["no such run"]);
 }
 
@@ -320,9 +338,6 @@ fn plans_comparisons_and_inventories_are_made_by_the_service_that_is_named() {
     place
         .ask(&["plan", "--mappings", "x"])
         .refused(&["mappings of its own"]);
-    place
-        .ask(&["match", "--html", "x.html"])
-        .refused(&["--html", "--workspace"]);
 }
 
 #[test]
@@ -338,13 +353,15 @@ fn what_is_wrong_with_the_way_to_a_service_is_said() {
         run(&variables, here.path(), words)
     };
     let there = ["--workspace", WS, "--server", service.url.as_str()];
-    let commands: [&[&str]; 6] = [
+    let commands: [&[&str]; 8] = [
         &["conflicts", "list"],
         &["dead-letters", "replay", "--all"],
         &["links", "list"],
         &["approve"],
         &["explain", "contacts", "1"],
+        &["explain", "contacts", "1", "--live"],
         &["undo"],
+        &["runs", "list"],
     ];
     let nobody = format!("http://127.0.0.1:{}", free_port());
     for words in commands {
@@ -366,8 +383,8 @@ fn what_is_wrong_with_the_way_to_a_service_is_said() {
         sent(Some(&key), at(&["--workspace", WS], &nobody)).refused(&["check --server"]);
         sent(Some(&key), at(&[], &service.url)).refused(&["--workspace"]);
     }
-    let live = [&["explain", "contacts", "1", "--live"][..], &there].concat();
-    ask(Some(&key), &live).refused(&["--live", "--workspace"]);
+    let alone = ["explain", "contacts", "1", "--live", "--workspace", WS];
+    ask(Some(&key), &alone).refused(&["running service", "--server"]);
     let both = [&["links", "list", "--data", "x"][..], &there].concat();
     ask(Some(&key), &both).refused(&["--data", "--workspace"]);
     // Without --server the store in the settings is opened, which the service has.

@@ -14,6 +14,7 @@ struct Ids<'a> {
     letter: &'a str,
     approval: &'a str,
     plan: &'a str,
+    look: &'a str,
     run: &'a str,
 }
 
@@ -25,6 +26,7 @@ impl<'a> Ids<'a> {
             letter: text,
             approval: text,
             plan: text,
+            look: text,
             run: text,
         }
     }
@@ -49,12 +51,14 @@ fn operations(ws: &str, ids: &Ids<'_>) -> Vec<(Method, String)> {
             .replace("approvals/{id}", &format!("approvals/{}", ids.approval))
             .replace("plans/{id}", &format!("plans/{}", ids.plan))
             .replace("runs/{id}", &format!("runs/{}", ids.run))
-            .replace("/explain", "/explain?object=contacts&id=1");
+            .replace("explain/{id}", &format!("explain/{}", ids.look));
         assert!(!path.contains('{'), "{path} has a name to be filled in");
         for method in item.as_object().unwrap().keys() {
             let method = Method::from_bytes(method.to_uppercase().as_bytes());
             if let Ok(method) = method {
-                found.push((method, path.clone()));
+                let asks = method == Method::GET && path.ends_with("/explain");
+                let query = if asks { "?object=contacts&id=1" } else { "" };
+                found.push((method, format!("{path}{query}")));
             }
         }
     }
@@ -86,6 +90,8 @@ fn body(method: &Method, path: &str) -> Option<Value> {
         ("POST", "replay" | "unpair") => Some(json!({"which": {"all": true}})),
         ("POST", "links") => Some(json!({"mapping": "contacts", "hubspot_id": "1",
             "salesforce_id": "003A00000000001AAA"})),
+        ("POST", "explain") => Some(json!({"object": "contacts", "id": "1"})),
+        ("POST", "undo") if !path.contains("/runs/") => Some(json!({"since": "1h"})),
         ("POST", "activate") => Some(json!({"revision": "mr_0"})),
         ("POST", "promote") => Some(json!({"from": "other/one"})),
         ("POST", "pause" | "resume" | "scan" | "prepare") => Some(json!({})),
@@ -124,18 +130,23 @@ fn ids_of(rows: &[String; 3]) -> [String; 3] {
     })
 }
 
-/// A plan of the workspace that is ready, and a run.
-async fn plan_and_run(house: &House, ws: &str) -> (String, String) {
+/// A plan of the workspace that is ready, a look at this record, and a run.
+async fn looked(house: &House, ws: &str, record: &Value) -> [String; 3] {
     let path = format!("/v1/workspaces/{ws}");
     let plan = house
         .operate(Method::POST, &format!("{path}/plans"), None)
+        .await;
+    house.pass(30_000).await;
+    let asked = json!({"object": "contacts", "id": record});
+    let look = house
+        .operate(Method::POST, &format!("{path}/explain"), Some(asked))
         .await;
     house.pass(30_000).await;
     let runs = house
         .operate(Method::GET, &format!("{path}/runs"), None)
         .await;
     let id = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
-    (id(&plan, "id"), id(&runs["items"][0], "id"))
+    [&plan, &look, &runs["items"][0]].map(|row| id(row, "id"))
 }
 
 #[tokio::test]
@@ -190,19 +201,21 @@ async fn what_waits_in_another_workspace_is_not_found_in_ones_own() {
         .await;
     let before = waiting(&house, "acme/production").await;
     let [conflict, letter, approval] = ids_of(&before);
-    let (plan, run) = plan_and_run(&house, "acme/production").await;
+    let letters: Value = serde_json::from_str(&before[1]).unwrap();
+    let [plan, look, run] = looked(&house, "acme/production", &letters["record"]).await;
     let ids = Ids {
         key: "x",
         conflict: &conflict,
         letter: &letter,
         approval: &approval,
         plan: &plan,
+        look: &look,
         run: &run,
     };
     let mut tried = 0;
     for ws in ["other/production", "acme/production"] {
         for (method, path) in operations(ws, &ids) {
-            if [&conflict, &letter, &approval, &plan, &run]
+            if [&conflict, &letter, &approval, &plan, &look, &run]
                 .iter()
                 .all(|id| !path.contains(*id))
             {
@@ -214,7 +227,7 @@ async fn what_waits_in_another_workspace_is_not_found_in_ones_own() {
             assert_eq!(answer.status, 404, "{method} {path}: {}", answer.text);
         }
     }
-    assert_eq!(tried, 20, "ten operations name such a thing");
+    assert_eq!(tried, 24, "twelve operations name such a thing");
     assert_eq!(waiting(&house, "acme/production").await, before);
 }
 

@@ -22,7 +22,7 @@ pub async fn observing(people: usize) -> (House, Vec<String>) {
 }
 
 /// Asks for a job and lets it be done.
-async fn done(house: &House, path: &str, body: Value) -> Value {
+pub async fn done(house: &House, path: &str, body: Value) -> Value {
     let asked = house
         .operate(Method::POST, &format!("{WS}/{path}"), Some(body))
         .await;
@@ -36,11 +36,11 @@ async fn shown(house: &House, id: &str) -> Value {
         .await
 }
 
-async fn apply(house: &House, id: &str, body: Value) -> Value {
+pub async fn apply(house: &House, id: &str, body: Value) -> Value {
     done(house, &format!("plans/{id}/apply"), body).await
 }
 
-async fn refused(house: &House, path: &str, body: Value) -> (u16, String) {
+pub async fn refused(house: &House, path: &str, body: Value) -> (u16, String) {
     let key = house.key(None, KeyKind::Management, Role::Admin).await;
     let path = format!("{WS}/{path}");
     let answer = house
@@ -71,7 +71,7 @@ pub fn written(house: &House) -> u64 {
         + updates.iter().sum::<u64>()
 }
 
-fn lastname(house: &House, id: &str) -> String {
+pub fn lastname(house: &House, id: &str) -> String {
     let record = house.hubspot.record("contacts", id).unwrap();
     record.properties["lastname"].clone()
 }

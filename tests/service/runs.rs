@@ -38,6 +38,8 @@ async fn a_run_says_how_it_ended_and_how_long_changes_took() {
     let before = runs(&house).await;
     assert_eq!(ends(&before)[0], ("", ""), "{before:?}");
     assert_eq!(before[0]["ended_at"], Value::Null);
+    let one = format!("{WS}/runs/{}", before[0]["id"].as_str().unwrap());
+    assert_eq!(house.operate(Method::GET, &one, None).await, before[0]);
     house
         .operate(Method::POST, &format!("{WS}/pause"), None)
         .await;

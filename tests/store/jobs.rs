@@ -119,12 +119,14 @@ async fn what_is_old_goes_and_what_is_open_stays(f: Fixture) {
     let open = job("0", JobState::Waiting);
     assert!(store.put_job(ws, &open).await.unwrap());
     let listed = async |before: Option<&str>, limit| {
-        let found = store.jobs(ws, false, before, limit).await.unwrap();
+        let found = store.plans(ws, before, limit).await.unwrap();
         found.into_iter().map(|job| job.id).collect::<Vec<_>>()
     };
     assert_eq!(listed(None, 2).await, ["4", "3"]);
     assert_eq!(listed(Some("3"), 10).await, ["2", "1", "0"]);
-    assert!(store.jobs(ws, true, None, 10).await.unwrap().is_empty());
+    let last = async |kind| store.last_job(ws, kind).await.unwrap().map(|job| job.id);
+    assert_eq!(last(JobKind::Match).await, None);
+    assert_eq!(last(JobKind::Plan).await.as_deref(), Some("4"));
     assert_eq!(store.prune_jobs(ws, 2).await.unwrap(), 2);
     assert_eq!(listed(None, 10).await, ["4", "3", "0"]);
     f.clock.advance_millis(60_000);

@@ -100,6 +100,8 @@ pub const FLOORS: &[(&str, &[&str])] = &[
             "pipeline",
             "sources",
             "sync",
+            "explain",
+            "review",
             "cases",
             "prepare",
             "delivery",

@@ -10,8 +10,6 @@ use crate::sync::{Filled, Matched};
 /// Records that one key of a match rule cannot tell apart.
 pub struct Group {
     pub rule: u16,
-    /// The key they share, as the store keeps it.
-    pub hash: String,
     /// The first of them, by id; how many there are is in `counts`.
     pub members: BySide<Vec<RecordId>>,
     pub counts: BySide<u64>,
@@ -103,7 +101,8 @@ impl Found {
     /// Whether the group is listed as ambiguous.
     pub fn is_ambiguous(&self, group: &Group) -> bool {
         let mut listed = self.ambiguous.listed.iter();
-        listed.any(|other| (other.rule, &other.hash) == (group.rule, &group.hash))
+        // A record has one key of a rule, so equal members have an equal key.
+        listed.any(|other| (other.rule, &other.members) == (group.rule, &group.members))
     }
 
     pub fn doubles(&self) -> u64 {

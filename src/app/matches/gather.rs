@@ -168,14 +168,13 @@ async fn groups(
     Ok(())
 }
 
-fn put(groups: &mut Groups, (rule, hash): &Key, sides: &BySide<BTreeSet<RecordId>>) {
+fn put(groups: &mut Groups, (rule, _): &Key, sides: &BySide<BTreeSet<RecordId>>) {
     let counts = BySide::from_fn(|side| sides.get(side).len() as u64);
     groups.records += counts.hubspot + counts.salesforce;
     if groups.listed.len() < LISTED {
         let first = |side: Side| sides.get(side).iter().take(MEMBERS).cloned().collect();
         groups.listed.push(Group {
             rule: *rule,
-            hash: hash.clone(),
             members: BySide::from_fn(first),
             counts,
         });

@@ -7,6 +7,7 @@
 mod found;
 mod gather;
 mod report;
+mod retold;
 mod survey;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::store::Claimed;
 
 pub use found::{Found, Group, Groups, asks};
 pub use report::{Report, percent};
+pub use retold::retold;
 use survey::Fates;
 
 /// Collects all that is to be told of a run that has ended.

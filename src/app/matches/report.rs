@@ -31,6 +31,8 @@ impl Report {
     pub fn json(&self) -> Value {
         json!({
             "accounts": sides(|side| json!(self.accounts.get(side))),
+            "workspace": self.workspace,
+            "made_at": self.made_at.to_string(),
             "needs_person": self.needs_person(),
             "missing": self.missing,
             "pairs": self.sum(|found| found.pairs),
@@ -71,6 +73,7 @@ fn mapping(found: &Found) -> Value {
         "objects": both_texts(&found.objects),
         "records": sides(|side| json!(inventory.records(side))),
         "fates": sides(|side| fates(found, side)),
+        "matches": found.matches,
         "pairs": found.pairs,
         "paired_by": paired_by
             .map(|(rule, pairs)| json!({"match": found.matched_by(*rule), "pairs": pairs}))
@@ -78,6 +81,7 @@ fn mapping(found: &Found) -> Value {
         "paired": found.paired.iter().map(|pair| json!({
             "hubspot": pair.records.hubspot.as_str(),
             "salesforce": pair.records.salesforce.as_str(),
+            "titles": sides(|side| json!(title(found, side, pair.records.get(side)))),
             "match": found.matched_by(pair.rule),
         })).collect::<Vec<_>>(),
         "ambiguous": groups(found, &found.ambiguous),
@@ -112,8 +116,11 @@ fn fates(found: &Found, side: Side) -> Value {
 }
 
 fn named(found: &Found, side: Side, id: &RecordId) -> Value {
-    let title = found.inventory.titles.get(side).get(id);
-    json!({"id": id.as_str(), "title": title})
+    json!({"id": id.as_str(), "title": title(found, side, id)})
+}
+
+fn title<'a>(found: &'a Found, side: Side, id: &RecordId) -> Option<&'a String> {
+    found.inventory.titles.get(side).get(id)
 }
 
 fn groups(found: &Found, groups: &Groups) -> Value {
@@ -139,7 +146,11 @@ fn holds(found: &Found) -> Value {
     let holds = found.holds.iter().map(|((rule, reason), holds)| {
         let listed = holds.listed.iter().map(|(records, detail)| {
             let id = |side: Side| json!(records.get(side).as_ref().map(RecordId::as_str));
-            json!({"records": sides(id), "detail": detail})
+            let title = |side: Side| {
+                let id = records.get(side).as_ref();
+                json!(id.and_then(|id| title(found, side, id)))
+            };
+            json!({"records": sides(id), "titles": sides(title), "detail": detail})
         });
         json!({
             "rule": rule,

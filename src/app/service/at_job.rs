@@ -11,13 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::ending::{broken, ended, progress, ready, run_end, taken, with_outcome};
 use super::jobs::{JobFault, STOPPED, Wish};
-use super::planning::Planning;
+use super::planning::{Answer, Planning};
 use super::trouble::OpenError;
 use super::turn::STEPS;
 use super::{Opened, Service, Stale};
 use crate::app::{Engine, LookError, Step};
 use crate::model::{BySide, RunEnd, Timestamp, Workspace, WorkspaceId, WorkspaceMode};
-use crate::store::{Changes, Job, JobEnd, JobKind, JobState, StoreError};
+use crate::store::{Changes, Job, JobEnd, JobState, StoreError};
 
 /// A plan waits for a passing fault only, not for the fate of somebody's earlier write.
 const PLAN_HORIZON_MILLIS: i64 = 10_000;
@@ -203,6 +203,9 @@ impl Service {
         own: &mut Engine,
         planning: &mut Planning,
     ) -> Result<Onward, StoreError> {
+        if !planning.catches_up() {
+            return Ok(Onward::Over);
+        }
         let step = self.holding(own, planning.engine.step()).await??;
         if !own.hold().await? {
             let why = "another process has begun to work on the workspace";
@@ -260,14 +263,22 @@ impl Service {
             Work::Planning(mut planning) => {
                 let own = &mut opened.engine;
                 let end = Box::pin(self.found(own, &mut planning, &job, stop)).await;
+                if let Ok(None) = end {
+                    let work = Work::Planning(planning);
+                    opened.job = Some(Box::new(Running { job, work }));
+                    self.note(&mut opened).await?;
+                    return Box::pin(self.rest_of(Some(opened))).await;
+                }
                 self.give_gates_back(&mut opened, &planning).await?;
                 planning.close().await;
                 let now = self.clock.now();
                 let end = end.unwrap_or_else(|error| {
                     let why = error.to_string();
-                    broken(&job, JobFault::Unavailable, &why, now)
+                    Some(broken(&job, JobFault::Unavailable, &why, now))
                 });
-                self.end_job(&ws, &job.id, end).await?;
+                if let Some(end) = end {
+                    self.end_job(&ws, &job.id, end).await?;
+                }
                 Box::pin(self.rest_of(Some(opened))).await
             }
             Work::Applying { canary, foreseen } => {
@@ -286,37 +297,33 @@ impl Service {
         }
     }
 
-    /// What was found out on the copy. Taking an inventory reads every record once more.
+    /// What was found out on the copy; `None` where the engine there has more to look at. A
+    /// comparison and an inventory read every record once more.
     async fn found(
         &self,
         own: &mut Engine,
         planning: &mut Planning,
         job: &Job,
         stop: &CancellationToken,
-    ) -> Result<JobEnd, StoreError> {
-        if job.kind != JobKind::Match {
-            let found = planning.found().await?;
-            let now = self.clock.now();
-            return Ok(match found {
-                Ok((plan, more)) => ready(job, &plan, more, now),
-                Err(why) => broken(job, JobFault::NotComplete, &why, now),
-            });
-        }
-        let looked = self.holding(own, planning.inventory());
+    ) -> Result<Option<JobEnd>, StoreError> {
+        let looked = self.holding(own, planning.answer(job.kind, &self.store));
         let looked = tokio::select! {
             biased;
             () = stop.cancelled() => {
                 let now = self.clock.now();
-                return Ok(broken(job, JobFault::Interrupted, STOPPED, now));
+                return Ok(Some(broken(job, JobFault::Interrupted, STOPPED, now)));
             }
             looked = looked => looked?,
         };
         let now = self.clock.now();
-        match looked {
-            Ok(report) => Ok(taken(job, &report.json(), now)),
-            Err(LookError::Incomplete(why)) => Ok(broken(job, JobFault::NotComplete, &why, now)),
-            Err(LookError::Store(error)) => Err(error),
-        }
+        let end = match looked {
+            Ok(Answer::Plan(plan, more)) => ready(job, &plan, more, now),
+            Ok(Answer::Told(told)) => taken(job, &told, now),
+            Ok(Answer::NotYet) => return Ok(None),
+            Err(LookError::Incomplete(why)) => broken(job, JobFault::NotComplete, &why, now),
+            Err(LookError::Store(error)) => return Err(error),
+        };
+        Ok(Some(end))
     }
 
     /// Holds the workspace's lane for as long as something else takes.

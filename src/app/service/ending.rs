@@ -82,11 +82,11 @@ pub(super) fn ready(job: &Job, plan: &PlanFile, more: Value, now: Timestamp) -> 
     }
 }
 
-/// An inventory that was taken.
-pub(super) fn taken(job: &Job, inventory: &Value, now: Timestamp) -> JobEnd {
-    let text = inventory.to_string();
+/// What was found that is no plan.
+pub(super) fn taken(job: &Job, told: &Value, now: Timestamp) -> JobEnd {
+    let text = told.to_string();
     if text.len() > DOC_BYTES {
-        let why = "the inventory is too long to be kept; ask for one mapping";
+        let why = "what was found is too long to be kept; ask for one mapping";
         return broken(job, JobFault::TooLarge, why, now);
     }
     JobEnd {

@@ -33,21 +33,34 @@ pub struct Wish {
     pub mappings: Vec<String>,
     /// The writes to take back.
     pub undo: Option<UndoWish>,
+    /// The record to look at.
+    pub explain: Option<ExplainWish>,
     /// Only so many records of the plan, drawn by chance.
     pub canary: Option<u32>,
     /// Once the plan is carried out, the workspace may write by itself.
     pub live: bool,
 }
 
-/// Which writes of a run are to be taken back.
+/// Which writes are to be taken back: those of a run, or all from a moment on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UndoWish {
-    pub run: String,
+    pub run: Option<String>,
+    /// In microseconds, where no run is named.
+    pub since: Option<i64>,
     pub mapping: Option<String>,
     pub rule: Option<String>,
     pub record: Option<String>,
     pub archive_created: bool,
+}
+
+/// Which record is to be looked at, in the words of whoever asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExplainWish {
+    pub object: String,
+    pub id: String,
+    pub field: Option<String>,
 }
 
 impl Wish {
@@ -177,7 +190,7 @@ impl Service {
         if job.state.is_open() {
             return Err(JobRefusal::Open(job.id));
         }
-        if job.kind == JobKind::Match || job.state == JobState::Failed {
+        if !job.kind.is_plan() || job.state == JobState::Failed {
             return Err(JobRefusal::NotReady(job.state.as_str()));
         }
         let text = self.store.job_doc(ws, id).await?.ok_or(JobRefusal::Gone)?;

@@ -47,7 +47,7 @@ use inbox::Inbox;
 pub use by_hand::Counted;
 pub use change::ChangeError;
 pub use files::{MappingFiles, Origin};
-pub use jobs::{JobFault, JobRefusal, UndoWish, Wish, kept_job};
+pub use jobs::{ExplainWish, JobFault, JobRefusal, UndoWish, Wish, kept_job};
 pub use mappings::{MappingsError, Refused};
 pub use trouble::Trouble;
 

@@ -1,4 +1,5 @@
-//! A plan in the making: an engine on a copy of the workspace's rows, that writes nothing.
+//! A plan in the making, or another look that is taken in the same way: an engine on a copy of the
+//! workspace's rows, that writes nothing.
 
 use std::sync::Arc;
 
@@ -8,13 +9,15 @@ use super::Service;
 use super::jobs::{UndoWish, Wish};
 use super::trouble::OpenError;
 use crate::app::{
-    self, Engine, LookError, Options, Parts, PlanFile, Scratch, Spared, Undo, blind_spots,
-    is_blind_source, matches, why_spared,
+    self, Comparison, Engine, LookError, Options, Parts, PlanFile, Scratch, Spared, Undo,
+    blind_spots, compare_all, is_blind_source, look_live, matches, why_spared,
 };
+use crate::explain::{Question, explain};
 use crate::mapping::Mapping;
-use crate::model::{LinkState, MappingName, PlannedWrite, RecordId, RunId, WorkspaceId};
+use crate::model::{LinkState, MappingName, PlannedWrite, RecordId, RunId, Timestamp, WorkspaceId};
 use crate::pipeline::LANE;
-use crate::store::{Claimed, Job, Store, StoreError, WritesOf};
+use crate::review::explained;
+use crate::store::{Claimed, Job, JobKind, Store, StoreError, WritesOf};
 use crate::sync::{Fate, Frozen, Mode, Row};
 
 /// Rows that would stay as they are and are kept with their reason.
@@ -28,8 +31,19 @@ pub(super) struct Planning {
     linked: u64,
     /// What cannot be taken back, as the journal tells.
     spared: Vec<Spared>,
+    /// What differs, where it is to be repaired.
+    compared: Option<Comparison>,
     /// Goes last, when nobody has the copy open any more.
     _scratch: Scratch,
+}
+
+/// What a look came to.
+pub(super) enum Answer {
+    /// A plan, with what else is to be told of it.
+    Plan(PlanFile, Value),
+    Told(Value),
+    /// The engine has been asked to look at more.
+    NotYet,
 }
 
 impl Service {
@@ -81,6 +95,7 @@ impl Service {
             wish,
             linked,
             spared,
+            compared: None,
             _scratch: scratch,
         })
     }
@@ -91,13 +106,17 @@ impl Service {
         wish: &UndoWish,
         mappings: &[Mapping],
     ) -> Result<(Vec<PlannedWrite>, Vec<Spared>), OpenError> {
-        let run = RunId::new(&wish.run);
-        let row = self.store.run(ws, &run).await?;
         let now = self.clock.now();
+        let run = wish.run.as_ref().map(RunId::new);
+        let row = match &run {
+            Some(run) => self.store.run(ws, run).await?,
+            None => None,
+        };
+        let since = wish.since.map(Timestamp::from_micros);
         let asked = Undo {
             of: WritesOf {
-                from: row.map_or(now, |row| row.started_at),
-                run: Some(run),
+                from: row.map(|row| row.started_at).or(since).unwrap_or(now),
+                run,
                 until: now,
             },
             mapping: wish.mapping.as_deref().map(MappingName::new),
@@ -127,28 +146,85 @@ impl Planning {
         json!({"values": self.engine.tally().planned.rows().count()})
     }
 
-    /// The inventory of the mappings that were asked for.
-    pub async fn inventory(&mut self) -> Result<matches::Report, LookError> {
-        let wanted = &self.wish.mappings;
-        let names = self.engine.site().mappings.keys();
-        let chosen: Vec<MappingName> = names
-            .filter(|name| wanted.is_empty() || wanted.iter().any(|one| one == name.as_str()))
-            .cloned()
-            .collect();
-        matches::find_out(&mut self.engine, &chosen).await
+    /// Whether all that is new is looked at first. What is about one record needs none of it.
+    pub const fn catches_up(&self) -> bool {
+        self.wish.explain.is_none()
     }
 
-    /// The plan with what else is to be told of it; or what could not be read.
-    pub async fn found(&self) -> Result<Result<(PlanFile, Value), String>, StoreError> {
-        let ws = &self.engine.site().workspace;
+    /// What was asked. `original` is what the copy was made of.
+    pub async fn answer(&mut self, kind: JobKind, original: &Store) -> Result<Answer, LookError> {
+        match kind {
+            JobKind::Plan | JobKind::Undo => self.plan().await,
+            JobKind::Repair => self.repair().await,
+            JobKind::Match => {
+                let chosen = self.chosen();
+                let report = matches::find_out(&mut self.engine, &chosen).await?;
+                Ok(Answer::Told(report.json()))
+            }
+            JobKind::Explain => self.explained(original).await,
+        }
+    }
+
+    /// The mappings that were asked for.
+    fn chosen(&self) -> Vec<MappingName> {
+        let names = self.engine.site().mappings.keys();
+        let chosen = names.filter(|name| self.is_wanted(name));
+        chosen.cloned().collect()
+    }
+
+    fn is_wanted(&self, name: &MappingName) -> bool {
+        let wanted = &self.wish.mappings;
+        wanted.is_empty() || wanted.iter().any(|one| one == name.as_str())
+    }
+
+    /// A plan rests on all that is new, so there is none where a CRM could not be read.
+    async fn complete(&self) -> Result<(), LookError> {
         let waiting = self.engine.waiting().await?;
         let blind: Vec<Claimed> = waiting.into_iter().filter(is_blind_source).collect();
-        if !blind.is_empty() {
-            return Ok(Err(format!(
-                "the plan is not complete: {}",
-                blind_spots(&blind)
-            )));
+        if blind.is_empty() {
+            return Ok(());
         }
+        let what = format!("the plan is not complete: {}", blind_spots(&blind));
+        Err(LookError::Incomplete(what))
+    }
+
+    /// Compares both sides, and once the engine has looked at what drifted, plans what mends it.
+    async fn repair(&mut self) -> Result<Answer, LookError> {
+        self.complete().await?;
+        if let Some(compared) = &self.compared {
+            let plan = compared.repair(&self.engine);
+            let more = json!({"comparison": compared.json(), "waiting": self.waiting().await?});
+            return Ok(Answer::Plan(plan, more));
+        }
+        let chosen = self.chosen();
+        let compared = compare_all(&mut self.engine, &chosen, true).await?;
+        compared.look_again(&self.engine).await?;
+        self.compared = Some(compared);
+        Ok(Answer::NotYet)
+    }
+
+    /// The copy has not all of the journal, so what was before is told from the original.
+    async fn explained(&mut self, original: &Store) -> Result<Answer, LookError> {
+        let asked = self.wish.explain.clone().unwrap_or_default();
+        let site = self.engine.site();
+        let (ws, now) = (site.workspace.clone(), site.clock.now());
+        let question = Question::read(&asked.object, &asked.id, asked.field.as_deref(), None, now)?;
+        let mut found = explain(original, &ws, &question, now).await?;
+        look_live(&mut self.engine, &question, &mut found).await?;
+        Ok(Answer::Told(explained(&question, &found)))
+    }
+
+    /// Records that wait and are not in the plan.
+    async fn waiting(&self) -> Result<u64, StoreError> {
+        let ws = &self.engine.site().workspace;
+        let queue = self.store.queue_counts(ws, LANE).await?;
+        let records = queue.get("record").copied().unwrap_or_default();
+        Ok(records.ready + records.waiting + records.blocked)
+    }
+
+    /// The plan with what else is to be told of it.
+    async fn plan(&self) -> Result<Answer, LookError> {
+        self.complete().await?;
         let mut plan = self.engine.plan_file();
         let mut more = json!({});
         if self.wish.undo.is_some() {
@@ -161,18 +237,12 @@ impl Planning {
             more["spared"] = self.spared(&stays);
             more["spared_count"] = json!(self.spared.len() + stays.len());
         } else {
-            let queue = self.store.queue_counts(ws, LANE).await?;
-            let records = queue.get("record").copied().unwrap_or_default();
-            more["waiting"] = json!(records.ready + records.waiting + records.blocked);
-            let links = linked(&self.store, ws).await?;
+            more["waiting"] = json!(self.waiting().await?);
+            let links = linked(&self.store, &self.engine.site().workspace).await?;
             more["links"] = json!(links.saturating_sub(self.linked));
         }
-        let wanted = &self.wish.mappings;
-        if !wanted.is_empty() {
-            plan.writes
-                .retain(|row| wanted.iter().any(|name| name == row.mapping.as_str()));
-        }
-        Ok(Ok((plan, more)))
+        plan.writes.retain(|row| self.is_wanted(&row.mapping));
+        Ok(Answer::Plan(plan, more))
     }
 
     fn spared(&self, stays: &[&Row]) -> Value {

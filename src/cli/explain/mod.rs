@@ -1,12 +1,12 @@
 //! `tandem explain`: why a record and its values are as they are, and why something was not synced.
 //!
-//! Answers from the store; the deciding is in `crate::explain`.
+//! Answers from the store, or from a service; the deciding is in `crate::explain`.
 
 mod live;
 mod text;
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::config::Environment;
 use crate::explain::{Explanation, Question, Refusal, explain};
@@ -17,6 +17,7 @@ use super::arguments::DataArgs;
 use super::at::{AtArgs, There};
 use super::data::Data;
 use super::output::{Advice, Outcome, Output};
+use super::served;
 
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
@@ -32,8 +33,8 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
     /// Reads both records now and says what the next run would do; nothing is written. Takes the
-    /// credentials from the environment, as `sync` does.
-    #[arg(long, conflicts_with_all = ["at", "workspace"])]
+    /// credentials from the environment, as `sync` does, or has a service look.
+    #[arg(long, conflicts_with = "at")]
     live: bool,
 }
 
@@ -42,7 +43,11 @@ pub async fn run(
     environment: &Environment,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
-    if let Some(there) = args.place.there(environment).await? {
+    let there = match args.live {
+        true => args.place.running(environment).await?,
+        false => args.place.there(environment).await?,
+    };
+    if let Some(there) = there {
         return explain_there(&args, &there, output).await;
     }
     let read = |data: &Data| args.question(data.now());
@@ -69,13 +74,21 @@ async fn explain_there(
     there: &There,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
-    let words = [
-        ("object", Some(args.object.as_str())),
-        ("id", Some(args.id.as_str())),
-        ("field", args.field.as_deref()),
-        ("at", args.at.as_deref()),
-    ];
-    let answer: Value = there.get("explain", &words).await?;
+    let answer: Value = match args.live {
+        true => {
+            let asked = json!({"object": args.object, "id": args.id, "field": args.field});
+            served::explained(there, asked).await?
+        }
+        false => {
+            let words = [
+                ("object", Some(args.object.as_str())),
+                ("id", Some(args.id.as_str())),
+                ("field", args.field.as_deref()),
+                ("at", args.at.as_deref()),
+            ];
+            there.get("explain", &words).await?
+        }
+    };
     let found = retold(&answer).ok_or_else(|| {
         let what = "the service's answer cannot be read";
         Advice::new(what, "use the same version as the service")

@@ -12,12 +12,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::app::matches::Report;
 use crate::app::{Engine, Lacking, matches};
 use crate::config::Environment;
 
 use super::at::{ServedArgs, There};
 use super::engine::unfinished;
-use super::output::{Outcome, Output};
+use super::output::{Advice, Outcome, Output};
 use super::plan::save;
 use super::planned::{chosen, look};
 use super::served;
@@ -31,7 +32,7 @@ pub struct MatchArgs {
     #[arg(long, value_name = "NAME")]
     mapping: Option<String>,
     /// Write it as one self-contained page, to look at or to send to a colleague.
-    #[arg(long, value_name = "FILE", conflicts_with = "workspace")]
+    #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Instead, propose a starting mapping from both schemas; needs no mapping files.
     #[arg(long, conflicts_with_all = ["mapping", "html", "workspace"])]
@@ -68,23 +69,27 @@ pub async fn run(
         found.map_err(unfinished)
     };
     let report = Box::pin(look(ready, "inventory", find)).await?;
+    shown(&args, &report, output)
+}
+
+/// An inventory that a service takes.
+async fn match_there(args: &MatchArgs, there: &There, output: &Output) -> anyhow::Result<Outcome> {
+    let inventory = served::inventory(there, args.mapping.as_deref()).await?;
+    let report = matches::retold(&inventory).ok_or_else(|| {
+        let what = "the service's answer cannot be read";
+        Advice::new(what, "use the same version as the service")
+    })?;
+    shown(args, &report, output)
+}
+
+fn shown(args: &MatchArgs, report: &Report, output: &Output) -> anyhow::Result<Outcome> {
     if let Some(path) = &args.html {
-        save(path, &page::page(&report))?;
+        save(path, &page::page(report))?;
     }
-    output.answer(&report.json(), || text::text(&report));
+    output.answer(&report.json(), || text::text(report));
     Ok(if report.needs_person() {
         Outcome::Different
     } else {
         Outcome::Done
-    })
-}
-
-/// An inventory that a service takes: the same one for machines, and its counts for people.
-async fn match_there(args: &MatchArgs, there: &There, output: &Output) -> anyhow::Result<Outcome> {
-    let inventory = served::inventory(there, args.mapping.as_deref()).await?;
-    output.answer(&inventory, || text::summary(&inventory));
-    Ok(match inventory["needs_person"].as_bool() {
-        Some(false) => Outcome::Done,
-        _ => Outcome::Different,
     })
 }

@@ -78,7 +78,7 @@ fn block(found: &Found, page: &mut Page) {
     let name = &found.name;
     let sides = Side::BOTH.map(|side| found.inventory.records(side));
     let mut rows = vec![row3("records", sides)];
-    for fate in words::FATES {
+    for fate in Fate::ALL {
         let sides = Side::BOTH.map(|side| found.inventory.fate(side, fate));
         if sides != [0, 0] {
             rows.push(row3(words::fate(fate), sides));

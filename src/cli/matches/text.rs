@@ -2,8 +2,6 @@
 
 use std::fmt::{Arguments, Write as _};
 
-use serde_json::Value;
-
 use crate::app::matches::{Found, Group, Report, asks, percent};
 use crate::inventory::{Fate, LISTED};
 use crate::model::{BySide, Side};
@@ -59,40 +57,6 @@ pub fn text(report: &Report) -> String {
     }
     text.line(format_args!("\nNothing was written."));
     text.0
-}
-
-/// The counts of an inventory that a service took, a line for each mapping.
-pub fn summary(inventory: &Value) -> String {
-    let number = |value: &Value| value.as_u64().unwrap_or(0);
-    let row = |one: &Value| -> Vec<String> {
-        let failures = one["failures"].as_array().into_iter().flatten();
-        let failures: u64 = failures.map(|found| number(&found["records"])).sum();
-        let counts = [
-            number(&one["records"]["hubspot"]),
-            number(&one["records"]["salesforce"]),
-            number(&one["pairs"]),
-            number(&one["creates"]["hubspot"]["records"]),
-            number(&one["creates"]["salesforce"]["records"]),
-            number(&one["ambiguous"]["groups"]),
-            failures,
-        ];
-        let name = one["mapping"].as_str().unwrap_or_default().to_owned();
-        let counts = counts.into_iter().map(|count| count.to_string());
-        std::iter::once(name).chain(counts).collect()
-    };
-    let rows = inventory["mappings"].as_array().into_iter().flatten();
-    let headers = [
-        "mapping",
-        "HubSpot",
-        "Salesforce",
-        "pairs",
-        "new in HubSpot",
-        "new in Salesforce",
-        "ambiguous",
-        "failures",
-    ];
-    let table = table(&headers, rows.map(row).collect());
-    format!("{table}\n--json has each record with its reason. Nothing was written.\n")
 }
 
 fn head(report: &Report, text: &mut Text) {
@@ -178,7 +142,7 @@ fn counts(found: &Found, text: &mut Text) {
     let inventory = &found.inventory;
     let all = Side::BOTH.map(|side| inventory.records(side).to_string());
     row("records", &all[0], &all[1]);
-    for fate in words::FATES {
+    for fate in Fate::ALL {
         let [hubspot, salesforce] = Side::BOTH.map(|side| inventory.fate(side, fate));
         if hubspot + salesforce > 0 {
             let (hubspot, salesforce) = (hubspot.to_string(), salesforce.to_string());

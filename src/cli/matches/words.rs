@@ -8,20 +8,6 @@ use crate::model::{BySide, HoldReason, RecordId, Side};
 /// Members of a group that are shown before the rest is counted.
 const SHOWN_MEMBERS: usize = 4;
 
-/// The fates in the order in which they are told.
-pub const FATES: [Fate; 10] = [
-    Fate::Paired,
-    Fate::Elsewhere,
-    Fate::Created,
-    Fate::Person,
-    Fate::Waiting,
-    Fate::Alone(Alone::Condition),
-    Fate::Alone(Alone::Never),
-    Fate::Alone(Alone::OneWay),
-    Fate::Alone(Alone::Peer),
-    Fate::Outside,
-];
-
 pub const fn fate(fate: Fate) -> &'static str {
     match fate {
         Fate::Paired => "paired",

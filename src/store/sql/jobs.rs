@@ -14,12 +14,15 @@ statements! {
         detail, found, progress FROM jobs WHERE workspace_id = $1 AND is_open = 1"];
     /// Those of all workspaces, for a service that starts.
     JOBS_OPEN = ["SELECT workspace_id AS id FROM jobs WHERE is_open = 1 ORDER BY workspace_id"];
-    /// The newest first, inventories or all others; $3 is where the page begins or null.
-    JOBS = ["SELECT job_id, kind, state, wish, run_id, made_at, ended_at, expires_at, code, \
+    /// What comes to a plan, the newest first; $2 is where the page begins or null.
+    PLANS = ["SELECT job_id, kind, state, wish, run_id, made_at, ended_at, expires_at, code, \
         detail, found, progress FROM jobs WHERE workspace_id = $1 \
-        AND (kind = 'match') = (CAST($2 AS BIGINT) = 1) \
-        AND (CAST($3 AS TEXT) IS NULL OR job_id < $3) AND (is_open = 1 OR expires_at > $4) \
-        ORDER BY job_id DESC LIMIT $5"];
+        AND kind IN ('plan', 'undo', 'repair') \
+        AND (CAST($2 AS TEXT) IS NULL OR job_id < $2) AND (is_open = 1 OR expires_at > $3) \
+        ORDER BY job_id DESC LIMIT $4"];
+    JOB_LAST = ["SELECT job_id, kind, state, wish, run_id, made_at, ended_at, expires_at, code, \
+        detail, found, progress FROM jobs WHERE workspace_id = $1 AND kind = $2 \
+        AND (is_open = 1 OR expires_at > $3) ORDER BY job_id DESC LIMIT 1"];
     JOB_DOC = ["SELECT doc FROM jobs WHERE workspace_id = $1 AND job_id = $2 \
         AND doc IS NOT NULL"];
     JOB_OUTCOME = ["SELECT outcome AS doc FROM jobs WHERE workspace_id = $1 AND job_id = $2 \

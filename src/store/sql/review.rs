@@ -99,7 +99,8 @@ statements! {
         ") ORDER BY conflict_id"
     ];
     CONFLICTS_COUNT = ["SELECT state AS word, COUNT(*) AS n FROM conflicts \
-        WHERE workspace_id = $1 GROUP BY state ORDER BY state"];
+        WHERE workspace_id = $1 AND (CAST($2 AS TEXT) IS NULL OR mapping = $2) \
+        AND (CAST($3 AS TEXT) IS NULL OR rule = $3) GROUP BY state ORDER BY state"];
 
     /// A repeat brings the open one up to date and keeps its id and its first time.
     DEAD_LETTERS_PUT = [
