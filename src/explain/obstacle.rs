@@ -277,7 +277,7 @@ fn of_work(waiting: &Waiting, now: Timestamp) -> Obstacle {
                 parent.mapping, parent.id
             ),
         ),
-        Some(_) | None if work.not_before > now => (
+        Some(_) | None if work.not_before > now && work.failure.is_some() => (
             format!(
                 "{record} is tried again at {} (attempt {}).{why}",
                 work.not_before,

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::http::HeaderValue;
+use axum::http::header::DATE;
+use axum::middleware::{from_fn, map_response};
+use axum::response::Response;
 use tokio_util::sync::CancellationToken;
 
 use super::line::{Line, Scissors, cut_where_told};
@@ -35,6 +38,17 @@ impl SimClock {
 
     pub fn advance_millis(&self, millis: i64) {
         self.offset_millis.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// Puts this time on every reply, to the second, as both platforms do.
+    pub(super) fn dated(self, router: Router) -> Router {
+        router.layer(map_response(move |mut response: Response| {
+            let date = self.now().utc().format("%a, %d %b %Y %H:%M:%S GMT");
+            if let Ok(date) = HeaderValue::try_from(date.to_string()) {
+                response.headers_mut().insert(DATE, date);
+            }
+            std::future::ready(response)
+        }))
     }
 }
 

@@ -13,6 +13,9 @@ use crate::store::{Changes, Mark, StoreError};
 
 /// Until a poll asks again whether the backfills are done that it has to wait for.
 const UNSTOCKED_MILLIS: i64 = 1_000;
+/// A CRM tells its time to the second. The first page of a pass shows what changed in the rest of
+/// that second as well, and the pages behind it must not leave it out.
+const CRM_TICK_MILLIS: i64 = 1_000;
 /// Pages of one pass that go before the records they mark: enough to fill a few attempts.
 const PAGES_AHEAD: u32 = 20;
 
@@ -116,7 +119,9 @@ impl Begun<'_> {
             object: self.bound.object(side).to_owned(),
             span: Span {
                 from: Timestamp::from_micros(window.from),
-                until: window.to.map(Timestamp::from_micros),
+                until: window
+                    .to
+                    .map(|to| Timestamp::from_micros(to).plus_millis(CRM_TICK_MILLIS)),
                 after: window.after.as_ref().map(Place::key),
             },
             fields: site.shared_fields(self.leader, side),

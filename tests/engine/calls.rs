@@ -6,7 +6,7 @@ use tandem::crm::ErrorKind;
 use tandem::crm::salesforce::{Ask, Asked};
 
 use crate::references::FIRMS;
-use crate::world::{SHIPPED, World};
+use crate::world::{SHIPPED, Setup, World};
 use crate::{PEOPLE, add_ada, linked};
 
 /// Calls of one family that Salesforce has answered.
@@ -70,6 +70,39 @@ async fn each_mapping_is_worked_once_when_the_changes_fill_many_pages() {
         assert_eq!(world.sf("Contact", &id, "Title"), "CEO");
     }
     world.assert_quiet().await;
+}
+
+/// A CRM tells its time to the second, and people type in the middle of one.
+#[tokio::test]
+async fn a_pass_of_many_pages_takes_all_that_changed_in_the_second_it_began_in() {
+    let mut setup = Setup::with(&[PEOPLE]);
+    setup.hubspot.search_lag_ms = 0;
+    let mut world = World::new(setup).await;
+    world.open().await;
+    world.settle().await;
+    for nth in 0..450 {
+        let email = format!("p{nth}@example.com");
+        world.add_hubspot("contacts", &[("email", &email), ("lastname", "P")]);
+    }
+    world.settle().await;
+    // Quiet for so long that the next pass reads nothing but news.
+    world.pass(120_000);
+    world.settle().await;
+    world.pass(1_100 - world.clock.now().millis() % 1_000);
+    for id in world.hubspot_ids("contacts") {
+        world.edit_hubspot("contacts", &id, &[("jobtitle", "CEO")]);
+    }
+    world.pass(700);
+    world.engine().poll_now().await.unwrap();
+    let mut worked = Vec::new();
+    for _ in 0..100 {
+        match world.step().await {
+            Step::Worked(work) if work.kind == "record" => worked.push(work.records),
+            Step::Worked(_) => {}
+            Step::Wait(_) => world.pass(50),
+        }
+    }
+    assert_eq!(worked, [450]);
 }
 
 #[tokio::test]

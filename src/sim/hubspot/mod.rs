@@ -75,7 +75,8 @@ impl HubSpotSim {
 
     /// The portal's HTTP face, ready to be served or to be called in process.
     pub fn router(&self) -> axum::Router {
-        api::router(self)
+        self.with(|state| state.clock.clone())
+            .dated(api::router(self))
     }
 
     pub fn portal_id(&self) -> u64 {

@@ -156,9 +156,9 @@ impl SalesforceSim {
 
     /// The platform's paths and `/_sim`. `instance_url` follows the Host header of each request.
     pub fn router(&self) -> axum::Router {
-        axum::Router::new()
-            .fallback(http::enter)
-            .with_state(self.clone())
+        let router = axum::Router::new().fallback(http::enter);
+        self.with(|org| org.clock.clone())
+            .dated(router.with_state(self.clone()))
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Org) -> T) -> T {
