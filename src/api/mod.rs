@@ -16,6 +16,7 @@ mod error;
 mod exposition;
 mod front;
 mod health;
+mod hubspot_app;
 mod keys;
 mod limits;
 mod links;
@@ -126,6 +127,7 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(keys::list_management, keys::create_management))
         .routes(routes!(keys::revoke_management))
         .routes(routes!(keys::rotate))
+        .routes(routes!(hubspot_app::show))
         .routes(routes!(conflicts::list))
         .routes(routes!(conflicts::show))
         .routes(routes!(conflicts::take))
