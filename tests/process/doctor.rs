@@ -187,17 +187,20 @@ fn a_scope_that_no_link_asks_for_is_told_with_what_helps() {
     let deals = json!({"text": mapping("deals", "deals", "Opportunity")});
     let path = format!("/workspaces/{WS}/mappings/deals");
     service.call(&sim, "PUT", &path, Some(deals));
-    let token = json!({"kind": "token", "token": sim.text("hubspot", "token")});
-    let path = format!("/workspaces/{WS}/connections/hubspot");
-    service.call(&sim, "PUT", &path, Some(token));
-    let told = |scope: &str| {
-        sim.options(json!({"missing_scopes": [scope]}));
-        let ran = doctor(&variables, here.path());
-        let (is, said) = check(&ran, &format!("{WS} hubspot"));
-        assert_eq!(is, "warning", "{}", ran.stdout);
-        assert!(said.contains(scope), "{said}");
-        said
-    };
+    let path = format!("/workspaces/{WS}/connect-links");
+    let link = service.call(&sim, "POST", &path, Some(json!({"side": "hubspot"})));
+    let link = link["url"].as_str().expect("a link");
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let (consent, cookie) = sim.sent_on(|browser| {
+        let start = browser.post(format!("{link}/start"));
+        start.header(form.0, form.1).body("host=")
+    });
+    let (page, asked) = consent.split_once('?').expect("a question");
+    let (back, _) = sim.sent_on(|browser| {
+        let pressed = browser.post(page).header(form.0, form.1);
+        pressed.body(format!("{asked}&decision=allow"))
+    });
+    sim.sent_on(|browser| browser.get(&back).header("cookie", &cookie));
     // The running service makes the files of the app that has the scope.
     let with_key = [&variables[..], &[("TANDEM_KEY", key)]].concat();
     let url = "https://tandem.example.com";
@@ -210,6 +213,14 @@ fn a_scope_that_no_link_asks_for_is_told_with_what_helps() {
     let app = fs::read_to_string(here.path().join("app/src/app/app-hsmeta.json"));
     assert!(app.expect("it is there").contains("crm.objects.deals.read"));
     assert_eq!(service.stop().0, Some(0));
-    assert!(told("crm.objects.deals.read").contains("hubspot-app --workspaces"));
-    assert!(told("crm.objects.contacts.read").contains("connect link"));
+    let told = |variables: &Variables| {
+        let ran = doctor(variables, here.path());
+        let (is, said) = check(&ran, &format!("{WS} hubspot"));
+        assert_eq!(is, "warning", "{}", ran.stdout);
+        assert!(said.contains(&unasked.join(" ")), "{said}");
+        said
+    };
+    assert!(told(&variables).contains("hubspot-app --workspaces"));
+    variables.push(("TANDEM_HUBSPOT_OPTIONAL_SCOPES", unasked.join(" ")));
+    assert!(told(&variables).contains("connect link"));
 }
