@@ -183,9 +183,10 @@ fn activated(before: &[ActiveDb], after: &[ActiveDb], brought: &Brought) -> Vec<
         ActivationRow {
             mapping: mapping.to_owned(),
             revision: revision.to_owned(),
-            author: is_theirs
-                .then(|| brought.author.clone())
-                .unwrap_or_default(),
+            author: match is_theirs {
+                true => brought.author.clone(),
+                false => String::new(),
+            },
         }
     };
     let new = after.iter().filter(|one| !before.contains(one));
