@@ -1,4 +1,5 @@
-//! What ten thousand workspaces cost in which nothing happens: memory, the time to start, polls.
+//! What ten thousand workspaces cost in which nothing happens: memory, the time to start, polls,
+//! and what a scrape of `/metrics` takes meanwhile.
 //!
 //! One workspace is brought to rest by the built service against both simulators. Its rows are
 //! copied for all the others, each with credentials sealed for itself, so that every one of them
@@ -35,6 +36,8 @@ use world::World;
 
 const FIRST: &str = "idle/0";
 const PEOPLE: usize = 10;
+/// How often `/metrics` is asked after each minute.
+const SCRAPES: usize = 11;
 
 /// Calls of both CRMs by the second, and those of them that ask for changes.
 #[derive(Default)]
@@ -119,8 +122,29 @@ async fn measure(workspaces: u32, seconds: u64) {
         most = most.max(program.resident());
         if second % 60 == 0 {
             report(&program, &count, second, most);
+            scrape(&client, &program).await;
         }
     }
+}
+
+/// How large `/metrics` is, and how long it takes over a connection that is open.
+async fn scrape(client: &reqwest::Client, program: &Program) {
+    let address = format!("http://{}/metrics", program.address);
+    let mut took = Vec::new();
+    let mut bytes = 0;
+    for _ in 0..SCRAPES {
+        let began = Instant::now();
+        let answer = client.get(&address).send().await.expect("an answer");
+        bytes = answer.bytes().await.expect("a body").len();
+        took.push(millis(began.elapsed()));
+    }
+    took.sort_by(f64::total_cmp);
+    println!(
+        "  /metrics: {bytes} bytes; least {:.1} ms, half {:.1}, most {:.1}",
+        took[0],
+        took[SCRAPES / 2],
+        took[SCRAPES - 1]
+    );
 }
 
 /// What the last minute was like.

@@ -231,7 +231,10 @@ async fn change(
     api.service.wake(ws);
     let missing = || ApiError::not_found("workspace");
     let changed = api.store.workspace(ws).await?.ok_or_else(missing)?;
-    let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
+    let warnings = loaded.warnings.iter().map(ToString::to_string);
+    let warnings = warnings
+        .chain(api.unasked(workspace, &loaded.mappings))
+        .collect();
     Ok(Json(SetJson {
         warnings,
         mappings: listed(api, &changed).await?,

@@ -17,6 +17,7 @@ mod explaining;
 mod exposition;
 mod front;
 mod health;
+mod hubspot_app;
 mod keys;
 mod limits;
 mod links;
@@ -127,6 +128,7 @@ fn v1() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(keys::list_management, keys::create_management))
         .routes(routes!(keys::revoke_management))
         .routes(routes!(keys::rotate))
+        .routes(routes!(hubspot_app::show))
         .routes(routes!(conflicts::list))
         .routes(routes!(conflicts::show))
         .routes(routes!(conflicts::take))

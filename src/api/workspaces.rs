@@ -17,8 +17,10 @@ use super::error::{ApiError, Code, Problem};
 use super::planning::{NewApply, NewLive};
 use super::review::id;
 use crate::app::MappingsError;
-use crate::model::{Role, Side, Workspace, WorkspaceId, WorkspaceMode};
+use crate::mapping::{Loaded, Mapping};
+use crate::model::{MappingName, Revision, Role, Side, Workspace, WorkspaceId, WorkspaceMode};
 use crate::pipeline::LANE;
+use crate::store::Brought;
 
 fn shown(api: &Api, workspace: Workspace) -> WorkspaceJson {
     let ws = &workspace.id;
@@ -123,6 +125,10 @@ pub(super) async fn change(
     let mut workspace = api
         .enter(&caller, (&customer, &environment), Role::Admin)
         .await?;
+    let before = match api.service.mappings(&workspace).await {
+        Err(error @ MappingsError::Store(_)) => return Err(error.into()),
+        loaded => loaded.ok(),
+    };
     let vars = changed.vars.map(checked).transpose()?;
     let owners = changed.owners.map(owners::table).transpose()?;
     let mut notes = Vec::new();
@@ -137,10 +143,14 @@ pub(super) async fn change(
         notes.push(("change owners", format!("pairs: {now}, before: {before}")));
     }
     // Faults of the mappings with these are told now, not when the engine starts.
-    let warnings = warnings(&api, &workspace).await?;
+    let loaded = tried(&api, &workspace).await?;
     let ws = &workspace.id;
+    let brought = Brought {
+        author: caller.actor.clone(),
+        revisions: others(before, &loaded),
+    };
     api.store
-        .change_workspace(ws, vars.as_ref(), owners.as_ref())
+        .change_workspace(ws, vars.as_ref(), owners.as_ref(), &brought)
         .await?;
     for (action, detail) in &notes {
         api.note(Some(ws), &caller.actor, action, ws.as_str(), detail)
@@ -149,22 +159,43 @@ pub(super) async fn change(
     api.service.reopen(ws);
     Ok(Json(WorkspaceChangedJson {
         workspace: shown(&api, workspace),
-        warnings,
+        warnings: loaded.warnings,
     }))
 }
 
-/// What the workspace's mappings would say of it. A CRM that does not answer stops nobody: the
-/// engine holds them against it all the same.
-async fn warnings(api: &Api, workspace: &Workspace) -> Result<Vec<String>, ApiError> {
+/// A workspace's mappings as a change leaves them, and what is to be told of them.
+struct Tried {
+    mappings: Vec<Mapping>,
+    warnings: Vec<String>,
+}
+
+/// What a change would make of the workspace's mappings. A CRM that does not answer stops nobody:
+/// the engine holds them against it all the same.
+async fn tried(api: &Api, workspace: &Workspace) -> Result<Tried, ApiError> {
     let set = api.service.set_in(workspace).await?;
-    match api.service.try_out(workspace, &set).await {
-        Ok(loaded) => Ok(loaded.warnings.iter().map(ToString::to_string).collect()),
+    let (loaded, untried) = match api.service.try_out(workspace, &set).await {
+        Ok(loaded) => (loaded, None),
         Err(error @ (MappingsError::Keeper(_) | MappingsError::Setup(_))) => {
             let why = format!("not held against both CRMs yet: {error}");
-            Ok(vec![why])
+            let loaded = api.service.load(workspace, &set);
+            (loaded.map_err(MappingsError::from)?, Some(why))
         }
-        Err(error) => Err(error.into()),
-    }
+        Err(error) => return Err(error.into()),
+    };
+    let warnings = loaded.warnings.iter().map(ToString::to_string);
+    Ok(Tried {
+        warnings: warnings.chain(untried).collect(),
+        mappings: loaded.mappings,
+    })
+}
+
+/// The revisions that were not there before.
+fn others(before: Option<Loaded>, now: &Tried) -> BTreeMap<MappingName, Revision> {
+    let before = before.map(|loaded| loaded.mappings).unwrap_or_default();
+    let was = |one: &Mapping| before.iter().any(|old| old.revision == one.revision);
+    let new = now.mappings.iter().filter(|one| !was(one));
+    new.map(|one| (one.name.clone(), one.revision.clone()))
+        .collect()
 }
 
 /// Delete a workspace: its grants are revoked, its rows erased.

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::app::MappingFiles;
 use crate::mapping::{Fault, Loaded, Severity, SourceFile, load};
 use crate::model::WorkspaceId;
 
@@ -142,7 +143,7 @@ fn mapping_name(file: &SourceFile) -> Option<String> {
 }
 
 /// The files that only one workspace has: those in `<folder>/<customer>/<environment>`.
-pub fn of_workspaces(folder: &Path) -> Result<BTreeMap<WorkspaceId, Vec<SourceFile>>, Vec<Fault>> {
+fn of_workspaces(folder: &Path) -> Result<BTreeMap<WorkspaceId, Vec<SourceFile>>, Vec<Fault>> {
     let mut own = BTreeMap::new();
     let mut faults = Vec::new();
     for customer in folders_in(folder) {
@@ -180,6 +181,16 @@ fn folders_in(folder: &Path) -> Vec<PathBuf> {
         .collect();
     found.sort();
     found
+}
+
+/// The files of a folder, and those that its workspaces have of their own; without a folder the
+/// shipped ones.
+pub fn with_workspaces(folder: Option<&Path>) -> Result<MappingFiles, Vec<Fault>> {
+    let paths: Vec<PathBuf> = folder.map(Path::to_path_buf).into_iter().collect();
+    Ok(MappingFiles {
+        shared: read(&paths)?,
+        own: folder.map_or_else(|| Ok(BTreeMap::new()), of_workspaces)?,
+    })
 }
 
 /// Loads the mappings a run works with.

@@ -158,7 +158,7 @@ async fn dispatch(
         Command::Undo(args) => Box::pin(undo::run(args, environment, output)).await,
         Command::Drift(args) => Box::pin(drift::run(args, environment, output)).await,
         Command::Prepare(args) => Box::pin(prepare::run(args, environment, output)).await,
-        Command::HubspotApp(args) => hubspot_app::run(&args, output),
+        Command::HubspotApp(args) => Box::pin(hubspot_app::run(args, environment, output)).await,
         Command::Check(args) => Box::pin(check::run(args, environment, output)).await,
         Command::Test(args) => Box::pin(cases::run(args, output)).await,
         Command::Schema => schema::run(output),

@@ -124,12 +124,13 @@ pub const KEYS: [Key; 20] = [
         "hubspot.scopes",
         "",
         "scopes that the HubSpot app requires, separated by blanks; when empty, those of an app \
-         that `tandem hubspot-app` made of the shared mappings",
+         that `tandem hubspot-app` made of the mapping files",
     ),
     key(
         "hubspot.optional_scopes",
         "",
-        "with hubspot.scopes: those that the app lists as optional",
+        "scopes that the app lists as optional; without hubspot.scopes, those besides what the \
+         mapping files need",
     ),
     key(
         "salesforce.client_id",
@@ -411,13 +412,6 @@ impl Settings {
             }
             _ => self.path("store.url").display().to_string(),
         };
-        if self.text("hubspot.scopes").is_empty()
-            && !self.text("hubspot.optional_scopes").is_empty()
-        {
-            let what =
-                "is set, but hubspot.scopes is not; set both as the app has them, or neither";
-            self.fault("hubspot.optional_scopes", what);
-        }
         let folder = !self.text("mappings.folder").is_empty();
         let grace = self.number("server.grace_seconds", 1, 300).unsigned_abs();
         let workers = self.number("server.workers", 1, 256);

@@ -42,7 +42,7 @@ fn the_environment_wins_over_the_file() {
 #[test]
 fn all_faults_are_told_at_once_with_key_value_and_what_is_accepted() {
     let text = "[server]\nlisten = \"here\"\nworkers = 0\nlissten = \"x\"\n[hubspot]\n\
-                client_secret = \"sesame\"\nurl = true\noptional_scopes = \"tickets\"\n\
+                client_secret = \"sesame\"\nurl = true\n\
                 [salesforce]\nlogin_url = \"ftp://x\"\n[log]\nformat = \"xml\"\n";
     let faults = read(text, &[]).unwrap_err().join("\n");
     for part in [
@@ -50,7 +50,6 @@ fn all_faults_are_told_at_once_with_key_value_and_what_is_accepted() {
         "server.workers: `0` is not a number from 1 to 256",
         "server.lissten: there is no such setting; did you mean server.listen?",
         "hubspot.client_id: is not set, but hubspot.client_secret is",
-        "hubspot.optional_scopes: is set, but hubspot.scopes is not",
         "hubspot.url: takes a text or a number, not a boolean",
         "salesforce.login_url: `ftp://x` is not an address",
         "log.format: `xml` is not text or json",

@@ -1,12 +1,14 @@
 //! The files of a HubSpot project: the app with its scopes, and its webhook subscriptions.
 //!
 //! One set of subscriptions per app, for every account that installs it (hubspot.md 9.1), so that
-//! each stands once however many mappings want it.
+//! each stands once however many mappings of however many workspaces want it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::scopes::{AppScopes, standard};
 use crate::mapping::{Mapping, needs};
@@ -78,17 +80,99 @@ impl fmt::Display for TooMany {
 
 impl std::error::Error for TooMany {}
 
+/// What mappings need of the one app that serves all workspaces.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AppNeeds {
+    pub scopes: AppScopes,
+    /// By what a subscription calls the object.
+    pub objects: BTreeMap<String, Watched>,
+    /// Custom objects by a name that means another object in each account, so that no app can
+    /// subscribe to them.
+    pub polled: BTreeSet<String>,
+}
+
+/// What is watched of one object.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Watched {
+    /// That records come and go.
+    pub records: bool,
+    pub associations: bool,
+    pub properties: BTreeSet<String>,
+}
+
+impl AppNeeds {
+    /// Of mappings that all workspaces share.
+    pub fn of(shared: &[Mapping]) -> Self {
+        let mut needs = Self {
+            scopes: AppScopes::of(shared),
+            ..Self::default()
+        };
+        needs.watch(shared);
+        needs
+    }
+
+    /// Of mappings that only some workspaces have, besides.
+    pub fn add(&mut self, own: &[Mapping]) {
+        self.scopes = std::mem::take(&mut self.scopes).with(own);
+        self.watch(own);
+    }
+
+    fn watch(&mut self, mappings: &[Mapping]) {
+        for mapping in mappings {
+            let needs = needs(mapping);
+            let Some(object) = subscribable(&mapping.objects.hubspot) else {
+                self.polled.insert(mapping.objects.hubspot.clone());
+                continue;
+            };
+            let watched = self.objects.entry(object).or_default();
+            watched.records = true;
+            watched.associations |= !needs.ties.is_empty();
+            watched.properties.extend(needs.watched);
+            // A tie is told from both of its ends.
+            for far in needs.ties.keys() {
+                if let Some(far) = subscribable(far) {
+                    self.objects.entry(far).or_default().associations = true;
+                }
+            }
+        }
+    }
+
+    /// In the generic form, by object and kind.
+    fn subscriptions(&self) -> Vec<Value> {
+        let mut all = Vec::new();
+        for (object, watched) in &self.objects {
+            let lives: &[&str] = match watched.records {
+                true => &["creation", "deletion", "merge", "restore"],
+                false => &[],
+            };
+            let tie = watched.associations.then_some("associationChange");
+            for kind in lives.iter().copied().chain(tie) {
+                all.push(subscription(object, kind));
+            }
+            for name in &watched.properties {
+                if NEVER.contains(&name.as_str()) {
+                    continue;
+                }
+                let mut one = subscription(object, "propertyChange");
+                one["propertyName"] = json!(name);
+                all.push(one);
+            }
+        }
+        all
+    }
+}
+
 /// `url` is the public address of the service, without a slash at its end.
 ///
 /// # Errors
 /// When the mappings watch more than one app may subscribe to.
 pub fn hubspot_app(
-    mappings: &[Mapping],
+    needs: &AppNeeds,
     name: &str,
     url: &str,
     distribution: Distribution,
 ) -> Result<App, TooMany> {
-    let (subscriptions, polled) = subscriptions(mappings);
+    let subscriptions = needs.subscriptions();
     let count = subscriptions.len();
     if count > SUBSCRIPTIONS_MAX {
         return Err(TooMany { wanted: count });
@@ -111,12 +195,12 @@ pub fn hubspot_app(
             file("hsproject.json", project),
             file(
                 "src/app/app-hsmeta.json",
-                app(name, url, distribution, &AppScopes::of(mappings)),
+                app(name, url, distribution, &needs.scopes),
             ),
             file("src/app/webhooks/webhooks-hsmeta.json", webhooks),
         ],
         subscriptions: count,
-        polled,
+        polled: needs.polled.iter().cloned().collect(),
     })
 }
 
@@ -141,57 +225,6 @@ fn app(name: &str, url: &str, distribution: Distribution, scopes: &AppScopes) ->
             "permittedUrls": {"fetch": [], "iframe": [], "img": []},
         },
     })
-}
-
-/// What is watched of one object.
-#[derive(Default)]
-struct Watch {
-    mapped: bool,
-    tied: bool,
-    properties: BTreeSet<String>,
-}
-
-/// In the generic form, by object and kind; and the objects that none can be made for.
-fn subscriptions(mappings: &[Mapping]) -> (Vec<Value>, Vec<String>) {
-    let mut objects: BTreeMap<String, Watch> = BTreeMap::new();
-    let mut polled = BTreeSet::new();
-    for mapping in mappings {
-        let needs = needs(mapping);
-        let Some(object) = subscribable(&mapping.objects.hubspot) else {
-            polled.insert(mapping.objects.hubspot.clone());
-            continue;
-        };
-        let watch = objects.entry(object).or_default();
-        watch.mapped = true;
-        watch.tied |= !needs.ties.is_empty();
-        watch.properties.extend(needs.watched);
-        // A tie is told from both of its ends.
-        for far in needs.ties.keys() {
-            if let Some(far) = subscribable(far) {
-                objects.entry(far).or_default().tied = true;
-            }
-        }
-    }
-    let mut all = Vec::new();
-    for (object, watch) in objects {
-        let lives: &[&str] = match watch.mapped {
-            true => &["creation", "deletion", "merge", "restore"],
-            false => &[],
-        };
-        let tie = watch.tied.then_some("associationChange");
-        for kind in lives.iter().copied().chain(tie) {
-            all.push(subscription(&object, kind));
-        }
-        for name in watch.properties {
-            if NEVER.contains(&name.as_str()) {
-                continue;
-            }
-            let mut one = subscription(&object, "propertyChange");
-            one["propertyName"] = json!(name);
-            all.push(one);
-        }
-    }
-    (all, polled.into_iter().collect())
 }
 
 /// What a subscription calls the object: a standard one by its singular, a custom one by its type

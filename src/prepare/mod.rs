@@ -16,10 +16,12 @@ use std::collections::BTreeMap;
 use crate::model::{BySide, Schemas, Side};
 
 pub use find::findings;
-pub use hubspot_app::{App, AppFile, CALLBACK, Distribution, TooMany, WEBHOOKS, hubspot_app};
+pub use hubspot_app::{
+    App, AppFile, AppNeeds, CALLBACK, Distribution, TooMany, WEBHOOKS, hubspot_app,
+};
 pub use package::{Package, package};
 pub use scopes::{AppScopes, Scope, needed, plural, scopes};
-pub use told::{FindingJson, PreparedJson};
+pub use told::{AppJson, FindingJson, PreparedJson};
 pub use wanted::grants;
 
 /// How people see the field that keeps the key of created records, on both sides.

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use crate::mapping::{Access, Mapping, needs};
 use crate::model::Side;
 
@@ -55,7 +58,7 @@ pub(super) fn name(object: &str, area: &str, action: &str) -> String {
 }
 
 /// The scopes of an app, as HubSpot keeps them for it and a consent names them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AppScopes {
     /// Whoever connects grants all of them, or nothing.
     pub required: Vec<String>,
@@ -64,27 +67,48 @@ pub struct AppScopes {
 }
 
 impl AppScopes {
-    /// Those of an app that is made for these mappings. An account without custom objects could not
-    /// install an app that requires their scopes.
-    pub fn of(mappings: &[Mapping]) -> Self {
-        let all = scopes(mappings);
-        let (required, optional): (Vec<Scope>, Vec<Scope>) = all
-            .into_iter()
-            .partition(|scope| scope.required && !scope.custom);
+    /// Those of an app that is made for mappings that all its accounts share. An account without
+    /// custom objects could not install an app that requires their scopes.
+    pub fn of(shared: &[Mapping]) -> Self {
+        let (required, optional): (Vec<Scope>, Vec<Scope>) =
+            nameable(shared).partition(|scope| scope.required && !scope.custom);
         let base = std::iter::once("oauth".to_owned());
-        let optional = optional.into_iter().map(|scope| scope.name);
         Self {
             required: base
                 .chain(required.into_iter().map(|scope| scope.name))
                 .collect(),
-            optional: optional
-                .filter(|name| name != "crm.schemas.custom.write")
-                .collect(),
+            optional: optional.into_iter().map(|scope| scope.name).collect(),
         }
+    }
+
+    /// What mappings need besides that only some accounts have. It is optional: of the others
+    /// nobody asks it, and what they grant does not change with those mappings.
+    #[must_use]
+    pub fn with(self, own: &[Mapping]) -> Self {
+        self.and(nameable(own).map(|scope| scope.name))
+    }
+
+    /// With these as optional ones.
+    #[must_use]
+    pub fn and(mut self, more: impl IntoIterator<Item = String>) -> Self {
+        let new: Vec<String> = more.into_iter().filter(|name| !self.has(name)).collect();
+        self.optional.extend(new);
+        self.optional.sort();
+        self.optional.dedup();
+        self
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.all().any(|own| own == name)
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &String> {
+        self.required.iter().chain(&self.optional)
     }
 
     /// What an account is asked for that works with these mappings: all that the app requires,
     /// because HubSpot insists on it (hubspot.md 1.1), and of the others what they can use.
+    #[must_use]
     pub fn asked_for(self, mappings: &[Mapping]) -> Self {
         let used = scopes(mappings);
         let is_used = |name: &String| used.iter().any(|scope| scope.name == *name);
@@ -93,6 +117,19 @@ impl AppScopes {
             ..self
         }
     }
+
+    /// What these mappings can use and the app does not have.
+    pub fn lacking(&self, mappings: &[Mapping]) -> Vec<String> {
+        let names = nameable(mappings).map(|scope| scope.name);
+        names.filter(|name| !self.has(name)).collect()
+    }
+}
+
+/// The scopes that an app has for these mappings; there is none to make definitions of custom
+/// objects with.
+fn nameable(mappings: &[Mapping]) -> impl Iterator<Item = Scope> {
+    let all = scopes(mappings).into_iter();
+    all.filter(|scope| scope.name != "crm.schemas.custom.write")
 }
 
 /// Without these a run of the mappings fails.

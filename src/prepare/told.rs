@@ -1,11 +1,12 @@
-//! What a preparation found and made, for machines on both ends of the API.
+//! What a preparation found and made, and what the app has to be, for machines on both ends of the
+//! API.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Finding, Package, Step};
+use super::{AppNeeds, Finding, Package, Step};
 
 /// What both accounts lack before a first run.
 #[derive(Deserialize, Serialize, ToSchema)]
@@ -36,6 +37,19 @@ pub struct FindingJson {
     /// What a person does about it.
     #[serde(rename = "do")]
     pub todo: String,
+}
+
+/// What the mappings of all workspaces need of the HubSpot app, and where the service and its app
+/// do not fit.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+pub struct AppJson {
+    pub needs: AppNeeds,
+    /// Scopes that mappings can use and that no connect link asks for.
+    pub unasked: Vec<String>,
+    /// Scopes that every connect link asks for, and no mapping needs.
+    pub unneeded: Vec<String>,
+    /// Workspaces whose mappings have faults; of those what was at work last is in the needs.
+    pub faulty: Vec<String>,
 }
 
 #[derive(Deserialize, Serialize, ToSchema)]

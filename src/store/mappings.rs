@@ -4,14 +4,16 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{MappingName, Pauses, Revision, Timestamp, WorkspaceId};
 
 use super::Store;
 use super::db::{again, args};
 use super::doc;
-use super::error::Result;
+use super::error::{Result, StoreError};
 use super::rows::{
-    ActivationDb, ActivationRow, ActiveDb, NameRow, SetMappingDb, SetMappingRow, pauses_text,
+    ActivationDb, ActivationRow, ActiveDb, DocDb, NameRow, SetMappingDb, SetMappingRow, pauses_text,
 };
 use super::sql::lanes::MARKS_RESUME;
 use super::sql::mappings as sql;
@@ -33,13 +35,20 @@ pub struct Activation {
     pub at: Timestamp,
     /// `None`: the mapping was taken out.
     pub revision: Option<Revision>,
-    /// Who set the mapping, or [`Activation::FILES`].
+    /// Who set the mapping or changed what it is read with, or [`Activation::FILES`].
     pub author: String,
 }
 
 impl Activation {
     /// The author of what comes from mapping files.
     pub const FILES: &str = "files";
+}
+
+/// The revisions that somebody's change of variables or owners makes of a workspace's mappings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Brought {
+    pub author: String,
+    pub revisions: BTreeMap<MappingName, Revision>,
 }
 
 impl Store {
@@ -132,7 +141,13 @@ impl Store {
             if before == rows {
                 return tx.commit().await;
             }
-            let news = activated(&before, &rows);
+            let brought = tx.fetch::<DocDb>(&sql::BROUGHT, &of).await?;
+            let brought = brought.first().map(|row| serde_json::from_str(&row.doc));
+            let brought = brought.transpose().map_err(|error| StoreError::Corrupt {
+                place: self.db.place.clone(),
+                why: error.to_string(),
+            })?;
+            let news = activated(&before, &rows, &brought.unwrap_or_default());
             let news = args![ws.as_str(), self.clock.now(), doc::rows(&news)];
             tx.run(&ACTIVE_CLEAR, &of).await?;
             tx.run(&ACTIVE_PUT, &put).await?;
@@ -161,10 +176,18 @@ impl Store {
 }
 
 /// What is new in `after`, and what is not there any more, with an empty revision.
-fn activated(before: &[ActiveDb], after: &[ActiveDb]) -> Vec<ActivationRow> {
-    let row = |mapping: &str, revision: &str| ActivationRow {
-        mapping: mapping.to_owned(),
-        revision: revision.to_owned(),
+fn activated(before: &[ActiveDb], after: &[ActiveDb], brought: &Brought) -> Vec<ActivationRow> {
+    let row = |mapping: &str, revision: &str| {
+        let mut of = brought.revisions.iter();
+        let is_theirs = of.any(|(name, one)| name.as_str() == mapping && one.as_str() == revision);
+        ActivationRow {
+            mapping: mapping.to_owned(),
+            revision: revision.to_owned(),
+            author: match is_theirs {
+                true => brought.author.clone(),
+                false => String::new(),
+            },
+        }
     };
     let new = after.iter().filter(|one| !before.contains(one));
     let known = |name: &str| after.iter().any(|one| one.mapping == name);

@@ -9,6 +9,7 @@ use crate::model::{OwnerTable, Timestamp, Workspace, WorkspaceId, WorkspaceMode}
 use super::Store;
 use super::db::{Dialected, again, args};
 use super::error::Result;
+use super::mappings::Brought;
 use super::rows::{AgendaDb, DocDb, TenantDb};
 use super::sql::{inbox, jobs, mappings, notices, service as sql};
 
@@ -102,15 +103,16 @@ impl Store {
         Ok(self.db.run(&sql::TENANT_PAUSED, &args).await? > 0)
     }
 
-    /// Other variables, another table of owners, or both.
+    /// Other variables, another table of owners, or both, and what that brings about.
     pub async fn change_workspace(
         &self,
         ws: &WorkspaceId,
         vars: Option<&BTreeMap<String, String>>,
         owners: Option<&OwnerTable>,
+        brought: &Brought,
     ) -> Result<bool> {
         let owners = owners.map(|table| text(table.pairs()));
-        let args = args![ws.as_str(), vars.map(text), owners];
+        let args = args![ws.as_str(), vars.map(text), owners, text(brought)];
         Ok(self.db.run(&sql::TENANT_CHANGE, &args).await? > 0)
     }
 

@@ -1,14 +1,18 @@
 //! The files of the HubSpot project, by what the mappings say.
 
 use serde_json::{Value, json};
-use tandem::prepare::{App, Distribution, TooMany, hubspot_app};
+use tandem::prepare::{App, AppNeeds, Distribution, TooMany, hubspot_app};
 
 use super::{PEOPLE, SHIPPED, mappings};
 
 const URL: &str = "https://tandem.example.com";
 
 fn app(texts: &[&str]) -> Result<App, TooMany> {
-    hubspot_app(&mappings(texts), "Tandem", URL, Distribution::Private)
+    of(&AppNeeds::of(&mappings(texts)))
+}
+
+fn of(needs: &AppNeeds) -> Result<App, TooMany> {
+    hubspot_app(needs, "Tandem", URL, Distribution::Private)
 }
 
 fn content(app: &App, end: &str) -> Value {
@@ -164,4 +168,34 @@ fn both_ends_of_an_association_are_told_when_it_changes() {
         .filter(|one| one["subscriptionType"] == "object.associationChange");
     let ends: Vec<&str> = ties.filter_map(|one| one["objectType"].as_str()).collect();
     assert_eq!(ends, ["company", "contact", "deal"]);
+}
+
+/// What everybody has to grant does not change with what one workspace needs.
+#[test]
+fn what_only_some_workspaces_need_is_optional_and_watched_once() {
+    let mut needs = AppNeeds::of(&mappings(&[PEOPLE]));
+    let alone = of(&needs).unwrap();
+    needs.add(&mappings(&SHIPPED));
+    needs.add(&mappings(&[PEOPLE]));
+    let made = of(&needs).unwrap();
+    let auth = |app: &App| content(app, "app-hsmeta.json")["config"]["auth"].clone();
+    assert_eq!(
+        auth(&made)["requiredScopes"],
+        auth(&alone)["requiredScopes"]
+    );
+    let optional = auth(&made)["optionalScopes"].to_string();
+    assert!(optional.contains("crm.objects.deals.read"), "{optional}");
+    assert!(
+        !optional.contains("crm.objects.contacts.read"),
+        "{optional}"
+    );
+    let shipped = app(&SHIPPED).unwrap();
+    let mut expected = subscriptions(&shipped);
+    expected.extend(subscriptions(&alone));
+    let mut texts: Vec<String> = expected.iter().map(Value::to_string).collect();
+    texts.sort();
+    texts.dedup();
+    let mut found: Vec<String> = subscriptions(&made).iter().map(Value::to_string).collect();
+    found.sort();
+    assert_eq!(found, texts);
 }

@@ -1,5 +1,7 @@
 //! `tandem doctor` as a process: a fit installation, and one fault after the other.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use super::harness::{Ran, Sim, Variables, folder, run};
@@ -162,4 +164,63 @@ fn each_fault_of_an_installation_is_named() {
     std::fs::remove_file(file("tandem.key")).expect("removed");
     let without: Value = doctor(&variables, here.path()).json();
     assert_eq!(without["ok"], json!(false));
+}
+
+/// Another connect link would not help where no link asks for the scope.
+#[test]
+fn a_scope_that_no_link_asks_for_is_told_with_what_helps() {
+    let (sim, here, mut variables, key) = set_up();
+    let mapping = |name: &str, hubspot: &str, salesforce: &str| {
+        format!(
+            "mapping: {name}\nhubspot: {hubspot}\nsalesforce: {salesforce}\n\
+             direction: to-salesforce\nrules:\n  hs_object_id: Description\n"
+        )
+    };
+    let folder = here.path().join("shared");
+    fs::create_dir(&folder).expect("a folder");
+    let people = mapping("people", "contacts", "Contact");
+    fs::write(folder.join("people.yaml"), people).expect("written");
+    let folder = folder.display().to_string();
+    variables.push(("TANDEM_MAPPINGS_FOLDER", folder));
+    let service = serve(&variables, here.path(), &key);
+    service.call(&sim, "POST", "/workspaces", Some(json!({"id": WS})));
+    let deals = json!({"text": mapping("deals", "deals", "Opportunity")});
+    let path = format!("/workspaces/{WS}/mappings/deals");
+    service.call(&sim, "PUT", &path, Some(deals));
+    let path = format!("/workspaces/{WS}/connect-links");
+    let link = service.call(&sim, "POST", &path, Some(json!({"side": "hubspot"})));
+    let link = link["url"].as_str().expect("a link");
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let (consent, cookie) = sim.sent_on(|browser| {
+        let start = browser.post(format!("{link}/start"));
+        start.header(form.0, form.1).body("host=")
+    });
+    let (page, asked) = consent.split_once('?').expect("a question");
+    let (back, _) = sim.sent_on(|browser| {
+        let pressed = browser.post(page).header(form.0, form.1);
+        pressed.body(format!("{asked}&decision=allow"))
+    });
+    sim.sent_on(|browser| browser.get(&back).header("cookie", &cookie));
+    // The running service makes the files of the app that has the scope.
+    let with_key = [&variables[..], &[("TANDEM_KEY", key)]].concat();
+    let url = "https://tandem.example.com";
+    let line = ["hubspot-app", "--out", "app", "--url", url];
+    let line = [&line[..], &["--server", service.url.as_str(), "--json"]].concat();
+    let ran = run(&with_key, here.path(), &line);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    let unasked = ["crm.objects.deals.read", "crm.schemas.deals.read"];
+    assert_eq!(ran.json()["unasked"], json!(unasked));
+    let app = fs::read_to_string(here.path().join("app/src/app/app-hsmeta.json"));
+    assert!(app.expect("it is there").contains("crm.objects.deals.read"));
+    assert_eq!(service.stop().0, Some(0));
+    let told = |variables: &Variables| {
+        let ran = doctor(variables, here.path());
+        let (is, said) = check(&ran, &format!("{WS} hubspot"));
+        assert_eq!(is, "warning", "{}", ran.stdout);
+        assert!(said.contains(&unasked.join(" ")), "{said}");
+        said
+    };
+    assert!(told(&variables).contains("hubspot-app --workspaces"));
+    variables.push(("TANDEM_HUBSPOT_OPTIONAL_SCOPES", unasked.join(" ")));
+    assert!(told(&variables).contains("connect link"));
 }

@@ -114,6 +114,23 @@ impl Sim {
         })
     }
 
+    /// As a browser that shows where it is sent, and with which cookie: the address and that.
+    pub fn sent_on(
+        &self,
+        request: impl FnOnce(&reqwest::Client) -> reqwest::RequestBuilder,
+    ) -> (String, String) {
+        let still = reqwest::redirect::Policy::none();
+        let browser = reqwest::Client::builder().no_proxy().redirect(still);
+        let request = request(&browser.build().expect("a client"));
+        let answer = self.runtime.block_on(request.send()).expect("an answer");
+        assert!(answer.status().is_redirection(), "{}", answer.status());
+        let header = |name: &str| {
+            let value = answer.headers().get(name).and_then(|one| one.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        (header("location"), header("set-cookie"))
+    }
+
     /// Switches of the HubSpot simulator.
     pub fn options(&self, options: Value) {
         self.call("hubspot", "options", Some(&options));
@@ -294,6 +311,7 @@ pub fn start(variables: &Variables, data: &Path, arguments: &[&str]) -> Child {
         "keys",
         "serve",
         "doctor",
+        "hubspot-app",
     ]
     .contains(&arguments[0]);
     let placed = ["--data", "--workspace"]

@@ -1,6 +1,8 @@
 //! A service with both simulators behind it, driven by hand.
 
 use std::convert::Infallible;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -21,7 +23,7 @@ use tandem::notices::Notices;
 use tandem::sim::SimClock;
 use tandem::sim::hubspot::{HubSpotOptions, HubSpotSim};
 use tandem::sim::salesforce::{SalesforceOptions, SalesforceSim};
-use tandem::store::Store;
+use tandem::store::{Deed, Reply, Seam, Store, Watch};
 use tandem::vault::{Keeper, Keyring, Vault};
 use tower::ServiceExt;
 use url::Url;
@@ -53,7 +55,31 @@ pub struct House {
     pub api: Arc<Api>,
     /// Connections that were lost, in the order they were told of.
     pub losses: Arc<Mutex<Vec<String>>>,
+    /// Answers to commits that the store is not going to hear.
+    pub lost: Arc<AtomicU32>,
     router: Router,
+}
+
+/// What a house is made of.
+struct Parts<'a> {
+    public: &'a str,
+    store: &'a str,
+    hubspot: HubSpotOptions,
+    salesforce: SalesforceOptions,
+    /// Of the HubSpot app in the settings: what it requires, and what it has besides.
+    scopes: [&'a [&'a str]; 2],
+}
+
+impl Default for Parts<'_> {
+    fn default() -> Self {
+        Self {
+            public: PUBLIC,
+            store: "sqlite::memory:",
+            hubspot: HubSpotOptions::default(),
+            salesforce: SalesforceOptions::default(),
+            scopes: [&[], &[]],
+        }
+    }
 }
 
 /// An answer, read.
@@ -88,33 +114,57 @@ impl House {
 
     /// A service that is reached at this address.
     pub async fn at(public: &str) -> Self {
-        let hubspot = HubSpotOptions::default();
-        Self::with(public, hubspot, SalesforceOptions::default()).await
+        Self::with(Parts {
+            public,
+            ..Parts::default()
+        })
+        .await
+    }
+
+    /// With its store in this file.
+    pub async fn on(store: &str) -> Self {
+        Self::with(Parts {
+            store,
+            ..Parts::default()
+        })
+        .await
+    }
+
+    /// With settings that say what the HubSpot app requires, and what it has besides.
+    pub async fn told_of(required: &[&str], optional: &[&str]) -> Self {
+        Self::with(Parts {
+            scopes: [required, optional],
+            ..Parts::default()
+        })
+        .await
     }
 
     /// With accounts that nobody has prepared.
     pub async fn bare() -> Self {
-        let hubspot = HubSpotOptions {
-            bare: true,
-            ..HubSpotOptions::default()
-        };
-        let salesforce = SalesforceOptions {
-            bare: true,
-            ..SalesforceOptions::default()
-        };
-        Self::with(PUBLIC, hubspot, salesforce).await
+        Self::with(Parts {
+            hubspot: HubSpotOptions {
+                bare: true,
+                ..HubSpotOptions::default()
+            },
+            salesforce: SalesforceOptions {
+                bare: true,
+                ..SalesforceOptions::default()
+            },
+            ..Parts::default()
+        })
+        .await
     }
 
-    async fn with(
-        public: &str,
-        hubspot_options: HubSpotOptions,
-        salesforce_options: SalesforceOptions,
-    ) -> Self {
+    async fn with(parts: Parts<'_>) -> Self {
+        let (public, hubspot_options) = (parts.public, parts.hubspot);
+        let salesforce_options = parts.salesforce;
         let clock = Clock::manual(START);
         let sim_clock = SimClock::new(clock.clone());
         let hubspot = HubSpotSim::new(sim_clock.clone(), hubspot_options.clone());
         let salesforce = SalesforceSim::new(sim_clock, salesforce_options.clone());
-        let store = Arc::new(Store::open("sqlite::memory:", clock.clone()).await.unwrap());
+        let store = Store::open(parts.store, clock.clone()).await.unwrap();
+        let lost = Arc::new(AtomicU32::new(0));
+        let store = Arc::new(store.watched(forgetful(&lost)));
         let line = Keyring::fresh_line("key-1");
         let read = Box::new(move || Keyring::parse(&line, "test"));
         let vault = Arc::new(Vault::open(Arc::clone(&store), read).await.unwrap());
@@ -126,7 +176,7 @@ impl House {
             vault: Arc::clone(&vault),
             transport,
             clock: clock.clone(),
-            apps: apps(&hubspot_options, &salesforce_options),
+            apps: apps(&hubspot_options, &salesforce_options, parts.scopes),
             hubspot_url: "http://hubspot.test".to_owned(),
             on_loss: Box::new(move |ws, side, why| {
                 told.lock().unwrap().push(format!("{ws} {side}: {why}"));
@@ -167,6 +217,7 @@ impl House {
             service,
             api,
             losses,
+            lost,
         }
     }
 
@@ -266,6 +317,17 @@ impl House {
             .await;
     }
 
+    /// Sets switches of the HubSpot simulator.
+    pub async fn portal(&self, options: Value) {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri("/_sim/options")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(options.to_string()));
+        let answer = self.hubspot.router().oneshot(request.unwrap()).await;
+        assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    }
+
     /// Somebody adds a contact to HubSpot.
     pub fn person(&self, email: &str, lastname: &str) -> String {
         let fields = [("email", email), ("lastname", lastname)];
@@ -286,6 +348,25 @@ impl House {
             self.clock.advance_millis(left.min(1_000));
         }
     }
+}
+
+fn forgetful(lost: &Arc<AtomicU32>) -> Watch {
+    let (lost, commits) = (Arc::clone(lost), AtomicBool::new(false));
+    Watch::new(move |seam| {
+        let fewer = |left: u32| left.checked_sub(1);
+        let reply = match seam {
+            Seam::Before(deed) => {
+                commits.store(matches!(deed, Deed::Commit { .. }), Relaxed);
+                Reply::Heard
+            }
+            Seam::After if !commits.load(Relaxed) => Reply::Heard,
+            Seam::After => match lost.fetch_update(Relaxed, Relaxed, fewer) {
+                Ok(_) => Reply::Lost,
+                Err(_) => Reply::Heard,
+            },
+        };
+        Box::pin(std::future::ready(reply))
+    })
 }
 
 async fn service(
@@ -312,7 +393,12 @@ fn notices(store: &Arc<Store>, vault: &Arc<Vault>, clock: &Clock, public: &str) 
     Arc::new(Notices::new(store, vault, clock.clone(), Chance::seeded(12), public).unwrap())
 }
 
-fn apps(hubspot: &HubSpotOptions, salesforce: &SalesforceOptions) -> BySide<Option<App>> {
+fn apps(
+    hubspot: &HubSpotOptions,
+    salesforce: &SalesforceOptions,
+    [required, optional]: [&[&str]; 2],
+) -> BySide<Option<App>> {
+    let words = |scopes: &[&str]| scopes.iter().map(|scope| (*scope).to_owned()).collect();
     let url = |text: &str| Url::parse(text).unwrap();
     let app = |side: Side, (id, secret): (&str, &str), host: &str, scopes: &[&str]| App {
         side,
@@ -321,7 +407,7 @@ fn apps(hubspot: &HubSpotOptions, salesforce: &SalesforceOptions) -> BySide<Opti
         authorize_host: url(host),
         token_host: url(host),
         redirect: url(&format!("{PUBLIC}/connect/callback/{side}")),
-        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        scopes: words(scopes),
         optional_scopes: Vec::new(),
     };
     let of_hubspot = (hubspot.client_id.as_str(), hubspot.client_secret.as_str());
@@ -329,8 +415,12 @@ fn apps(hubspot: &HubSpotOptions, salesforce: &SalesforceOptions) -> BySide<Opti
         salesforce.client_id.as_str(),
         salesforce.client_secret.as_str(),
     );
+    let of_hubspot = app(Side::HubSpot, of_hubspot, "http://hubspot.test", required);
     BySide::new(
-        Some(app(Side::HubSpot, of_hubspot, "http://hubspot.test", &[])),
+        Some(App {
+            optional_scopes: words(optional),
+            ..of_hubspot
+        }),
         Some(app(
             Side::Salesforce,
             of_salesforce,

@@ -197,3 +197,38 @@ async fn who_changed_the_owners_is_on_record_without_their_names() {
     assert_eq!(newest["detail"], "pairs: 1, before: 0");
     assert!(!log.to_string().contains("owner@example.com"), "{log}");
 }
+
+/// As revisions that were set do, one that a table made says who set the table.
+#[tokio::test]
+async fn a_revision_says_who_set_the_owners_that_it_came_of() {
+    let house = House::new().await;
+    started(&house).await;
+    let key = house.key(None, KeyKind::Management, Role::Admin).await;
+    let owners = json!({"owners": [pair("ada.owner@example.com", "ben.owner@example.com")]});
+    let changed = house
+        .call(Method::PATCH, WS, Some(&key), Some(owners))
+        .await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    house.pass(600_000).await;
+    let path = format!("{WS}/mappings/contacts/revisions");
+    let authors = async || -> Vec<String> {
+        let log = house.operate(Method::GET, &path, None).await;
+        let rows = log["items"].as_array().unwrap().iter();
+        rows.map(|row| row["author"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let before = authors().await;
+    let id = key.split('_').nth(1).unwrap();
+    assert_eq!(before[0], format!("{id} (test)"));
+    assert_eq!(before[1], "files");
+    // Variables that no mapping reads make no revision, and later files are nobody's.
+    let vars = json!({"vars": {"a": "b"}});
+    house.operate(Method::PATCH, WS, Some(vars)).await;
+    house
+        .service
+        .set_mappings(MappingFiles::shared(vec![file(CONTACTS)]));
+    house.pass(600_000).await;
+    let after = authors().await;
+    assert_eq!(after.len(), 3);
+    assert_eq!(after[0], "files");
+}

@@ -1,7 +1,11 @@
 //! The history of runs: how each ended, what it did, how long changes took.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use axum::http::Method;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tandem::app::MappingFiles;
 use tandem::model::WorkspaceId;
 
@@ -95,4 +99,61 @@ async fn a_run_of_a_process_that_died_is_cut_off_once_another_begins() {
         "{runs:?}"
     );
     assert_eq!(last["ended_at"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_run_whose_store_failed_says_so_where_the_store_takes_that_after_all() {
+    let house = House::new().await;
+    house.live("acme/production").await;
+    let id = house.person("a@example.com", "A");
+    house.pass(65_000).await;
+    assert_eq!(runs(&house).await[0]["ended_at"], Value::Null);
+    // A commit is tried five times.
+    house.lost.store(5, Relaxed);
+    house
+        .hubspot
+        .edit("contacts", &id, &[("lastname", "B")])
+        .unwrap();
+    house.pass(180_000).await;
+    assert_eq!(house.lost.load(Relaxed), 0);
+    let runs = runs(&house).await;
+    let last = runs.last().unwrap();
+    let ended = ends(std::slice::from_ref(last));
+    assert_eq!(ended, [("failed", "store-failed")], "{runs:?}");
+    assert!(last["ended_at"].is_string(), "{last}");
+    let contact = &house.salesforce.records("Contact")[0];
+    assert_eq!(
+        contact.fields["LastName"],
+        json!("B"),
+        "the next run goes on"
+    );
+}
+
+/// Nothing was done in the turns that could not begin, so there is nothing to end.
+#[tokio::test]
+async fn a_run_goes_on_after_its_store_could_not_be_read_for_a_while() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tandem.db");
+    let house = House::on(file.to_str().unwrap()).await;
+    house.live("acme/production").await;
+    let id = house.person("a@example.com", "A");
+    house.pass(65_000).await;
+    let options = SqliteConnectOptions::new().filename(&file);
+    let mut beside = SqliteConnection::connect_with(&options).await.unwrap();
+    let away = "ALTER TABLE workspaces RENAME TO gone";
+    sqlx::query(away).execute(&mut beside).await.unwrap();
+    let ws = WorkspaceId::new("acme/production");
+    house.service.wake(&ws);
+    house.pass(2_000).await;
+    assert_eq!(house.service.figures().troubled, 1);
+    let back = "ALTER TABLE gone RENAME TO workspaces";
+    sqlx::query(back).execute(&mut beside).await.unwrap();
+    let edit = [("lastname", "B")];
+    house.hubspot.edit("contacts", &id, &edit).unwrap();
+    house.service.wake(&ws);
+    house.pass(65_000).await;
+    let contact = &house.salesforce.records("Contact")[0];
+    assert_eq!(contact.fields["LastName"], json!("B"));
+    let runs = runs(&house).await;
+    assert_eq!(ends(&runs), [("", "")], "{runs:?}");
 }

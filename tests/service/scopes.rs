@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{Method, header};
-use serde_json::json;
+use serde_json::{Value, json};
 use tandem::app::MappingFiles;
 use tandem::mapping::SourceFile;
 use tandem::model::{Side, WorkspaceId};
@@ -13,6 +13,8 @@ use url::Url;
 
 use crate::connect::{agree, link, open, start, workspace};
 use crate::house::{CONTACTS, House, PUBLIC, file};
+
+const APP: &str = "/v1/hubspot-app";
 
 /// A query parameter of an address, as words.
 fn words(url: &str, name: &str) -> Vec<String> {
@@ -72,8 +74,9 @@ async fn scopes_are_asked_for_as_the_mappings_of_the_workspace_need_them() {
     assert_eq!(asked[1].1, custom);
 }
 
+/// The files of the app have it as an optional one, because others do without.
 #[tokio::test]
-async fn a_scope_that_a_workspace_needs_and_was_not_granted_is_named() {
+async fn what_a_folder_needs_is_asked_for_and_named_where_it_was_not_granted() {
     let house = House::new().await;
     house.service.set_mappings(MappingFiles {
         shared: vec![file(CONTACTS)],
@@ -83,14 +86,22 @@ async fn a_scope_that_a_workspace_needs_and_was_not_granted_is_named() {
         )]),
     });
     workspace(&house).await;
+    let read = "crm.objects.deals.read";
+    house.portal(json!({"unavailable_scopes": [read]})).await;
     let path = link(&house, "hubspot").await;
     let (url, cookie) = start(&house, &path, "").await;
+    assert!(!words(&url, "scope").contains(&read.to_owned()), "{url}");
+    let deals = [
+        "crm.objects.deals.read",
+        "crm.schemas.contacts.write",
+        "crm.schemas.deals.read",
+    ];
+    assert_eq!(words(&url, "optional_scope"), deals);
     let back = agree(&house, Side::HubSpot, &url);
     assert_eq!(open(&house, &back, &cookie).await.status, 303);
     let shown = open(&house, &path, "").await;
     let account = house.hubspot.portal_id();
-    let missing = "crm.objects.deals.read, crm.schemas.deals.read";
-    let told = format!("Missing scopes</b> of account {account}: {missing}.");
+    let told = format!("Missing scopes</b> of account {account}: {read}.");
     assert!(shown.text.contains(&told), "{}", shown.text);
     // With mappings that need no more, nothing is missing.
     house
@@ -102,6 +113,96 @@ async fn a_scope_that_a_workspace_needs_and_was_not_granted_is_named() {
         "{}",
         shown.text
     );
+}
+
+/// Sets a mapping that needs what no file needs: the warnings.
+async fn set_deals(house: &House) -> String {
+    let deals = json!({"text": of("deals", "Opportunity", "deals").text});
+    let path = "/v1/workspaces/acme/production/mappings/deals";
+    let set = house.operate(Method::PUT, path, Some(deals)).await;
+    set["warnings"].to_string()
+}
+
+/// The optional scopes that a fresh link asks for.
+async fn asked(house: &House) -> Vec<String> {
+    let path = link(house, "hubspot").await;
+    let (url, _) = start(house, &path, "").await;
+    words(&url, "optional_scope")
+}
+
+const DEALS: [&str; 2] = ["crm.objects.deals.read", "crm.schemas.deals.read"];
+
+/// A key of one workspace must not have links ask for what the app does not have.
+#[tokio::test]
+async fn what_was_set_is_told_and_not_asked_for() {
+    let house = House::new().await;
+    workspace(&house).await;
+    let before = house.operate(Method::GET, APP, None).await;
+    assert_eq!(before["unasked"], json!([]));
+    assert_eq!(before["needs"]["objects"]["deal"], Value::Null);
+    let warnings = set_deals(&house).await;
+    assert!(warnings.contains(DEALS[0]), "{warnings}");
+    let after = house.operate(Method::GET, APP, None).await;
+    assert_eq!(after["unasked"], json!(DEALS));
+    let required = &after["needs"]["scopes"]["required"];
+    assert_eq!(*required, before["needs"]["scopes"]["required"]);
+    let optional = after["needs"]["scopes"]["optional"].to_string();
+    assert!(optional.contains(DEALS[0]), "{optional}");
+    let deal = &after["needs"]["objects"]["deal"];
+    assert_eq!(deal["properties"], json!(["tandem_link_id"]), "{deal}");
+    assert_eq!(asked(&house).await, ["crm.schemas.contacts.write"]);
+}
+
+#[tokio::test]
+async fn what_was_set_is_asked_for_once_the_settings_name_it() {
+    let house = House::told_of(&[], &DEALS).await;
+    workspace(&house).await;
+    let key = "crm.schemas.contacts.write";
+    assert_eq!(asked(&house).await, [key], "nothing needs it yet");
+    let warnings = set_deals(&house).await;
+    assert!(!warnings.contains(DEALS[0]), "{warnings}");
+    assert_eq!(asked(&house).await, [DEALS[0], key, DEALS[1]]);
+    let found = house.operate(Method::GET, APP, None).await;
+    assert_eq!(found["unasked"], json!([]));
+}
+
+/// Settings that say otherwise than the files of the app would have every link refused.
+#[tokio::test]
+async fn settings_that_do_not_fit_the_app_are_told() {
+    let owners = "crm.objects.owners.read";
+    let house = House::told_of(&["oauth", "tickets"], &[owners]).await;
+    workspace(&house).await;
+    let found = house.operate(Method::GET, APP, None).await;
+    assert_eq!(found["unneeded"], json!(["tickets"]));
+    let unasked = found["unasked"].to_string();
+    for scope in ["crm.objects.contacts.read", owners] {
+        assert!(unasked.contains(scope), "{scope} is required: {unasked}");
+    }
+}
+
+#[tokio::test]
+async fn a_workspace_whose_mappings_have_faults_is_named() {
+    let house = House::new().await;
+    workspace(&house).await;
+    let files = |own: &str| MappingFiles {
+        shared: vec![file(CONTACTS)],
+        own: BTreeMap::from([(
+            WorkspaceId::new("acme/production"),
+            vec![SourceFile {
+                path: "deals.yaml".to_owned(),
+                text: own.to_owned(),
+            }],
+        )]),
+    };
+    house.service.set_mappings(files("mapping: deals\n"));
+    let found = house.operate(Method::GET, APP, None).await;
+    assert_eq!(found["faulty"], json!(["acme/production"]));
+    house
+        .service
+        .set_mappings(files(&of("deals", "Opportunity", "deals").text));
+    let found = house.operate(Method::GET, APP, None).await;
+    assert_eq!(found["faulty"], json!([]));
+    assert_eq!(found["needs"]["objects"]["deal"]["records"], json!(true));
 }
 
 /// A half of the scopes would be refused by HubSpot, in words that help nobody.

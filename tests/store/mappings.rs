@@ -6,13 +6,14 @@ use tandem::model::{
     BySide, ErrorClass, MappingName, OwnerTable, PAUSED, Pauses, Revision, Verdict, WorkspaceId,
 };
 use tandem::pipeline::LANE;
-use tandem::store::Activation;
+use tandem::store::{Activation, Brought};
 
 use crate::fixture::{Fixture, failure, on_both, polled, retry};
 
 on_both!(
     what_is_set_is_found_until_it_is_taken_back,
     every_activation_is_kept_with_who_set_it,
+    a_revision_that_owners_brought_about_is_whose_change_it_was,
     pauses_change_only_as_they_were_seen,
     what_waits_for_a_pause_is_made_due_and_nothing_else,
 );
@@ -115,6 +116,44 @@ async fn every_activation_is_kept_with_who_set_it(f: Fixture) {
     assert_eq!(log(Some(all[0].at), 1).await, all[1..2]);
     let other = f.store.activations(&f.ws, &contacts, None, 10);
     assert_eq!(other.await.unwrap(), [], "another workspace has its own");
+}
+
+async fn a_revision_that_owners_brought_about_is_whose_change_it_was(f: Fixture) {
+    let ws = tenant(&f).await;
+    let activate = async |contacts: &str, deals: &str| {
+        let active = [("contacts", contacts), ("deals", deals)];
+        let active = active.map(|(of, revision)| (name(of), Revision::new(revision)));
+        f.store.activate(&ws, &active.into()).await.unwrap();
+        f.clock.advance_millis(1_000);
+    };
+    let authors = async |of: &str| -> Vec<String> {
+        let found = f.store.activations(&ws, &name(of), None, 10).await.unwrap();
+        found.into_iter().map(|row| row.author).collect()
+    };
+    let owners = OwnerTable::default();
+    let brings = async |author: &str, revision: &str| {
+        let brought = Brought {
+            author: author.to_owned(),
+            revisions: BTreeMap::from([(name("contacts"), Revision::new(revision))]),
+        };
+        let change = f.store.change_workspace(&ws, None, Some(&owners), &brought);
+        assert!(change.await.unwrap());
+    };
+    activate("mr_1", "mr_a").await;
+    brings("ada", "mr_2").await;
+    activate("mr_2", "mr_b").await;
+    assert_eq!(authors("contacts").await, ["ada", Activation::FILES]);
+    let files = [Activation::FILES; 2];
+    assert_eq!(authors("deals").await, files, "that one is the files'");
+    // What became of other files is nobody's, nor is what somebody set later.
+    activate("mr_3", "mr_b").await;
+    assert_eq!(authors("contacts").await[0], Activation::FILES);
+    brings("ada", "mr_4").await;
+    let two = texts("two");
+    let set = f.store.change_set_mappings(&ws, &two, &[], "bob");
+    set.await.unwrap();
+    activate("mr_4", "mr_b").await;
+    assert_eq!(authors("contacts").await[0], "bob");
 }
 
 async fn pauses_change_only_as_they_were_seen(f: Fixture) {

@@ -6,7 +6,7 @@ use tandem::model::{
     ConnectionState, KeyKind, OwnerPair, OwnerTable, RecordId, Role, Side, WorkspaceId,
     WorkspaceMode,
 };
-use tandem::store::{AccessEntry, Announced, ApiKey, Authorization, ConnectLink, Erased};
+use tandem::store::{AccessEntry, Announced, ApiKey, Authorization, Brought, ConnectLink, Erased};
 
 use crate::fixture::{Fixture, contacts, on_both, polled};
 
@@ -55,22 +55,22 @@ async fn a_workspace_is_made_once_and_changed(f: Fixture) {
     );
     assert!(f.store.set_mode(&ws, WorkspaceMode::Live).await.unwrap());
     assert!(f.store.set_paused(&ws, true).await.unwrap());
-    let none = BTreeMap::new();
-    let change = f.store.change_workspace(&ws, Some(&none), None);
+    let (none, by) = (BTreeMap::new(), Brought::default());
+    let change = f.store.change_workspace(&ws, Some(&none), None, &by);
     assert!(change.await.unwrap());
     let changed = f.store.workspace(&ws).await.unwrap().unwrap();
     assert_eq!((changed.mode, changed.paused), (WorkspaceMode::Live, true));
     assert!(changed.vars.is_empty());
     assert_eq!(changed.owners, owners, "what is not given stays");
     let nobody = OwnerTable::default();
-    let change = f.store.change_workspace(&ws, None, Some(&nobody));
+    let change = f.store.change_workspace(&ws, None, Some(&nobody), &by);
     assert!(change.await.unwrap());
     let changed = f.store.workspace(&ws).await.unwrap().unwrap();
     assert_eq!(changed.owners, nobody);
     // The workspace of the commands is none of the service's until it is made so.
     assert_eq!(f.store.workspace(&f.ws).await.unwrap(), None);
     assert!(!f.store.set_paused(&f.ws, true).await.unwrap());
-    let change = f.store.change_workspace(&f.ws, None, Some(&owners));
+    let change = f.store.change_workspace(&f.ws, None, Some(&owners), &by);
     assert!(!change.await.unwrap());
     assert!(
         f.store

@@ -21,7 +21,6 @@ use super::Api;
 use super::error::ApiError;
 use crate::crm::oauth::App;
 use crate::model::{Side, Timestamp, WorkspaceId};
-use crate::prepare::AppScopes;
 use crate::store::{Authorization, ConnectLink};
 use crate::vault::{self, Granted, KeeperError};
 
@@ -212,11 +211,8 @@ async fn start(
 /// known, because mappings have faults.
 async fn asking(api: &Api, ws: &WorkspaceId, mut app: App) -> Result<Option<App>, ApiError> {
     if app.side == Side::HubSpot {
-        let registered = (!app.scopes.is_empty()).then_some(AppScopes {
-            required: app.scopes,
-            optional: app.optional_scopes,
-        });
-        let Some(asked) = api.service.scopes_to_ask(ws, registered).await? else {
+        let said = api.app_scopes().unwrap_or_default();
+        let Some(asked) = api.service.scopes_to_ask(ws, said).await? else {
             return Ok(None);
         };
         (app.scopes, app.optional_scopes) = (asked.required, asked.optional);

@@ -180,7 +180,9 @@ impl Service {
                     // Nothing of the step was lost; the workspace's engine is opened anew.
                     let why = format!("the store failed: {error}");
                     let end = broken(&running.job, JobFault::Unavailable, &why, next);
-                    self.end_job(&ws, &running.job.id, end).await?;
+                    let ended = self.end_job(&ws, &running.job.id, end).await;
+                    self.close_failed(&ws, opened.engine).await;
+                    ended?;
                     return Err(error.into());
                 }
             }

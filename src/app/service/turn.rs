@@ -86,7 +86,14 @@ impl Service {
         stop: &CancellationToken,
     ) -> Result<Option<Timestamp>, OpenError> {
         // Another process may have paused it, or let it write: what it may do is asked each time.
-        let Some(workspace) = self.store.workspace(ws).await?.filter(|one| !one.paused) else {
+        let workspace = match self.store.workspace(ws).await {
+            Ok(found) => found.filter(|one| !one.paused),
+            Err(error) => {
+                self.keep_as_it_was(ws, opened, stale);
+                return Err(error.into());
+            }
+        };
+        let Some(workspace) = workspace else {
             Box::pin(self.pause_jobs(ws, opened)).await?;
             return Ok(None);
         };
@@ -119,7 +126,7 @@ impl Service {
                 }
                 Err(error) => {
                     // Nothing of the step was lost; the engine is opened anew.
-                    drop(engine);
+                    self.close_failed(ws, engine).await;
                     return Err(error.into());
                 }
             }
@@ -215,6 +222,29 @@ impl Service {
             self.state().looked_through.insert(ws.clone(), done);
         }
         engine.close(end).await
+    }
+
+    /// Closes an engine whose store failed, and says so in its run where the store takes that by
+    /// now; otherwise the run counts as cut off once the next one begins.
+    pub(super) async fn close_failed(&self, ws: &WorkspaceId, engine: Engine) {
+        if let Err(error) = self.close(ws, engine, RunEnd::StoreFailed).await {
+            tracing::warn!(ws = ws.as_str(), %error, "how the run ended could not be stored");
+        }
+    }
+
+    /// The store failed before anything was done in the turn: the run goes on with the next one.
+    fn keep_as_it_was(&self, ws: &WorkspaceId, opened: Option<Opened>, stale: Option<Stale>) {
+        let mut state = self.state();
+        // A workspace that was erased meanwhile has no engine.
+        if !state.agenda.is_at_work(ws) {
+            return;
+        }
+        if let Some(opened) = opened {
+            state.engines.insert(ws.clone(), opened);
+        }
+        if let Some(stale) = stale {
+            state.stale.entry(ws.clone()).or_insert(stale);
+        }
     }
 
     /// Whether an open engine may go on as it is.

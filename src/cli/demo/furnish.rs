@@ -3,7 +3,6 @@
 //! The folder is one that `tandem serve` could be started in. Nothing outside of it is read, so
 //! that no setting of the user's own gets into a demo.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,8 +11,6 @@ use anyhow::Context;
 use secrecy::ExposeSecret;
 
 use crate::config::{self, Environment};
-use crate::mapping;
-use crate::prepare::AppScopes;
 use crate::vault::Keyring;
 
 use super::super::data::{FILE, WORKSPACE};
@@ -46,27 +43,15 @@ pub fn furnish(
          [server]\nlisten = \"{address}\"\npublic_url = \"http://{address}\"\n\n\
          [store]\nurl = \"{FILE}\"\n\n[mappings]\nfolder = \"mappings\"\n\n\
          [hubspot]\nurl = \"{platforms}\"\nauthorize_url = \"{platforms}\"\n\
-         client_id = \"{}\"\nclient_secret = \"{}\"\nscopes = \"{}\"\n\n\
+         client_id = \"{}\"\nclient_secret = \"{}\"\n\n\
          [salesforce]\nlogin_url = \"{platforms}\"\n\
          client_id = \"{}\"\nclient_secret = \"{}\"\n",
-        hubspot.0,
-        hubspot.1,
-        scopes()?,
-        salesforce.0,
-        salesforce.1,
+        hubspot.0, hubspot.1, salesforce.0, salesforce.1,
     );
     let file = folder.join("tandem.toml");
     service::write(&file, &text, false)?;
     mappings(&folder.join("mappings"))?;
     service::settings(&file, &Environment::from_pairs([]))
-}
-
-/// Of the one app that serves both workspaces, so they follow from what is shared and from what is
-/// the first one's own.
-fn scopes() -> anyhow::Result<String> {
-    let loaded = mapping::load(&files::shipped(), &BTreeMap::new());
-    let loaded = loaded.map_err(|_| anyhow::anyhow!("the shipped mappings do not load"))?;
-    Ok(AppScopes::of(&loaded.mappings).required.join(" "))
 }
 
 /// The shipped mappings, and in the place of one of them the second workspace's own.

@@ -1,6 +1,5 @@
 //! Puts the service together from its settings; opens no port.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +12,6 @@ use crate::clock::{Chance, Clock, Ids};
 use crate::config::{self, AppKeys, Environment, KeySource, Settings};
 use crate::crm::oauth::App;
 use crate::crm::{Traffic, Transport};
-use crate::mapping::Fault;
 use crate::model::{BySide, Side};
 use crate::notices::Notices;
 use crate::store::Store;
@@ -159,16 +157,9 @@ async fn open_store(url: &str, clock: &Clock) -> anyhow::Result<Arc<Store>> {
 
 /// The files of the folder in the settings, or the shipped ones; refused with any fault.
 pub fn mapping_files(settings: &config::Service) -> anyhow::Result<MappingFiles> {
-    let paths: Vec<_> = settings.mappings.iter().cloned().collect();
     let todo = "`tandem check` lists them all";
-    let refused = |faults: Vec<Fault>| files::faults_error(&faults, todo);
-    Ok(MappingFiles {
-        shared: files::read(&paths).map_err(refused)?,
-        own: match &settings.mappings {
-            Some(folder) => files::of_workspaces(folder).map_err(refused)?,
-            None => BTreeMap::new(),
-        },
-    })
+    files::with_workspaces(settings.mappings.as_deref())
+        .map_err(|faults| files::faults_error(&faults, todo))
 }
 
 fn keys(source: KeySource) -> Box<ReadKeys> {

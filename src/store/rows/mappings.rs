@@ -43,6 +43,8 @@ pub(in crate::store) struct NameRow {
 pub(in crate::store) struct ActivationRow {
     pub mapping: String,
     pub revision: String,
+    /// Empty where whoever set the mapping is, or the files are.
+    pub author: String,
 }
 
 #[derive(FromRow)]

@@ -18,19 +18,21 @@ statements! {
         ")"
     ];
     /// Also the lock that keeps two of these changes apart.
-    MAPPINGS_VERSION = ["UPDATE workspaces SET \
+    MAPPINGS_VERSION = ["UPDATE workspaces SET brought = NULL, \
         mappings_version = COALESCE(mappings_version, 0) + 1 WHERE workspace_id = $1"];
+    BROUGHT = ["SELECT brought AS doc FROM workspaces \
+        WHERE workspace_id = $1 AND brought IS NOT NULL"];
     PAUSES_CHANGE = ["UPDATE workspaces SET pauses = $3 \
         WHERE workspace_id = $1 AND mode IS NOT NULL AND COALESCE(pauses, '{}') = $2"];
     PAUSES_AT_WORK = ["UPDATE workspaces SET pauses_at_work = $2 \
         WHERE workspace_id = $1 AND COALESCE(pauses_at_work, '{}') <> $2"];
-    /// Whoever set the mapping is the author of what is put to work now.
+    /// Whoever brought this very revision about is its author, else whoever set the mapping.
     ACTIVATIONS_PUT = [
         "INSERT INTO activations (workspace_id, mapping, made_at, revision, author) \
-         SELECT $1, r.mapping, CAST($2 AS BIGINT), r.revision, COALESCE((\
-            SELECT s.author FROM set_mappings AS s \
+         SELECT $1, r.mapping, CAST($2 AS BIGINT), r.revision, COALESCE(\
+            NULLIF(r.author, ''), (SELECT s.author FROM set_mappings AS s \
             WHERE s.workspace_id = $1 AND s.mapping = r.mapping), 'files') FROM",
-        rows("$3": mapping TEXT, revision TEXT),
+        rows("$3": mapping TEXT, revision TEXT, author TEXT),
         "WHERE TRUE ON CONFLICT (workspace_id, mapping, made_at) DO UPDATE SET \
          revision = excluded.revision, author = excluded.author"
     ];

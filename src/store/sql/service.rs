@@ -20,7 +20,8 @@ statements! {
         WHERE workspace_id = $1 AND mode IS NOT NULL"];
     /// Each of both stays as it is where nothing is given.
     TENANT_CHANGE = ["UPDATE workspaces SET vars = COALESCE($2, vars), \
-        owners = COALESCE($3, owners) WHERE workspace_id = $1 AND mode IS NOT NULL"];
+        owners = COALESCE($3, owners), brought = $4 \
+        WHERE workspace_id = $1 AND mode IS NOT NULL"];
     /// When each workspace next has something to do whose lane nobody holds.
     AGENDA = ["SELECT m.workspace_id, MIN(m.not_before) AS at, MIN(CASE WHEN m.kind IN \
         ('record', 'backfill') THEN m.not_before END) AS news FROM marks AS m \

@@ -7,7 +7,7 @@ use super::Check;
 use crate::app::{MappingFiles, MappingsError};
 use crate::config::Service;
 use crate::mapping;
-use crate::model::{Side, Workspace};
+use crate::model::{Side, Workspace, WorkspaceId};
 use crate::store::StoreError;
 use crate::vault::{Keeper, KeeperError};
 
@@ -102,7 +102,12 @@ async fn connection(built: &Built, workspace: &Workspace, side: Side) -> Check {
                 Some(lacking) => Check::warning(
                     name,
                     format!("account {account} did not grant: {}", lacking.join(" ")),
-                    again,
+                    match side == Side::Salesforce || are_asked_for(built, ws, &lacking).await {
+                        true => again,
+                        false => "links do not ask for all of it: `tandem hubspot-app \
+                                  --workspaces` says how they will"
+                            .to_owned(),
+                    },
                 ),
             }
         }
@@ -115,6 +120,14 @@ async fn connection(built: &Built, workspace: &Workspace, side: Side) -> Check {
             Check::failed(name, error.to_string(), todo)
         }
     }
+}
+
+/// Whether a link of the workspace asks HubSpot for all of these.
+async fn are_asked_for(built: &Built, ws: &WorkspaceId, scopes: &[String]) -> bool {
+    let said = built.api.app_scopes().unwrap_or_default();
+    let asked = built.service.scopes_to_ask(ws, said).await;
+    let asked = asked.ok().flatten().unwrap_or_default();
+    scopes.iter().all(|scope| asked.has(scope))
 }
 
 /// What the mappings need and the account did not grant. Salesforce names other words for the same
