@@ -76,7 +76,7 @@ pub struct Store {
     db: db::Db,
     clock: Clock,
     /// Held for as long as the store is open; a SQLite file belongs to one process.
-    lock: Option<std::fs::File>,
+    lock: Option<open::FileLock>,
     growth: planner::Growth,
     watch: Option<Watch>,
 }

