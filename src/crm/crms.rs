@@ -14,8 +14,11 @@ use crate::model::{
 
 /// Records of one Salesforce page in a backfill or scan.
 const SALESFORCE_PAGE: u32 = 2_000;
-/// Records of all pages that share a call, so that the reply stays well below what is read of one.
-const SALESFORCE_SHARED: usize = 4_000;
+/// Fields of all rows that share a call. One takes some 64 bytes with its name, so that the reply
+/// stays well below what is read of one.
+const SALESFORCE_CELLS: usize = 128 * 1024;
+/// What Salesforce adds to a row, in fields.
+const SALESFORCE_OWN: usize = 4;
 
 /// Later than any stamp: 2100-01-01.
 const OPEN_END: Timestamp = Timestamp::from_millis(4_102_444_800_000);
@@ -258,7 +261,10 @@ impl Crms {
                 }
             }
             Side::Salesforce => {
-                let share = SALESFORCE_SHARED / questions.len().max(1);
+                let widths = questions
+                    .iter()
+                    .map(|one| one.fields.len() + SALESFORCE_OWN);
+                let share = SALESFORCE_CELLS / widths.sum::<usize>().max(1);
                 let limit = u32::try_from(share).unwrap_or(SALESFORCE_PAGE);
                 let limit = limit.clamp(200, SALESFORCE_PAGE);
                 let asks = questions.iter().map(|one| Ask::Changed(one.asked(limit)));

@@ -479,12 +479,12 @@ impl World {
 }
 
 fn values<'a>(fields: &[(&'a str, &str)]) -> Vec<(&'a str, Value)> {
-    let value = |text| match text {
+    let value = |text: &str| match text {
         "" => Value::Null,
         text => Value::from(text),
     };
-    let named = |(name, text): &(&'a str, &str)| (*name, value(*text));
-    fields.iter().map(named).collect()
+    let named = fields.iter().map(|(name, text)| (*name, value(text)));
+    named.collect()
 }
 
 async fn open_store(setup: &Setup, clock: &Clock, seams: &Seams) -> Arc<Store> {
