@@ -479,7 +479,7 @@ impl World {
 }
 
 fn values<'a>(fields: &[(&'a str, &str)]) -> Vec<(&'a str, Value)> {
-    let value = |text| match text {
+    let value = |text: &str| match text {
         "" => Value::Null,
         text => Value::from(text),
     };
