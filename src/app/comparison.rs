@@ -83,10 +83,6 @@ impl Comparison {
         }
     }
 
-    pub const fn is_clean(&self) -> bool {
-        self.drift == 0
-    }
-
     /// Has the engine look at the records that drifted, as a scan does that finds them changed.
     pub async fn look_again(&self, engine: &Engine) -> Result<(), LookError> {
         let drifted = self.drifted.iter().flatten().cloned().collect();

@@ -5,17 +5,20 @@
 
 use std::time::Duration;
 
-use super::patience::record_now;
+use super::patience::{in_time, record_now};
 use super::{Engine, LookError, Step};
 use crate::explain::{
     Explanation, Next, Planned, Question, Refusal, add_to_loose, add_to_pair, explain,
 };
-use crate::model::{Cause, RecordKey, Task};
+use crate::model::{Cause, RecordKey, Task, Timestamp};
 use crate::pipeline::LANE;
-use crate::store::{Mark, StoreError};
+use crate::store::Mark;
 
 /// As long as a passing fault of a CRM is waited for.
 pub const LIVE_WAIT_MILLIS: i64 = 10_000;
+/// A look holds whoever looks for so long and no longer; the call that is under way then is waited
+/// for.
+const LOOK_MILLIS: i64 = 60_000;
 /// More than one record ever needs.
 const STEPS: usize = 100;
 
@@ -23,20 +26,28 @@ const STEPS: usize = 100;
 /// it. The engine and its store are for this alone.
 ///
 /// # Errors
-/// When a record cannot be read or the store fails; it can be asked again.
+/// When a record cannot be read, it takes too long or the store fails; it can be asked again.
 pub async fn look_live(
     engine: &mut Engine,
     question: &Question,
     found: &mut Explanation,
 ) -> Result<(), LookError> {
     let at = engine.site().clock.now();
+    let until = at.plus_millis(LOOK_MILLIS);
     let run = |key: &RecordKey| engine.site().mappings.contains_key(&key.mapping);
     let keys: Vec<RecordKey> = found.records().into_iter().filter(run).collect();
     let mut records = Vec::new();
     for key in &keys {
-        records.push((key.clone(), record_now(engine, key).await?));
+        records.push((key.clone(), record_now(engine, key, until).await?));
     }
-    step(engine, &keys).await?;
+    step(engine, &keys, until).await?;
+    if let Some(failure) = engine.auth_failure() {
+        let what = format!(
+            "the look at the record is not complete: {}",
+            failure.message
+        );
+        return Err(LookError::Refused(what));
+    }
     let site = engine.site();
     let now = site.clock.now();
     let after = explain(&site.store, &site.workspace, question, now).await?;
@@ -67,7 +78,7 @@ impl From<Refusal> for LookError {
 }
 
 /// Asks for the records as a person would, and steps until each has had its attempt.
-async fn step(engine: &mut Engine, keys: &[RecordKey]) -> Result<(), StoreError> {
+async fn step(engine: &mut Engine, keys: &[RecordKey], until: Timestamp) -> Result<(), LookError> {
     let tasks: Vec<Task> = keys.iter().cloned().map(Task::Record).collect();
     let not_before = engine.site().clock.now();
     let mark = |task: &Task| Mark {
@@ -88,12 +99,14 @@ async fn step(engine: &mut Engine, keys: &[RecordKey]) -> Result<(), StoreError>
         if tried {
             break;
         }
-        if let Step::Wait(until) = engine.step().await? {
-            let wait = until.map_or(LIVE_WAIT_MILLIS + 1, |at| at.millis_since(now));
+        in_time(engine, until)?;
+        if let Step::Wait(due) = engine.step().await? {
+            let wait = due.map_or(LIVE_WAIT_MILLIS + 1, |at| at.millis_since(now));
             if wait > LIVE_WAIT_MILLIS {
                 break;
             }
-            let wait = Duration::from_millis(wait.max(1).unsigned_abs());
+            let wait = wait.min(until.millis_since(now)).max(1);
+            let wait = Duration::from_millis(wait.unsigned_abs());
             tokio::time::sleep(wait).await;
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Engine;
 use crate::clock::Clock;
-use crate::crm::{CrmError, Crms, Listing};
+use crate::crm::{CrmError, Crms, Listing, Why};
 use crate::mapping::Bound;
 use crate::model::{ErrorClass, LinkId, MappingName, Presence, Record, RecordKey, Side, Timestamp};
 use crate::store::StoreError;
@@ -23,6 +23,9 @@ pub enum LookError {
     /// What is not complete, and why.
     #[error("{0}")]
     Incomplete(String),
+    /// A CRM refused the credentials; it helps to ask again once they are renewed.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// Sleeps until `at`, unless that is after `until`: then whoever calls next is told of the limit.
@@ -47,10 +50,14 @@ struct Patience {
 
 impl Patience {
     fn new(engine: &Engine) -> Self {
-        let clock = engine.site().clock.clone();
+        let until = engine.site().clock.now().plus_millis(PATIENCE_MILLIS);
+        Self::until(engine, until)
+    }
+
+    fn until(engine: &Engine, until: Timestamp) -> Self {
         Self {
-            until: clock.now().plus_millis(PATIENCE_MILLIS),
-            clock,
+            until,
+            clock: engine.site().clock.clone(),
             tries: 0,
         }
     }
@@ -63,10 +70,16 @@ impl Patience {
     /// Waits after a fault that passes; any other ends the look.
     async fn after(&mut self, error: CrmError, what: &str) -> Result<(), LookError> {
         let passing = matches!(error.class(), ErrorClass::Rate | ErrorClass::Transient);
+        // Once they were refused, our own gate says so and nothing is sent.
+        let refused = error.class() == ErrorClass::Auth || error.code == Why::Login.code();
         self.tries += 1;
-        if !passing || self.tries == TRIES {
+        if refused || !passing || self.tries == TRIES {
             let what = format!("the {what} is not complete: {error}");
-            return Err(LookError::Incomplete(what));
+            return Err(if refused {
+                LookError::Refused(what)
+            } else {
+                LookError::Incomplete(what)
+            });
         }
         let soonest = self.clock.now().plus_millis(1_000);
         let at = error.retry_after.unwrap_or(soonest).max(soonest);
@@ -112,17 +125,19 @@ pub async fn records_page(
     }
 }
 
-/// One record with all that its mapping reads of it; `None` where the mapping is not at work or
-/// the CRM tells nothing of the record.
+/// One record with all that its mapping reads of it, unless that takes longer than `until`; `None`
+/// where the mapping is not at work or the CRM tells nothing of the record.
 pub(super) async fn record_now(
     engine: &Engine,
     key: &RecordKey,
+    until: Timestamp,
 ) -> Result<Option<Record>, LookError> {
     let Some(bound) = engine.site().mappings.get(&key.mapping) else {
         return Ok(None);
     };
-    let mut patience = Patience::new(engine);
+    let mut patience = Patience::until(engine, until);
     loop {
+        in_time(engine, until)?;
         let crms = engine.crms();
         patience.room(crms).await;
         match read_one(crms, bound, key).await {
@@ -130,6 +145,15 @@ pub(super) async fn record_now(
             Err(error) => patience.after(error, "look at the record").await?,
         }
     }
+}
+
+/// Whether there is still time for a look that ends at `until`.
+pub(super) fn in_time(engine: &Engine, until: Timestamp) -> Result<(), LookError> {
+    if engine.site().clock.now() < until {
+        return Ok(());
+    }
+    let what = "the look at the record is not complete: it took too long";
+    Err(LookError::Incomplete(what.to_owned()))
 }
 
 async fn read_one(crms: &Crms, bound: &Bound, key: &RecordKey) -> Result<Option<Record>, CrmError> {

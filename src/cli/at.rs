@@ -6,6 +6,7 @@ use axum::http::Method;
 use clap::Args;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::config::Environment;
 use crate::model::WorkspaceId;
@@ -76,6 +77,16 @@ impl AtArgs {
 
     pub async fn there(&self, environment: &Environment) -> anyhow::Result<Option<There>> {
         self.served.there(environment).await
+    }
+
+    /// What names the workspace in a command that a running service carries out; empty for a store.
+    pub fn served_words(&self) -> String {
+        let Some(workspace) = &self.served.workspace else {
+            return String::new();
+        };
+        let server = self.served.door.server.as_ref();
+        let server = server.map_or("URL", Url::as_str);
+        format!(" --workspace {workspace} --server {server}")
     }
 
     /// As [`AtArgs::there`], for what reads both CRMs.

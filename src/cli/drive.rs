@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::app::{Engine, Step};
 use crate::store::StoreError;
 
+use super::engine::RENEW;
 use super::output::Advice;
 
 /// How long a store that is busy or out of reach is waited for, time and again, in seconds.
@@ -117,7 +118,7 @@ fn told_of_refusal(engine: &Engine, course: Course, refused: &mut bool) -> anyho
     let what = format!("a CRM refused the credentials: {}", failure.message);
     match course {
         Course::UntilQuiet(_) => {
-            return Err(Advice::new(what, "renew the token or the app's permissions").into());
+            return Err(Advice::new(what, RENEW).into());
         }
         Course::UntilTold if !*refused => tracing::warn!("{what}"),
         Course::UntilTold => {}

@@ -304,11 +304,15 @@ fn login(access: &SalesforceAccess) -> Login {
     }
 }
 
+/// What to do about refused credentials.
+pub const RENEW: &str = "renew the token or the app's permissions";
+
 /// What could not be found out, and what to do.
 pub fn unfinished(error: LookError) -> anyhow::Error {
     match error {
         LookError::Store(error) => error.into(),
         LookError::Incomplete(what) => Advice::new(what, "run it again").into(),
+        LookError::Refused(what) => Advice::new(what, RENEW).into(),
     }
 }
 

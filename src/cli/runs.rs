@@ -61,7 +61,7 @@ pub async fn run(
                 }
                 At::There(there) => there.get(&format!("runs/{}", segment(&id)), &[]).await?,
             };
-            output.answer(&json!(run), || details(&run));
+            output.answer(&json!(run), || details(&run, &at.served_words()));
         }
     }
     Ok(Outcome::Done)
@@ -116,7 +116,8 @@ pub fn text(runs: &[RunJson]) -> String {
     table(&headers, rows.collect())
 }
 
-fn details(run: &RunJson) -> String {
+/// `place` is what a command about the same workspace of a service is given.
+fn details(run: &RunJson, place: &str) -> String {
     let did = &run.did;
     let mut lines = vec![
         format!("{}  ({}, {})", run.id, run.kind, outcome_text(run)),
@@ -135,7 +136,9 @@ fn details(run: &RunJson) -> String {
         ),
     ];
     lines.extend(did.lag.as_ref().map(lag_line));
-    lines.push(format!("\nnext: tandem undo {}", run.id));
+    if did.writes > 0 {
+        lines.push(format!("\nnext: tandem undo {}{place}", run.id));
+    }
     format!("{}\n", printable(&lines.join("\n")))
 }
 
@@ -146,4 +149,41 @@ fn lag_line(lag: &LagJson) -> String {
         "lag        half of {} changes within {half}, 99 % within {most}, the longest {longest}",
         lag.changes
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    #[derive(clap::Parser)]
+    struct Words {
+        #[command(flatten)]
+        at: AtArgs,
+    }
+
+    fn shown(writes: u64, words: &[&str]) -> String {
+        let did = json!({
+            "writes": writes, "creates": 0, "archives": 0, "pairs": 0, "conflicts": 0, "held": 0,
+            "hubspot_calls": 1, "salesforce_calls": 1, "lag": null,
+        });
+        let run = json!({
+            "id": "run_1", "kind": "sync", "started_at": "2026-03-02T09:00:00Z",
+            "ended_at": null, "outcome": null, "why": null, "did": did,
+        });
+        let run = serde_json::from_value(run).expect("a run");
+        let words = Words::parse_from([&["runs"], words].concat());
+        details(&run, &words.at.served_words())
+    }
+
+    #[test]
+    fn the_next_command_is_for_where_the_run_was_and_only_if_it_wrote() {
+        assert!(shown(3, &[]).ends_with("\nnext: tandem undo run_1\n"));
+        let there = ["--workspace", "acme/production", "--server", "http://h:1/"];
+        let next = "next: tandem undo run_1 --workspace acme/production --server http://h:1/\n";
+        assert!(shown(3, &there).ends_with(next));
+        let next = "next: tandem undo run_1 --workspace acme/production --server URL\n";
+        assert!(shown(3, &there[..2]).ends_with(next));
+        assert!(!shown(0, &there).contains("next"));
+    }
 }

@@ -290,7 +290,8 @@ impl Store {
         Ok(self.db.run(&sql::JOB_END, &args).await? > 0)
     }
 
-    /// Removes what has expired and all that ended but the newest `keep`.
+    /// Removes what has expired and all that ended but the newest `keep` looks at records, and the
+    /// newest `keep` of all other kinds.
     pub async fn prune_jobs(&self, ws: &WorkspaceId, keep: u32) -> Result<u64> {
         let args = args![ws.as_str(), self.clock.now(), keep];
         self.db.run(&sql::JOBS_PRUNE, &args).await

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use tandem::app::{LookError, look_live};
 use tandem::explain::{Explained, Explanation, Field, Kind, Question, Refusal, Then, explain};
 use tandem::model::{Bases, BySide, Fields, Raw, Side, Timestamp};
 use tandem::review::{explained, retold};
+use tandem::sync::Mode;
 
 use crate::world::{Setup, World};
 use crate::{PEOPLE, linked};
@@ -309,4 +311,64 @@ async fn a_mapping_that_is_no_longer_run_is_said_to_be_off() {
         rule(&pair, "jobtitle").base,
         Some(sides("jobtitle", "Title", "CTO"))
     );
+}
+
+const HUBSPOT_READS: &str = "/contacts/batch/read";
+const READS: &str = "/composite/sobjects/Contact";
+const DENIED: &str = r#"{"status":"error","category":"INVALID_AUTHENTICATION",
+    "message":"Authentication credentials not found."}"#;
+
+/// A pair that is looked at by an engine that writes nothing; HubSpot's id.
+async fn observed() -> (World, String) {
+    let (mut world, hubspot, _) = linked(PEOPLE).await;
+    world.close().await;
+    world.mode = Mode::Observe;
+    world.open().await;
+    (world, hubspot)
+}
+
+async fn look(world: &mut World, id: &str) -> Result<(), LookError> {
+    let now = world.clock.now();
+    let question = Question::read("contacts", id, None, None, now).unwrap();
+    let found = explain(&world.store, &world.workspace, &question, now).await;
+    let engine = world.engine.as_mut().expect("the engine runs");
+    look_live(engine, &question, &mut found.unwrap()).await
+}
+
+#[tokio::test]
+async fn a_live_look_with_refused_credentials_is_refused_also_in_the_run_that_it_plays() {
+    let (mut world, id) = observed().await;
+    world.to_hubspot.down(401, DENIED);
+    let told = look(&mut world, &id).await;
+    assert!(matches!(told, Err(LookError::Refused(_))), "{told:?}");
+
+    let (mut world, id) = observed().await;
+    let wire = world.to_hubspot.clone();
+    // Both records have been read by then.
+    world
+        .to_salesforce
+        .before("POST", READS, move || wire.down(401, DENIED));
+    let told = look(&mut world, &id).await;
+    assert!(matches!(told, Err(LookError::Refused(_))), "{told:?}");
+    assert_eq!(world.to_salesforce.waiting(), 0);
+}
+
+#[tokio::test]
+async fn a_live_look_ends_when_its_minute_is_over() {
+    let (mut world, id) = observed().await;
+    look(&mut world, &id).await.expect("it is quick");
+    for in_the_run in [false, true] {
+        let (mut world, id) = observed().await;
+        let (clock, sent) = (world.clock.clone(), world.to_salesforce.sent());
+        let slow = move || clock.advance_millis(61_000);
+        match in_the_run {
+            false => world.to_hubspot.before("POST", HUBSPOT_READS, slow),
+            true => world.to_salesforce.before("POST", READS, slow),
+        }
+        let told = look(&mut world, &id).await;
+        let late = matches!(&told, Err(LookError::Incomplete(why)) if why.contains("too long"));
+        assert!(late, "{told:?}");
+        let read = world.to_salesforce.sent() - sent;
+        assert_eq!(read, u64::from(in_the_run), "nothing else was read");
+    }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tandem::app::PlanFile;
 use tandem::model::{KeyKind, Role};
 
+use crate::connect::both;
 use crate::house::House;
 use crate::plans::{ACME, WS, apply, done, lastname, observing, refused, written};
 use crate::review::{WS as REVIEWED, fall_out, linked};
@@ -63,6 +64,26 @@ async fn a_look_at_a_record_reads_both_sides_and_plays_the_next_run() {
     assert_eq!(refused(&house, &as_plan, json!({})).await.0, 404);
     let log = house.operate(Method::GET, &format!("{WS}/log"), None).await;
     assert!(!log.to_string().contains("King"), "the log holds no values");
+}
+
+#[tokio::test]
+async fn a_look_with_credentials_that_are_refused_says_so() {
+    let house = House::new().await;
+    both(&house).await;
+    let id = house.person("ada@example.com", "Ada");
+    house.pass(180_000).await;
+    house.hubspot.revoke_grants();
+    let asked = json!({"object": "contacts", "id": id});
+    let path = format!("{WS}/explain");
+    let begun = house.operate(Method::POST, &path, Some(asked)).await;
+    house.pass(2_000).await;
+    let path = format!("{path}/{}", begun["id"].as_str().unwrap());
+    let look = house.operate(Method::GET, &path, None).await;
+    assert_eq!(
+        (&look["state"], &look["error"]["code"]),
+        (&json!("failed"), &json!("credentials-refused")),
+        "{look}"
+    );
 }
 
 #[tokio::test]

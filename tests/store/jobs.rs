@@ -9,6 +9,7 @@ on_both!(
     one_job_of_a_workspace_is_open_at_a_time,
     a_job_ends_once_and_can_be_gone_on_with,
     what_is_old_goes_and_what_is_open_stays,
+    looks_at_records_push_nothing_else_out,
 );
 
 const LATER: Timestamp = START.plus_millis(60_000);
@@ -139,4 +140,30 @@ async fn what_is_old_goes_and_what_is_open_stays(f: Fixture) {
     assert_eq!(store.expire_jobs().await.unwrap(), 2);
     assert_eq!(listed(None, 10).await, ["0"]);
     assert_eq!(store.prune_jobs(ws, 2).await.unwrap(), 0);
+}
+
+async fn looks_at_records_push_nothing_else_out(f: Fixture) {
+    let (ws, store) = (&f.ws, &f.store);
+    let kinds = [
+        ("1", JobKind::Plan),
+        ("2", JobKind::Match),
+        ("3", JobKind::Undo),
+        ("4", JobKind::Explain),
+        ("5", JobKind::Explain),
+        ("6", JobKind::Explain),
+    ];
+    for (id, kind) in kinds {
+        let job = NewJob {
+            kind,
+            ..job(id, JobState::Ready)
+        };
+        assert!(store.put_job(ws, &job).await.unwrap());
+    }
+    assert_eq!(store.prune_jobs(ws, 2).await.unwrap(), 2);
+    let mut kept = Vec::new();
+    for (id, _) in kinds {
+        let job = store.job(ws, id).await.unwrap();
+        kept.extend(job.map(|job| job.id));
+    }
+    assert_eq!(kept, ["2", "3", "5", "6"]);
 }

@@ -323,6 +323,7 @@ impl Service {
             Ok(Answer::Told(told)) => taken(job, &told, now),
             Ok(Answer::NotYet) => return Ok(None),
             Err(LookError::Incomplete(why)) => broken(job, JobFault::NotComplete, &why, now),
+            Err(LookError::Refused(why)) => broken(job, JobFault::CredentialsRefused, &why, now),
             Err(LookError::Store(error)) => return Err(error),
         };
         Ok(Some(end))

@@ -67,16 +67,17 @@ fn sides(calls: &BySide<u64>) -> Value {
 /// A plan that is there; one that is too long to be kept is none.
 pub(super) fn ready(job: &Job, plan: &PlanFile, more: Value, now: Timestamp) -> JobEnd {
     let text = plan.to_text();
-    if text.len() > DOC_BYTES {
-        let why = "the plan is too long to be kept; ask for one of fewer mappings";
-        return broken(job, JobFault::TooLarge, why, now);
-    }
     let mut found = counted(plan);
     if let (Value::Object(found), Value::Object(more)) = (&mut found, more) {
         found.extend(more);
     }
+    let found = found.to_string();
+    if text.len() + found.len() > DOC_BYTES {
+        let why = "the plan is too long to be kept; ask for one of fewer mappings";
+        return broken(job, JobFault::TooLarge, why, now);
+    }
     JobEnd {
-        found: Some(found.to_string()),
+        found: Some(found),
         doc: Some(text),
         ..ended(JobState::Ready, now)
     }
@@ -152,5 +153,49 @@ pub(super) fn fault_of(error: &OpenError) -> JobFault {
             | SetupError::PlanOfOther { .. },
         ) => JobFault::Outdated,
         OpenError::Store(_) | OpenError::Keeper(_) | OpenError::Setup(_) => JobFault::Unavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{RunId, WorkspaceId};
+    use crate::store::JobKind;
+
+    #[test]
+    fn what_is_told_beside_the_rows_of_a_plan_counts_for_its_length() {
+        let now = Timestamp::from_millis(0);
+        let job = Job {
+            id: "job_1".to_owned(),
+            kind: JobKind::Repair,
+            state: JobState::Working,
+            wish: String::new(),
+            run: None,
+            made_at: now,
+            ended_at: None,
+            expires_at: now,
+            code: String::new(),
+            detail: String::new(),
+            found: String::new(),
+            progress: String::new(),
+        };
+        let plan = PlanFile {
+            workspace: WorkspaceId::new("acme/test"),
+            accounts: BySide::default(),
+            made_at: now,
+            run: RunId::new("run_1"),
+            mappings: Default::default(),
+            calls: BySide::default(),
+            writes: Vec::new(),
+        };
+        let end = ready(&job, &plan, json!({"comparison": "short"}), now);
+        assert_eq!((end.state, end.code.as_str()), (JobState::Ready, ""));
+        let long = "x".repeat(DOC_BYTES);
+        let end = ready(&job, &plan, json!({"comparison": long}), now);
+        assert_eq!(
+            (end.state, end.code.as_str()),
+            (JobState::Failed, "too-large")
+        );
+        assert!(end.doc.is_none() && end.found.is_none());
     }
 }

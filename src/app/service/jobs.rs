@@ -17,7 +17,7 @@ use crate::clock::Ids;
 use crate::model::{Timestamp, Workspace, WorkspaceId};
 use crate::store::{Job, JobEnd, JobKind, JobState, NewJob, Store, StoreError};
 
-/// What has ended is kept for so long, and only the newest of them.
+/// What has ended is kept for so long, and only the newest of them; looks at records apart.
 pub(super) const KEPT_MILLIS: i64 = 7 * 24 * 3_600_000;
 const KEPT: u32 = 20;
 /// Said of a job that a process left in the middle.

@@ -57,5 +57,6 @@ fn unread(error: LookError) -> anyhow::Error {
             let todo = "leave out --live for what the store knows, or try again";
             Advice::new(what, todo).into()
         }
+        LookError::Refused(what) => Advice::new(what, engine::RENEW).into(),
     }
 }

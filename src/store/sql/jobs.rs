@@ -41,10 +41,15 @@ statements! {
         progress = COALESCE($9, progress), doc = COALESCE($10, doc), \
         outcome = COALESCE($11, outcome) \
         WHERE workspace_id = $1 AND job_id = $2 AND is_open = 1"];
-    /// What has ended and is too old, and what is not among the newest.
+    /// What has ended and is too old, and what is not among the newest. Looks at records are many
+    /// and soon read, so they do not crowd out what somebody still wants to carry out.
     JOBS_PRUNE = ["DELETE FROM jobs WHERE workspace_id = $1 AND is_open = 0 \
-        AND (expires_at <= $2 OR job_id NOT IN (SELECT j.job_id FROM jobs AS j \
-        WHERE j.workspace_id = $1 AND j.is_open = 0 ORDER BY j.job_id DESC LIMIT $3))"];
+        AND (expires_at <= $2 OR (job_id NOT IN (SELECT j.job_id FROM jobs AS j \
+        WHERE j.workspace_id = $1 AND j.is_open = 0 AND j.kind <> 'explain' \
+        ORDER BY j.job_id DESC LIMIT $3) \
+        AND job_id NOT IN (SELECT k.job_id FROM jobs AS k \
+        WHERE k.workspace_id = $1 AND k.is_open = 0 AND k.kind = 'explain' \
+        ORDER BY k.job_id DESC LIMIT $3)))"];
     /// In every workspace: nobody may come by again to have it done.
     JOBS_EXPIRE = ["DELETE FROM jobs WHERE is_open = 0 AND expires_at <= $1"];
     ERASE_JOBS = ["DELETE FROM jobs WHERE workspace_id = $1"];
