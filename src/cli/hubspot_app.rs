@@ -22,6 +22,7 @@ use super::service::{DoorArgs, open};
 use super::{at, files};
 
 #[derive(Debug, Args)]
+#[command(mut_arg("config", |config| config.requires("workspaces")))]
 pub struct HubSpotAppArgs {
     #[command(flatten)]
     mappings: MappingsArgs,
