@@ -43,8 +43,8 @@ impl Api {
         let lacking = app.lacking(mappings);
         let told = || {
             format!(
-                "connect links do not ask HubSpot for {}, because no mapping file needs it: \
-                 `tandem hubspot-app --workspaces` says how they will",
+                "connect links do not ask HubSpot for {}: `tandem hubspot-app --workspaces` says \
+                 how they will",
                 lacking.join(", ")
             )
         };

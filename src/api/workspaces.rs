@@ -18,9 +18,9 @@ use super::planning::{NewApply, NewLive};
 use super::review::id;
 use crate::app::MappingsError;
 use crate::mapping::{Loaded, Mapping};
-use crate::model::{MappingName, Revision, Role, Side, Workspace, WorkspaceId, WorkspaceMode};
+use crate::model::{Role, Side, Workspace, WorkspaceId, WorkspaceMode};
 use crate::pipeline::LANE;
-use crate::store::Brought;
+use crate::store::{Brought, Pending};
 
 fn shown(api: &Api, workspace: Workspace) -> WorkspaceJson {
     let ws = &workspace.id;
@@ -145,10 +145,7 @@ pub(super) async fn change(
     // Faults of the mappings with these are told now, not when the engine starts.
     let loaded = tried(&api, &workspace).await?;
     let ws = &workspace.id;
-    let brought = Brought {
-        author: caller.actor.clone(),
-        revisions: others(before, &loaded),
-    };
+    let brought = brought(before, &loaded, &caller.actor);
     api.store
         .change_workspace(ws, vars.as_ref(), owners.as_ref(), &brought)
         .await?;
@@ -189,13 +186,16 @@ async fn tried(api: &Api, workspace: &Workspace) -> Result<Tried, ApiError> {
     })
 }
 
-/// The revisions that were not there before.
-fn others(before: Option<Loaded>, now: &Tried) -> BTreeMap<MappingName, Revision> {
+/// The revisions there are now; those that were not there before are the caller's.
+fn brought(before: Option<Loaded>, now: &Tried, actor: &str) -> Brought {
     let before = before.map(|loaded| loaded.mappings).unwrap_or_default();
     let was = |one: &Mapping| before.iter().any(|old| old.revision == one.revision);
-    let new = now.mappings.iter().filter(|one| !was(one));
-    new.map(|one| (one.name.clone(), one.revision.clone()))
-        .collect()
+    let pending = |one: &Mapping| Pending {
+        revision: one.revision.clone(),
+        author: (!was(one)).then(|| actor.to_owned()),
+    };
+    let now = now.mappings.iter();
+    now.map(|one| (one.name.clone(), pending(one))).collect()
 }
 
 /// Delete a workspace: its grants are revoked, its rows erased.

@@ -22,6 +22,7 @@ use super::service::{DoorArgs, open};
 use super::{at, files};
 
 #[derive(Debug, Args)]
+#[command(mut_arg("config", |config| config.requires("workspaces")))]
 pub struct HubSpotAppArgs {
     #[command(flatten)]
     mappings: MappingsArgs,
@@ -163,6 +164,7 @@ fn report(app: &App, told: &AppJson, out: &Path) -> Value {
         "polled": app.polled,
         "unasked": told.unasked,
         "unneeded": told.unneeded,
+        "insisted": told.insisted,
         "faulty": told.faulty,
     })
 }
@@ -210,6 +212,13 @@ fn misfits(told: &AppJson) -> String {
             "hubspot.scopes has what this app has not: {}\n  take them out, or HubSpot refuses \
              every link once the app is uploaded\n",
             told.unneeded.join(" ")
+        ));
+    }
+    if !told.insisted.is_empty() {
+        text.push_str(&format!(
+            "hubspot.scopes has what is optional in this app: {}\n  once the app is uploaded, move \
+             them to hubspot.optional_scopes, or accounts without them cannot connect\n",
+            told.insisted.join(" ")
         ));
     }
     if !told.faulty.is_empty() {

@@ -48,6 +48,8 @@ pub struct AppJson {
     pub unasked: Vec<String>,
     /// Scopes that every connect link asks for, and no mapping needs.
     pub unneeded: Vec<String>,
+    /// Scopes that every connect link insists on, and that are optional in the app.
+    pub insisted: Vec<String>,
     /// Workspaces whose mappings have faults; of those what was at work last is in the needs.
     pub faulty: Vec<String>,
 }

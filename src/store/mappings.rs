@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::model::{MappingName, Pauses, Revision, Timestamp, WorkspaceId};
 
 use super::Store;
-use super::db::{again, args};
+use super::db::{Tx, again, args};
 use super::doc;
-use super::error::{Result, StoreError};
+use super::error::Result;
 use super::rows::{
     ActivationDb, ActivationRow, ActiveDb, DocDb, NameRow, SetMappingDb, SetMappingRow, pauses_text,
 };
@@ -44,11 +44,15 @@ impl Activation {
     pub const FILES: &str = "files";
 }
 
-/// The revisions that somebody's change of variables or owners makes of a workspace's mappings.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Brought {
-    pub author: String,
-    pub revisions: BTreeMap<MappingName, Revision>,
+/// What a change of variables or owners leaves a workspace's mappings as, until it is at work.
+pub type Brought = BTreeMap<MappingName, Pending>;
+
+/// A revision that is to be put to work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    pub revision: Revision,
+    /// Whose change made it; `None` where it was so before.
+    pub author: Option<String>,
 }
 
 impl Store {
@@ -141,17 +145,14 @@ impl Store {
             if before == rows {
                 return tx.commit().await;
             }
-            let brought = tx.fetch::<DocDb>(&sql::BROUGHT, &of).await?;
-            let brought = brought.first().map(|row| serde_json::from_str(&row.doc));
-            let brought = brought.transpose().map_err(|error| StoreError::Corrupt {
-                place: self.db.place.clone(),
-                why: error.to_string(),
-            })?;
-            let news = activated(&before, &rows, &brought.unwrap_or_default());
+            let (seen, mut brought) = fetch_brought(&mut tx, ws).await?;
+            let news = activated(&before, &rows, &brought);
             let news = args![ws.as_str(), self.clock.now(), doc::rows(&news)];
             tx.run(&ACTIVE_CLEAR, &of).await?;
             tx.run(&ACTIVE_PUT, &put).await?;
             tx.run(&sql::ACTIVATIONS_PUT, &news).await?;
+            brought.retain(|name, one| !is_active(&rows, name, &one.revision));
+            put_brought(&mut tx, ws, &seen, &brought).await?;
             tx.commit().await
         })
         .await
@@ -175,18 +176,56 @@ impl Store {
     }
 }
 
+/// Keeps whose change made what is to be put to work. What an earlier change made, and this one
+/// leaves as it is, stays that one's.
+pub(super) async fn bring(tx: &mut Tx, ws: &WorkspaceId, now: &Brought) -> Result<()> {
+    let active: Vec<ActiveDb> = tx.fetch(&ACTIVE_REVISIONS, &args![ws.as_str()]).await?;
+    let (seen, earlier) = fetch_brought(tx, ws).await?;
+    let mut brought = now.clone();
+    for (name, one) in &mut brought {
+        let same = earlier.get(name);
+        if let Some(same) = same.filter(|old| old.revision == one.revision) {
+            one.author.clone_from(&same.author);
+        }
+    }
+    brought.retain(|name, one| one.author.is_some() && !is_active(&active, name, &one.revision));
+    put_brought(tx, ws, &seen, &brought).await
+}
+
+/// As it is stored, and what it says. What cannot be read costs nothing but a name.
+async fn fetch_brought(tx: &mut Tx, ws: &WorkspaceId) -> Result<(String, Brought)> {
+    let found: Vec<DocDb> = tx.fetch(&sql::BROUGHT, &args![ws.as_str()]).await?;
+    let seen = found
+        .into_iter()
+        .next()
+        .map_or(String::new(), |row| row.doc);
+    let brought = serde_json::from_str(&seen).unwrap_or_default();
+    Ok((seen, brought))
+}
+
+/// Leaves alone what another change has made of it since it was seen.
+async fn put_brought(tx: &mut Tx, ws: &WorkspaceId, seen: &str, brought: &Brought) -> Result<()> {
+    let doc = serde_json::to_string(brought).unwrap_or_default();
+    tx.run(&sql::BROUGHT_PUT, &args![ws.as_str(), seen, doc])
+        .await?;
+    Ok(())
+}
+
+fn is_active(active: &[ActiveDb], name: &MappingName, revision: &Revision) -> bool {
+    let mut of = active.iter();
+    of.any(|one| one.mapping == name.as_str() && one.revision == revision.as_str())
+}
+
 /// What is new in `after`, and what is not there any more, with an empty revision.
 fn activated(before: &[ActiveDb], after: &[ActiveDb], brought: &Brought) -> Vec<ActivationRow> {
     let row = |mapping: &str, revision: &str| {
-        let mut of = brought.revisions.iter();
-        let is_theirs = of.any(|(name, one)| name.as_str() == mapping && one.as_str() == revision);
+        let found = brought.get(&MappingName::new(mapping));
+        let theirs = found.filter(|one| one.revision.as_str() == revision);
+        let author = theirs.and_then(|one| one.author.clone());
         ActivationRow {
             mapping: mapping.to_owned(),
             revision: revision.to_owned(),
-            author: match is_theirs {
-                true => brought.author.clone(),
-                false => String::new(),
-            },
+            author: author.unwrap_or_default(),
         }
     };
     let new = after.iter().filter(|one| !before.contains(one));

@@ -54,7 +54,7 @@ pub use journal::{JournalSize, WritesOf, journal_kept_from};
 pub use keys::ApiKey;
 pub use lanes::Lease;
 pub use links::{HoldPlace, LinkFilter};
-pub use mappings::{Activation, Brought, SetMapping};
+pub use mappings::{Activation, Brought, Pending, SetMapping};
 pub use notices::{Notice, NoticeChannel, NoticeFacts, NoticeState};
 pub use records::match_hash;
 pub use repeats::{Begun, Repeat};

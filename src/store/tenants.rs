@@ -9,7 +9,7 @@ use crate::model::{OwnerTable, Timestamp, Workspace, WorkspaceId, WorkspaceMode}
 use super::Store;
 use super::db::{Dialected, again, args};
 use super::error::Result;
-use super::mappings::Brought;
+use super::mappings::{Brought, bring};
 use super::rows::{AgendaDb, DocDb, TenantDb};
 use super::sql::{inbox, jobs, mappings, notices, service as sql};
 
@@ -112,8 +112,17 @@ impl Store {
         brought: &Brought,
     ) -> Result<bool> {
         let owners = owners.map(|table| text(table.pairs()));
-        let args = args![ws.as_str(), vars.map(text), owners, text(brought)];
-        Ok(self.db.run(&sql::TENANT_CHANGE, &args).await? > 0)
+        let args = args![ws.as_str(), vars.map(text), owners];
+        again(|| async {
+            let mut tx = self.db.begin().await?;
+            let found = tx.run(&sql::TENANT_CHANGE, &args).await? > 0;
+            if found {
+                bring(&mut tx, ws, brought).await?;
+            }
+            tx.commit().await?;
+            Ok(found)
+        })
+        .await
     }
 
     pub async fn agenda(&self, lane: &str) -> Result<Agenda> {

@@ -114,6 +114,8 @@ fn what_was_set_over_the_api_is_read_from_the_store_of_the_service() {
     let line = [&LINE[..], &["--workspaces"]].concat();
     let folder = [&line[..], &["--mappings", "."]].concat();
     tandem(here.path(), &folder).refused(&["mappings of its own", "--mappings"]);
+    let settings = [&LINE[..], &["--config", "tandem.toml"]].concat();
+    tandem(here.path(), &settings).refused(&["--workspaces"]);
     let ran = tandem(here.path(), &line);
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     let told = "connect links do not ask for: tickets\n";

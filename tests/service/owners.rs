@@ -209,6 +209,9 @@ async fn a_revision_says_who_set_the_owners_that_it_came_of() {
         .call(Method::PATCH, WS, Some(&key), Some(owners))
         .await;
     assert_eq!(changed.status, 200, "{}", changed.text);
+    // Somebody's variables that no mapping reads, before it is at work, change nothing about that.
+    let vars = json!({"vars": {"b": "c"}});
+    house.operate(Method::PATCH, WS, Some(vars)).await;
     house.pass(600_000).await;
     let path = format!("{WS}/mappings/contacts/revisions");
     let authors = async || -> Vec<String> {

@@ -170,14 +170,20 @@ async fn what_was_set_is_asked_for_once_the_settings_name_it() {
 #[tokio::test]
 async fn settings_that_do_not_fit_the_app_are_told() {
     let owners = "crm.objects.owners.read";
-    let house = House::told_of(&["oauth", "tickets"], &[owners]).await;
+    let key = "crm.schemas.contacts.write";
+    let house = House::told_of(&["oauth", "tickets", key], &[owners]).await;
     workspace(&house).await;
     let found = house.operate(Method::GET, APP, None).await;
     assert_eq!(found["unneeded"], json!(["tickets"]));
+    assert_eq!(found["insisted"], json!([key]), "it is optional in the app");
     let unasked = found["unasked"].to_string();
     for scope in ["crm.objects.contacts.read", owners] {
         assert!(unasked.contains(scope), "{scope} is required: {unasked}");
     }
+    // Files need some of these, so the warning says nothing of what needs them.
+    let warnings = set_deals(&house).await;
+    let told = format!("{}: `tandem hubspot-app", DEALS[1]);
+    assert!(warnings.contains(&told), "{warnings}");
 }
 
 #[tokio::test]

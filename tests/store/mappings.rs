@@ -6,7 +6,7 @@ use tandem::model::{
     BySide, ErrorClass, MappingName, OwnerTable, PAUSED, Pauses, Revision, Verdict, WorkspaceId,
 };
 use tandem::pipeline::LANE;
-use tandem::store::{Activation, Brought};
+use tandem::store::{Activation, Brought, Pending};
 
 use crate::fixture::{Fixture, failure, on_both, polled, retry};
 
@@ -14,6 +14,7 @@ on_both!(
     what_is_set_is_found_until_it_is_taken_back,
     every_activation_is_kept_with_who_set_it,
     a_revision_that_owners_brought_about_is_whose_change_it_was,
+    what_a_change_brings_stays_its_own_until_it_is_at_work,
     pauses_change_only_as_they_were_seen,
     what_waits_for_a_pause_is_made_due_and_nothing_else,
 );
@@ -132,10 +133,7 @@ async fn a_revision_that_owners_brought_about_is_whose_change_it_was(f: Fixture)
     };
     let owners = OwnerTable::default();
     let brings = async |author: &str, revision: &str| {
-        let brought = Brought {
-            author: author.to_owned(),
-            revisions: BTreeMap::from([(name("contacts"), Revision::new(revision))]),
-        };
+        let brought = by(Some(author), "contacts", revision);
         let change = f.store.change_workspace(&ws, None, Some(&owners), &brought);
         assert!(change.await.unwrap());
     };
@@ -154,6 +152,56 @@ async fn a_revision_that_owners_brought_about_is_whose_change_it_was(f: Fixture)
     set.await.unwrap();
     activate("mr_4", "mr_b").await;
     assert_eq!(authors("contacts").await[0], "bob");
+}
+
+fn by(author: Option<&str>, of: &str, revision: &str) -> Brought {
+    let pending = Pending {
+        revision: Revision::new(revision),
+        author: author.map(str::to_owned),
+    };
+    Brought::from([(name(of), pending)])
+}
+
+async fn what_a_change_brings_stays_its_own_until_it_is_at_work(f: Fixture) {
+    let ws = tenant(&f).await;
+    let activate = async |contacts: &str, deals: &str| {
+        let active = [("contacts", contacts), ("deals", deals)];
+        let active = active.map(|(of, revision)| (name(of), Revision::new(revision)));
+        f.store.activate(&ws, &active.into()).await.unwrap();
+        f.clock.advance_millis(1_000);
+    };
+    let newest = async |of: &str| {
+        let found = f.store.activations(&ws, &name(of), None, 1).await.unwrap();
+        found[0].author.clone()
+    };
+    let brings = async |contacts: Brought, deals: Brought| {
+        let brought = contacts.into_iter().chain(deals).collect();
+        let change = f.store.change_workspace(&ws, None, None, &brought);
+        assert!(change.await.unwrap());
+    };
+    activate("mr_1", "mr_a").await;
+    let ada = by(Some("ada"), "contacts", "mr_2");
+    brings(ada, by(None, "deals", "mr_a")).await;
+    // Another change that leaves the first one's revision as it is, and one that changes nothing.
+    let same = || by(None, "contacts", "mr_2");
+    brings(same(), by(Some("bob"), "deals", "mr_b")).await;
+    brings(same(), by(None, "deals", "mr_b")).await;
+    // What is read with an older table is put to work in between.
+    activate("mr_1", "mr_b").await;
+    assert_eq!(newest("deals").await, "bob");
+    activate("mr_2", "mr_b").await;
+    assert_eq!(newest("contacts").await, "ada");
+    // It is at work, and what files make of it later is nobody's.
+    activate("mr_3", "mr_c").await;
+    activate("mr_2", "mr_b").await;
+    assert_eq!(newest("contacts").await, Activation::FILES);
+    assert_eq!(newest("deals").await, Activation::FILES);
+    // What is taken back before it is at work is what was there all along.
+    brings(by(Some("ada"), "contacts", "mr_4"), Brought::new()).await;
+    brings(by(Some("ada"), "contacts", "mr_2"), Brought::new()).await;
+    activate("mr_3", "mr_b").await;
+    activate("mr_2", "mr_b").await;
+    assert_eq!(newest("contacts").await, Activation::FILES);
 }
 
 async fn pauses_change_only_as_they_were_seen(f: Fixture) {

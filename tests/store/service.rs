@@ -55,7 +55,7 @@ async fn a_workspace_is_made_once_and_changed(f: Fixture) {
     );
     assert!(f.store.set_mode(&ws, WorkspaceMode::Live).await.unwrap());
     assert!(f.store.set_paused(&ws, true).await.unwrap());
-    let (none, by) = (BTreeMap::new(), Brought::default());
+    let (none, by) = (BTreeMap::new(), Brought::new());
     let change = f.store.change_workspace(&ws, Some(&none), None, &by);
     assert!(change.await.unwrap());
     let changed = f.store.workspace(&ws).await.unwrap().unwrap();

@@ -85,9 +85,12 @@ impl Service {
                 .cloned()
                 .collect();
         }
+        let insisted = said.required.iter();
+        let insisted = insisted.filter(|name| needs.scopes.optional.contains(name));
         let unneeded = said.required.iter().filter(|name| !needs.scopes.has(name));
         Ok(AppJson {
             unneeded: unneeded.cloned().collect(),
+            insisted: insisted.cloned().collect(),
             unasked: unasked.into_iter().collect(),
             faulty,
             needs,

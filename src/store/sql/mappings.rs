@@ -22,6 +22,8 @@ statements! {
         mappings_version = COALESCE(mappings_version, 0) + 1 WHERE workspace_id = $1"];
     BROUGHT = ["SELECT brought AS doc FROM workspaces \
         WHERE workspace_id = $1 AND brought IS NOT NULL"];
+    BROUGHT_PUT = ["UPDATE workspaces SET brought = $3 \
+        WHERE workspace_id = $1 AND COALESCE(brought, '') = $2"];
     PAUSES_CHANGE = ["UPDATE workspaces SET pauses = $3 \
         WHERE workspace_id = $1 AND mode IS NOT NULL AND COALESCE(pauses, '{}') = $2"];
     PAUSES_AT_WORK = ["UPDATE workspaces SET pauses_at_work = $2 \

@@ -18,9 +18,10 @@ statements! {
     TENANT_MODE = ["UPDATE workspaces SET mode = $2 WHERE workspace_id = $1 AND mode IS NOT NULL"];
     TENANT_PAUSED = ["UPDATE workspaces SET paused = $2 \
         WHERE workspace_id = $1 AND mode IS NOT NULL"];
-    /// Each of both stays as it is where nothing is given.
+    /// Each of both stays as it is where nothing is given. Also the lock that keeps two of these
+    /// changes apart.
     TENANT_CHANGE = ["UPDATE workspaces SET vars = COALESCE($2, vars), \
-        owners = COALESCE($3, owners), brought = $4 \
+        owners = COALESCE($3, owners) \
         WHERE workspace_id = $1 AND mode IS NOT NULL"];
     /// When each workspace next has something to do whose lane nobody holds.
     AGENDA = ["SELECT m.workspace_id, MIN(m.not_before) AS at, MIN(CASE WHEN m.kind IN \
