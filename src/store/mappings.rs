@@ -179,7 +179,8 @@ impl Store {
 /// Keeps whose change made what is to be put to work. What an earlier change made, and this one
 /// leaves as it is, stays that one's.
 pub(super) async fn bring(tx: &mut Tx, ws: &WorkspaceId, now: &Brought) -> Result<()> {
-    let active: Vec<ActiveDb> = tx.fetch(&ACTIVE_REVISIONS, &args![ws.as_str()]).await?;
+    let of_it = args![ws.as_str()];
+    let active: Vec<ActiveDb> = tx.fetch(&ACTIVE_REVISIONS, &of_it).await?;
     let (seen, earlier) = fetch_brought(tx, ws).await?;
     let mut brought = now.clone();
     for (name, one) in &mut brought {
@@ -194,7 +195,8 @@ pub(super) async fn bring(tx: &mut Tx, ws: &WorkspaceId, now: &Brought) -> Resul
 
 /// As it is stored, and what it says. What cannot be read costs nothing but a name.
 async fn fetch_brought(tx: &mut Tx, ws: &WorkspaceId) -> Result<(String, Brought)> {
-    let found: Vec<DocDb> = tx.fetch(&sql::BROUGHT, &args![ws.as_str()]).await?;
+    let of_it = args![ws.as_str()];
+    let found: Vec<DocDb> = tx.fetch(&sql::BROUGHT, &of_it).await?;
     let seen = found
         .into_iter()
         .next()
@@ -206,8 +208,8 @@ async fn fetch_brought(tx: &mut Tx, ws: &WorkspaceId) -> Result<(String, Brought
 /// Leaves alone what another change has made of it since it was seen.
 async fn put_brought(tx: &mut Tx, ws: &WorkspaceId, seen: &str, brought: &Brought) -> Result<()> {
     let doc = serde_json::to_string(brought).unwrap_or_default();
-    tx.run(&sql::BROUGHT_PUT, &args![ws.as_str(), seen, doc])
-        .await?;
+    let changed = args![ws.as_str(), seen, doc];
+    tx.run(&sql::BROUGHT_PUT, &changed).await?;
     Ok(())
 }
 
