@@ -14,8 +14,9 @@ use crate::model::{
 
 /// Records of one Salesforce page in a backfill or scan.
 const SALESFORCE_PAGE: u32 = 2_000;
-/// Fields of all rows that share a call. One takes some 64 bytes with its name, so that the reply
-/// stays well below what is read of one.
+/// Fields of all rows that share a call. With some 64 bytes for one and its name the reply is half
+/// of what is read of one; where values are longer and it is too large, each question is asked
+/// alone.
 const SALESFORCE_CELLS: usize = 128 * 1024;
 /// What Salesforce adds to a row, in fields.
 const SALESFORCE_OWN: usize = 4;
