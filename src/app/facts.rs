@@ -70,13 +70,14 @@ impl Engine {
         &self.options.mode
     }
 
-    /// When the next piece of work other than looking for changes is due: records, and backfills
-    /// that are not done. `None` when the engine is at rest.
+    /// When the next piece of work is due that does not come round for ever: records, backfills
+    /// that are not done, and what is read once more. `None` when the engine is at rest.
     pub async fn next_work(&self) -> Result<Option<Timestamp>, StoreError> {
         let (store, ws) = (&self.site.store, &self.site.workspace);
         let records = store.next_due_of(ws, LANE, "record").await?;
         let backfill = store.next_due_of(ws, LANE, "backfill").await?;
-        Ok(records.into_iter().chain(backfill).min())
+        let reread = store.next_due_of(ws, LANE, "reread").await?;
+        Ok([records, backfill, reread].into_iter().flatten().min())
     }
 
     /// When what is done once an hour was done last.

@@ -36,7 +36,7 @@ use crate::bugs::{self, Bug};
 use crate::clock::Ids;
 use crate::crm::{Crms, Shut};
 use crate::model::{BySide, Class, Failure, MappingName, RunId, Side, Task, Timestamp};
-use crate::pipeline::{LANE, Lane, Site};
+use crate::pipeline::{Decided, LANE, Lane, Site};
 use crate::sources::{self, Pace};
 use crate::store::{Changes, Claimed, Mark, StoreError};
 use crate::sync::{self, Desk, Planning, Tally};
@@ -168,6 +168,7 @@ impl Engine {
             accounts: schemas.accounts.clone(),
             schemas,
             pauses: std::mem::take(&mut options.pauses),
+            decided: Decided::default(),
             clock: clock.clone(),
             chance,
             ids,
@@ -268,7 +269,7 @@ impl Engine {
         };
         match &first.task {
             Task::Record(_) => self.reconcile(&work.mapping.clone(), claimed).await?,
-            Task::Poll { .. } | Task::Backfill { .. } | Task::Scan { .. } => {
+            Task::Poll { .. } | Task::Reread { .. } | Task::Backfill { .. } | Task::Scan { .. } => {
                 work.records = self.produce(first.clone()).await?;
             }
             Task::Drift { .. } => work.records = self.compare_on(first.clone()).await?,
@@ -353,7 +354,7 @@ impl Engine {
         if let Some(lane) = &mut self.lane {
             lane.had(class, calls.hubspot + calls.salesforce);
         }
-        if matches!(kind, "poll" | "scan" | "drift") {
+        if matches!(kind, "poll" | "reread" | "scan" | "drift") {
             for side in Side::BOTH {
                 *self.looking.get_mut(side) += calls.get(side);
             }
@@ -409,7 +410,8 @@ impl Engine {
                 }
             }
         }
-        if marked == 0 && !failed && matches!(all[0].task, Task::Poll { .. }) {
+        if marked == 0 && !failed && matches!(all[0].task, Task::Poll { .. } | Task::Reread { .. })
+        {
             self.idle_calls += self.crms.calls() - before;
         }
         if bugs::on(Bug::CursorCommittedBeforeMarks) {

@@ -7,6 +7,7 @@ use super::{Engine, room};
 use crate::crm::Crms;
 use crate::model::{Cause, RecordKey, Side, Task, Timestamp};
 use crate::pipeline::{CLAIM_LIMIT, Lane, Site};
+use crate::sources::REREAD_MILLIS;
 use crate::store::{Changes, Claim, Claimed, Mark, StoreError};
 use crate::sync::Mode;
 
@@ -17,7 +18,7 @@ const ASIDE_MILLIS: i64 = 10 * 60_000;
 /// plan itself rests on.
 pub(super) fn not_now(site: &Site, claimed: &Claimed) -> Option<Timestamp> {
     match claimed.task {
-        Task::Poll { .. } | Task::Scan { .. } | Task::Drift { .. } => {
+        Task::Poll { .. } | Task::Reread { .. } | Task::Scan { .. } | Task::Drift { .. } => {
             Some(site.clock.now().plus_millis(ASIDE_MILLIS))
         }
         Task::Backfill { .. } | Task::Record(_) => None,
@@ -40,6 +41,10 @@ async fn source_due(lane: &Lane, site: &Site) -> Result<Option<Claim>, StoreErro
                     mapping: mapping(),
                     side,
                 },
+                Task::Reread {
+                    mapping: mapping(),
+                    side,
+                },
                 Task::Scan {
                     mapping: mapping(),
                     side,
@@ -47,7 +52,13 @@ async fn source_due(lane: &Lane, site: &Site) -> Result<Option<Claim>, StoreErro
             ]
         })
     });
-    let due = lane.claim_named(&sources.collect()).await?;
+    let sources = sources.collect();
+    let mut due = lane.claim_named(&sources).await?;
+    if due.is_empty() {
+        // What is read once more, too: in a plan, records are not at rest after their attempt.
+        let soon = site.clock.now().plus_millis(REREAD_MILLIS);
+        due = lane.claim_early(&sources, soon).await?;
+    }
     Ok(due.into_iter().next().map(|source| Claim {
         class: source.cause.class(),
         work: vec![source],

@@ -34,7 +34,7 @@ pub(super) fn need(task: &Task, class: Class, claimed: usize, batch: usize, tied
             spares: urgency == Urgency::Live && claimed < batch,
             urgency,
         },
-        Task::Poll { side, .. } => Need {
+        Task::Poll { side, .. } | Task::Reread { side, .. } => Need {
             searches: u32::from(*side == Side::HubSpot),
             ..source(side, 2)
         },

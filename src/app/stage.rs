@@ -7,7 +7,7 @@ use super::setup::{SetupError, bind_all};
 use crate::clock::{Chance, Clock, Ids};
 use crate::mapping::Mapping;
 use crate::model::{Pauses, RunId, Schemas, Timestamp, WorkspaceId};
-use crate::pipeline::Site;
+use crate::pipeline::{Decided, Site};
 use crate::store::Store;
 
 /// 2026-01-01: cases come out the same on any day.
@@ -29,6 +29,7 @@ pub async fn stage(mappings: &[Mapping], schemas: Schemas) -> Result<Site, Setup
         accounts: schemas.accounts.clone(),
         schemas,
         pauses: Pauses::new(),
+        decided: Decided::default(),
         run: RunId::from_uuid(&ids.next()),
         clock,
         chance,

@@ -88,8 +88,10 @@ impl Class {
 pub enum Task {
     /// A dirty record.
     Record(RecordKey),
-    /// Ask one side for what changed under a mapping. The late pass covers a slow index.
+    /// Ask one side for what changed under a mapping.
     Poll { mapping: MappingName, side: Side },
+    /// Read once more what a poll has read, for what it could not be shown yet.
+    Reread { mapping: MappingName, side: Side },
     /// Read the next chunk of all records of one side.
     Backfill { mapping: MappingName, side: Side },
     /// Compare the next chunk of all records of one side by value.
@@ -103,6 +105,7 @@ impl Task {
         match self {
             Self::Record(_) => "record",
             Self::Poll { .. } => "poll",
+            Self::Reread { .. } => "reread",
             Self::Backfill { .. } => "backfill",
             Self::Scan { .. } => "scan",
             Self::Drift { .. } => "drift",
@@ -113,6 +116,7 @@ impl Task {
         match self {
             Self::Record(key) => &key.mapping,
             Self::Poll { mapping, .. }
+            | Self::Reread { mapping, .. }
             | Self::Backfill { mapping, .. }
             | Self::Scan { mapping, .. }
             | Self::Drift { mapping } => mapping,
@@ -123,21 +127,29 @@ impl Task {
     pub fn side(&self) -> Side {
         match self {
             Self::Record(key) => key.side,
-            Self::Poll { side, .. } | Self::Backfill { side, .. } | Self::Scan { side, .. } => {
-                *side
-            }
+            Self::Poll { side, .. }
+            | Self::Reread { side, .. }
+            | Self::Backfill { side, .. }
+            | Self::Scan { side, .. } => *side,
             Self::Drift { .. } => Side::HubSpot,
+        }
+    }
+
+    /// The record that the work is about.
+    pub const fn record(&self) -> Option<&RecordKey> {
+        match self {
+            Self::Record(key) => Some(key),
+            Self::Poll { .. }
+            | Self::Reread { .. }
+            | Self::Backfill { .. }
+            | Self::Scan { .. }
+            | Self::Drift { .. } => None,
         }
     }
 
     /// The record's id; empty for work that is not about one record.
     pub fn record_id(&self) -> &str {
-        match self {
-            Self::Record(key) => key.id.as_str(),
-            Self::Poll { .. } | Self::Backfill { .. } | Self::Scan { .. } | Self::Drift { .. } => {
-                ""
-            }
-        }
+        self.record().map_or("", |key| key.id.as_str())
     }
 
     /// Puts together what [`Task::kind`] and the other parts took apart.
@@ -149,6 +161,7 @@ impl Task {
                 id: RecordId::new(id),
             })),
             "poll" => Some(Self::Poll { mapping, side }),
+            "reread" => Some(Self::Reread { mapping, side }),
             "backfill" => Some(Self::Backfill { mapping, side }),
             "scan" => Some(Self::Scan { mapping, side }),
             "drift" => Some(Self::Drift { mapping }),

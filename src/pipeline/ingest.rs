@@ -54,6 +54,10 @@ pub async fn take(
         Cause::Poll => now.plus_millis(DEBOUNCE_MILLIS),
         Cause::Person | Cause::Event | Cause::Follow | Cause::Scan => now,
     };
+    let decided = match (cause, side) {
+        (Cause::Poll, Side::HubSpot) => site.decided.among(bound, records, now),
+        _ => BTreeSet::new(),
+    };
     let keys: Vec<MatchKeys> = records.iter().map(|of| keys_of(bound, side, of)).collect();
     if cause == Cause::Poll {
         let woken = rivals::woken(site, bound, side, &keys, due).await?;
@@ -72,7 +76,8 @@ pub async fn take(
         }
         // What cannot even be compared is marked: its own attempt will tell what is wrong with it.
         let quiet = caught(|| known.quiet(bound, side, record, link)).unwrap_or(false)
-            || known.given_up(bound, cause, side, record);
+            || known.given_up(bound, cause, side, record)
+            || decided.contains(&record.id);
         let looks_again = known.looks_again(cause, link);
         if quiet && !looks_again {
             continue;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::ingest::DEBOUNCE_MILLIS;
+use super::DEBOUNCE_MILLIS;
 use super::turns::Turns;
 use crate::bugs::{self, Bug};
 use crate::clock::{Chance, Clock};

@@ -3,6 +3,7 @@
 //! Knows marks, verdicts and mappings; knows nothing of how a CRM is spoken to. First try, retry
 //! and replay go through the same functions, because all of them begin with a mark.
 
+mod decided;
 mod ingest;
 mod lane;
 mod poison;
@@ -12,7 +13,8 @@ mod site;
 mod stock;
 mod turns;
 
-pub use ingest::{Taken, keys_of, take};
+pub use decided::Decided;
+pub use ingest::{DEBOUNCE_MILLIS, Taken, keys_of, take};
 pub use lane::{CLAIM_LIMIT, LANE, Lane, Setback, gates_of};
 pub use poison::caught;
 pub use rest::{at_rest, rule_fields};

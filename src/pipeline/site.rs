@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Decided;
 use crate::clock::{Chance, Clock, Ids};
 use crate::mapping::{Bound, Rule};
 use crate::model::{BySide, MappingName, Pauses, RunId, Schemas, Side, WorkspaceId};
@@ -20,6 +21,8 @@ pub struct Site {
     pub schemas: Schemas,
     /// What nothing is written to just now.
     pub pauses: Pauses,
+    /// What HubSpot's search shows although it is no news.
+    pub decided: Decided,
     pub clock: Clock,
     pub chance: Chance,
     pub ids: Ids,

@@ -12,8 +12,11 @@ use crate::model::{RecordId, Timestamp};
 /// index usually takes seconds, up to about half a minute (hubspot.md 5.1).
 pub const OVERLAP_MILLIS: i64 = 30_000;
 
+/// Records of a fast pass, above which its stretch is a busy one: a page of HubSpot's search.
+const MANY: u64 = 200;
+
 /// In a busy stretch the overlap holds many pages, and a pass leaves it out, so that news need not
-/// queue behind what was seen before. A pass of its own reads it again when it is this old.
+/// queue behind what was seen before. A pass of its own reads it again when it is this long.
 const SHORT_FOR_MILLIS: i64 = 60_000;
 
 /// What the fast pass could not see yet, because an index lagged or a transaction committed late,
@@ -39,9 +42,12 @@ pub struct PollCursor {
     /// Everything up to here was read when it was old enough to be shown.
     #[serde(default)]
     pub sure: i64,
-    /// The last pass from `sure` on filled more than one page.
+    /// Passes begin at `high`, and what lies behind it is read again by one of its own.
     #[serde(default)]
     pub busy: bool,
+    /// The last fast pass showed more than [`MANY`].
+    #[serde(default)]
+    pub many: bool,
     /// The late pass has covered everything up to here.
     pub late_high: i64,
     /// Our time of each finished fast pass with the `high` it reached, for the late pass.
@@ -55,14 +61,11 @@ pub struct PollCursor {
     /// A pass over the changes has ended since the last page of the bin was read.
     #[serde(default)]
     pub bin_turn: bool,
-    /// A pass over the changes has ended since a busy stretch was read again.
-    #[serde(default)]
-    pub again_turn: bool,
-    /// A pass over the changes has just ended, and one of ten minutes ago is due to be read late.
-    #[serde(default)]
-    pub late_turn: bool,
-    /// A pass that is under way.
+    /// A pass that is under way over the changes or the bin, and one over what was read before:
+    /// neither waits for the other.
     pub window: Option<Window>,
+    #[serde(default)]
+    pub reread: Option<Window>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,8 +77,9 @@ pub struct Window {
     pub after: Option<Place>,
     #[serde(default)]
     pub pass: Pass,
-    /// Records this pass has marked.
-    pub marked: u64,
+    /// Records this pass was shown.
+    #[serde(default)]
+    pub seen: u64,
     /// Our time when the pass was due, or began, and the pages it has read.
     #[serde(default)]
     pub begun: i64,
@@ -90,12 +94,19 @@ pub enum Pass {
     /// What has changed since the last one.
     #[default]
     Fast,
-    /// A busy stretch, once more, when the index has had time to show all of it.
+    /// A busy stretch, once more, as far as the index has had time to show all of it.
     Again,
     /// What the fast passes of ten minutes ago could not see yet.
     Late,
     /// One page of the recycle bin instead of the changes.
     Bin,
+}
+
+impl Pass {
+    /// Reads once more what a fast pass has read.
+    pub const fn rereads(self) -> bool {
+        matches!(self, Self::Again | Self::Late)
+    }
 }
 
 /// A row in the order of the pass: by id for HubSpot, by stamp and id for Salesforce.
@@ -133,25 +144,57 @@ impl PollCursor {
         self.sure = self.sure.min(latest);
         self.late_high = self.late_high.min(latest);
         self.passed.retain(|(_, high)| *high <= latest);
-        if self
-            .window
-            .as_ref()
-            .is_some_and(|window| window.from > latest)
-        {
-            self.window = None;
-        }
+        self.window
+            .take_if(|window| window.from > latest || window.pass.rereads());
+        self.reread
+            .take_if(|window| window.from > latest || !window.pass.rereads());
     }
 
-    /// The pass to go on with, or the next one to begin. `has_bin`: deletions do not show among the
-    /// changes of this side.
+    /// The pass over the changes or the bin to go on with, or the next one to begin. `has_bin`:
+    /// deletions do not show among the changes of this side.
     pub fn next_window(&self, now: Timestamp, has_bin: bool) -> Window {
         if let Some(window) = &self.window {
             return window.clone();
         }
+        let new = match self.wants_bin(now, has_bin) {
+            true => Window {
+                pass: Pass::Bin,
+                ..Window::default()
+            },
+            false => Window {
+                from: if self.busy { self.high } else { self.sure },
+                ..Window::default()
+            },
+        };
         Window {
             begun: now.micros(),
-            ..self.new_window(now, has_bin)
+            ..new
         }
+    }
+
+    /// The pass over what was read before to go on with, or the next one to begin; `None` when no
+    /// such pass is due.
+    pub fn next_reread(&self, now: Timestamp) -> Option<Window> {
+        let (late, again) = (self.wants_late(now), self.wants_again());
+        self.reread.clone().or_else(|| {
+            let new = match late {
+                true => Window {
+                    from: Timestamp::from_micros(self.late_high)
+                        .plus_millis(-OVERLAP_MILLIS)
+                        .micros(),
+                    to: Some(self.late_target(now)),
+                    pass: Pass::Late,
+                    ..Window::default()
+                },
+                false => Window {
+                    from: self.sure,
+                    to: Some(self.high.saturating_sub(OVERLAP_MILLIS * 1_000)),
+                    pass: Pass::Again,
+                    ..Window::default()
+                },
+            };
+            (late || again).then_some(new)
+        })
     }
 
     /// Whether a page of the recycle bin is due. It takes turns with the passes over the changes,
@@ -162,40 +205,14 @@ impl PollCursor {
         has_bin && self.bin_turn && due
     }
 
-    fn new_window(&self, now: Timestamp, has_bin: bool) -> Window {
-        if self.late_turn {
-            return Window {
-                from: Timestamp::from_micros(self.late_high)
-                    .plus_millis(-OVERLAP_MILLIS)
-                    .micros(),
-                to: Some(self.late_target(now)),
-                pass: Pass::Late,
-                ..Window::default()
-            };
-        }
-        if self.wants_bin(now, has_bin) {
-            return Window {
-                pass: Pass::Bin,
-                ..Window::default()
-            };
-        }
-        if self.wants_again() {
-            return Window {
-                from: self.sure,
-                to: Some(self.high),
-                pass: Pass::Again,
-                ..Window::default()
-            };
-        }
-        Window {
-            from: if self.busy { self.high } else { self.sure },
-            ..Window::default()
-        }
+    /// Whether a busy stretch is due to be read again.
+    fn wants_again(&self) -> bool {
+        self.busy && self.high.saturating_sub(self.sure) >= SHORT_FOR_MILLIS * 1_000
     }
 
-    /// Whether a busy stretch is due to be read again. What is new since goes first.
-    pub fn wants_again(&self) -> bool {
-        self.busy && self.again_turn && self.high - self.sure >= SHORT_FOR_MILLIS * 1_000
+    /// Whether a pass of ten minutes ago is due to be read late.
+    fn wants_late(&self, now: Timestamp) -> bool {
+        self.late_target(now) > self.late_high && !bugs::on(Bug::LatePassLeftOut)
     }
 
     /// The highest stamp that a fast pass reached at least [`LATE_MILLIS`] ago.
@@ -221,25 +238,29 @@ impl PollCursor {
 
     /// Notes that the window's last page is stored.
     pub fn finish(&mut self, window: &Window, reached: Timestamp, now: Timestamp) {
-        self.window = None;
+        match window.pass.rereads() {
+            true => self.reread = None,
+            false => self.window = None,
+        }
         if window.pass == Pass::Late {
-            self.late_turn = false;
             self.late_high = window.to.unwrap_or(self.late_high);
             let late_high = self.late_high;
             self.passed.retain(|(_, high)| *high > late_high);
             return;
         }
-        self.bin_turn = true;
-        self.again_turn = window.pass == Pass::Fast;
-        self.late_turn = self.again_turn
-            && self.late_target(now) > self.late_high
-            && !bugs::on(Bug::LatePassLeftOut);
+        if window.pass == Pass::Fast {
+            self.bin_turn = true;
+            self.many = window.seen > MANY;
+        }
         let reached = reached.min(now.plus_millis(AHEAD_MILLIS));
         self.high = self.high.max(reached.micros());
         if window.from <= self.sure {
-            let sure = reached.plus_millis(-OVERLAP_MILLIS).micros();
-            self.sure = self.sure.max(sure);
-            self.busy = window.pages > 0;
+            let young = match window.pass {
+                Pass::Again => 0,
+                Pass::Fast | Pass::Late | Pass::Bin => OVERLAP_MILLIS,
+            };
+            self.sure = self.sure.max(reached.plus_millis(-young).micros());
+            self.busy = self.many;
         }
         // One entry a minute is enough to know how far the passes had come ten minutes ago.
         let minute = now.plus_millis(-60_000).micros();
@@ -299,81 +320,101 @@ mod tests {
 
     #[test]
     fn a_window_under_way_is_resumed_before_anything_else() {
-        let window = Window {
+        let (news, late) = (Pass::Fast, Pass::Late);
+        let window = |pass| Window {
             from: 5,
-            pass: Pass::Late,
+            pass,
             ..Window::default()
         };
         let cursor = PollCursor {
-            window: Some(window.clone()),
+            window: Some(window(news)),
+            reread: Some(window(late)),
             ..PollCursor::default()
         };
-        assert_eq!(cursor.next_window(at(9_999), false), window);
+        assert_eq!(cursor.next_window(at(9_999), false), window(news));
+        assert_eq!(cursor.next_reread(at(9_999)), Some(window(late)));
+    }
+
+    /// Until a version that kept one window for both.
+    #[test]
+    fn what_was_being_read_once_more_in_place_of_the_news_is_begun_again() {
+        let mut cursor = PollCursor::joining(at(10_000), at(10_000));
+        fast(&mut cursor, 10_000);
+        cursor.window = cursor.next_reread(at(10_600));
+        cursor.keep_to(at(10_600));
+        fast(&mut cursor, 10_600);
+        assert_eq!(cursor.next_reread(at(10_600)).unwrap().pass, Pass::Late);
     }
 
     /// A fast pass at this second, to its end.
     fn fast(cursor: &mut PollCursor, now: i64) {
         let window = cursor.next_window(at(now), false);
-        assert_eq!(window.pass, Pass::Fast, "news go first");
+        assert_eq!(window.pass, Pass::Fast);
         cursor.finish(&window, at(now), at(now));
     }
 
     #[test]
-    fn what_a_fast_pass_reached_is_read_once_more_ten_minutes_later_behind_the_news() {
+    fn what_a_fast_pass_reached_is_read_once_more_ten_minutes_later() {
         let mut cursor = PollCursor::joining(at(10_000), at(10_000));
         fast(&mut cursor, 10_000);
         fast(&mut cursor, 10_599);
-        assert!(!cursor.late_turn, "nine minutes and 59 seconds");
+        let nine = cursor.next_reread(at(10_599));
+        assert_eq!(nine, None, "nine minutes and 59 seconds");
 
-        fast(&mut cursor, 10_600);
-        assert!(cursor.late_turn);
-        let late = cursor.next_window(at(10_600), false);
+        let late = cursor.next_reread(at(10_600)).unwrap();
         assert_eq!(late.pass, Pass::Late);
         assert_eq!(late.to, Some(at(10_000).micros()));
+        fast(&mut cursor, 10_600);
         cursor.finish(&late, at(10_000), at(10_600));
-        assert!(!cursor.late_turn, "the late pass is not repeated");
         fast(&mut cursor, 10_601);
-        assert!(!cursor.late_turn);
+        let again = cursor.next_reread(at(10_601));
+        assert_eq!(again, None, "the late pass is not repeated");
     }
 
     #[test]
     fn a_quiet_pass_reads_the_last_half_minute_again_and_a_busy_one_at_most_once_a_minute() {
         let mut cursor = PollCursor::joining(at(10_000), at(10_000));
         let from = |cursor: &PollCursor, now| cursor.next_window(at(now), false).from;
-        let pass = |cursor: &mut PollCursor, now: i64, pages: u32| {
+        let pass = |cursor: &mut PollCursor, now: i64, seen: u64| {
             let window = Window {
-                pages,
+                seen,
                 ..cursor.next_window(at(now), false)
             };
             cursor.finish(&window, at(now), at(now));
         };
-        pass(&mut cursor, 10_000, 0);
+        pass(&mut cursor, 10_000, 200);
         assert_eq!(
             from(&cursor, 10_010),
             at(9_970).micros(),
             "one page, read again"
         );
-        pass(&mut cursor, 10_010, 7);
+        pass(&mut cursor, 10_010, 1_500);
         assert_eq!(
             from(&cursor, 10_020),
             at(10_010).micros(),
             "eight pages, not again"
         );
-        pass(&mut cursor, 10_020, 7);
-        pass(&mut cursor, 10_030, 0);
+        pass(&mut cursor, 10_020, 1_500);
+        pass(&mut cursor, 10_030, 10);
         assert_eq!(
             from(&cursor, 10_035),
             at(10_030).micros(),
             "nor while that is young"
         );
-        pass(&mut cursor, 10_040, 0);
-        let again = cursor.next_window(at(10_040), false);
+        assert_eq!(cursor.next_reread(at(10_039)), None);
+        pass(&mut cursor, 10_040, 10);
+        let again = cursor.next_reread(at(10_040)).unwrap();
         assert_eq!(
             (again.pass, again.from, again.to),
-            (Pass::Again, at(9_980).micros(), Some(at(10_040).micros())),
-            "what the first busy pass may have missed is read after a minute, behind the news"
+            (Pass::Again, at(9_980).micros(), Some(at(10_010).micros())),
+            "what the first busy pass may have missed is read when it is old enough"
         );
-        cursor.finish(&again, at(10_040), at(10_041));
+        assert_eq!(
+            from(&cursor, 10_040),
+            at(10_040).micros(),
+            "beside the news"
+        );
+        cursor.finish(&again, at(10_010), at(10_041));
         assert_eq!(from(&cursor, 10_050), at(10_010).micros(), "quiet again");
     }
 
@@ -402,7 +443,7 @@ mod tests {
         cursor.finish(&fast, at(10_060), next);
         let fast = cursor.next_window(late, false);
         cursor.finish(&fast, at(10_601), late);
-        let window = cursor.next_window(late, false);
+        let window = cursor.next_reread(late).unwrap();
         assert_eq!(window.pass, Pass::Late);
         assert!(window.from <= at(10_000).micros());
         assert!(

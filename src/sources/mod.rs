@@ -18,7 +18,7 @@ use crate::store::{Changes, Claimed, CursorPut, Mark, StoreError};
 
 pub use cursor::{Pass, PollCursor, ScanCursor};
 pub use heard::Heard;
-pub use poll::Outcome;
+pub use poll::{Outcome, REREAD_MILLIS};
 
 /// What one piece of a source's work came to.
 pub struct Produced {
@@ -69,11 +69,9 @@ pub async fn produce(site: &Site, crms: &Crms, claimed: &[Claimed], pace: &Pace)
         return Vec::new();
     };
     let mut outcomes = match &first.task {
-        Task::Poll { side, .. } => {
-            let due = claimed
-                .iter()
-                .map(|one| (one.task.mapping(), one.not_before));
-            let due: Vec<(&MappingName, Timestamp)> = due.collect();
+        Task::Poll { side, .. } | Task::Reread { side, .. } => {
+            let due = claimed.iter().map(|one| (&one.task, one.not_before));
+            let due: Vec<(&Task, Timestamp)> = due.collect();
             return poll::step(site, crms, &due, *side, pace).await;
         }
         Task::Backfill { mapping, side } => {
@@ -91,19 +89,26 @@ pub async fn produce(site: &Site, crms: &Crms, claimed: &[Claimed], pace: &Pace)
 /// The polls that cost nothing more when they go along with this one: Salesforce answers for
 /// several objects in one call. Those that are due by the moment given.
 pub fn companions(site: &Site, task: &Task, pace: &Pace) -> Option<(BTreeSet<Task>, Timestamp)> {
-    let Task::Poll { side, .. } = task else {
-        return None;
+    let side = Side::Salesforce;
+    let polls = |mapping: &MappingName| match task {
+        Task::Poll { side: of, .. } if *of == side => Some(Task::Poll {
+            mapping: mapping.clone(),
+            side,
+        }),
+        Task::Reread { side: of, .. } if *of == side => Some(reread(mapping, side)),
+        Task::Record(_)
+        | Task::Poll { .. }
+        | Task::Reread { .. }
+        | Task::Backfill { .. }
+        | Task::Scan { .. }
+        | Task::Drift { .. } => None,
     };
-    if *side != Side::Salesforce {
-        return None;
-    }
-    let polls = site.leaders(*side).into_iter().map(|mapping| Task::Poll {
-        mapping: mapping.clone(),
-        side: *side,
-    });
-    let others: BTreeSet<Task> = polls.filter(|poll| poll != task).collect();
+    let leaders = site.leaders(side).into_iter();
+    let like: Option<BTreeSet<Task>> = leaders.map(polls).collect();
+    let mut others = like?;
+    others.remove(task);
     // Early rather than late, so that all of them come to be due together.
-    let soon = *pace.poll_millis.get(*side) / 2;
+    let soon = *pace.poll_millis.get(side) / 2;
     Some((others, site.clock.now().plus_millis(soon)))
 }
 
@@ -199,7 +204,9 @@ const SCAN: &str = "scan";
 /// Sources run ahead of the records they mark, or nothing could be matched.
 const fn task_cause(task: &Task) -> Cause {
     match task {
-        Task::Record(_) | Task::Poll { .. } | Task::Backfill { .. } => Cause::Poll,
+        Task::Record(_) | Task::Poll { .. } | Task::Reread { .. } | Task::Backfill { .. } => {
+            Cause::Poll
+        }
         Task::Scan { .. } | Task::Drift { .. } => Cause::Scan,
     }
 }
@@ -213,6 +220,11 @@ impl Produced {
             marked: 0,
         }
     }
+}
+
+fn reread(mapping: &MappingName, side: Side) -> Task {
+    let mapping = mapping.clone();
+    Task::Reread { mapping, side }
 }
 
 fn read_cursor<T: serde::de::DeserializeOwned + Default>(text: Option<String>) -> T {

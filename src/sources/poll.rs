@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use super::cursor::{Pass, Place, PollCursor, Window};
 use super::heard::{Found, SAFETY_NET_MILLIS};
-use super::{Pace, Produced, SourceError, put_cursor, read_cursor};
+use super::{Pace, Produced, SourceError, put_cursor, read_cursor, reread};
 use crate::crm::{Changed, Crms, Question, Span};
 use crate::mapping::Bound;
 use crate::model::{Cause, MappingName, Raw, Record, RecordId, Side, Task, Timestamp};
-use crate::pipeline::{POLL, Site, Taken, is_stocked, take};
+use crate::pipeline::{DEBOUNCE_MILLIS, POLL, Site, Taken, is_stocked, take};
 use crate::store::{Changes, Mark, StoreError};
 
 /// Until a poll asks again whether the backfills are done that it has to wait for.
@@ -16,6 +16,9 @@ const UNSTOCKED_MILLIS: i64 = 1_000;
 /// A CRM tells its time to the second. The first page of a pass shows what changed in the rest of
 /// that second as well, and the pages behind it must not leave it out.
 const CRM_TICK_MILLIS: i64 = 1_000;
+/// What is read once more waits for the work that the pass before it has found: records at rest
+/// cost nothing more.
+pub const REREAD_MILLIS: i64 = DEBOUNCE_MILLIS + 1;
 /// Pages of one pass that go before the records they mark: enough to fill a few attempts.
 const PAGES_AHEAD: u32 = 20;
 
@@ -27,14 +30,14 @@ pub type Outcome = Option<Result<Produced, SourceError>>;
 pub async fn step(
     site: &Site,
     crms: &Crms,
-    due: &[(&MappingName, Timestamp)],
+    due: &[(&Task, Timestamp)],
     side: Side,
     pace: &Pace,
 ) -> Vec<Outcome> {
     let mut outcomes: Vec<Outcome> = Vec::with_capacity(due.len());
     let mut begun = Vec::new();
-    for (place, (leader, at)) in due.iter().enumerate() {
-        outcomes.push(match begin(site, leader, side, *at).await {
+    for (place, (task, at)) in due.iter().enumerate() {
+        outcomes.push(match begin(site, task, side, *at).await {
             Ok(Beginning::Page(one)) => {
                 begun.push((place, *one));
                 None
@@ -76,10 +79,11 @@ enum Beginning<'a> {
 
 async fn begin<'a>(
     site: &'a Site,
-    leader: &'a MappingName,
+    task: &'a Task,
     side: Side,
     due: Timestamp,
 ) -> Result<Beginning<'a>, SourceError> {
+    let leader = task.mapping();
     let text = site
         .store
         .cursor(&site.workspace, leader, side, POLL)
@@ -87,13 +91,16 @@ async fn begin<'a>(
     let mut cursor: PollCursor = read_cursor(text);
     let now = site.clock.now();
     cursor.keep_to(now);
-    let mut window = cursor.next_window(now, side == Side::HubSpot);
+    let window = match matches!(task, Task::Reread { .. }) {
+        true => cursor.next_reread(now),
+        false => Some(cursor.next_window(now, side == Side::HubSpot)),
+    };
+    let (Some(mut window), Some(bound)) = (window, site.mappings.get(leader)) else {
+        return Ok(Beginning::Over(Box::new(Produced::nothing())));
+    };
     if cursor.window.is_none() {
         window.begun = due.min(now).micros();
     }
-    let Some(bound) = site.mappings.get(leader) else {
-        return Ok(Beginning::Over(Box::new(Produced::nothing())));
-    };
     let sharing = sharing(site, leader, side).await?;
     if !sharing.iter().any(|(_, stocked)| *stocked) {
         // Nothing can be paired yet; the pass will reach back to before the backfill.
@@ -151,18 +158,28 @@ impl Begun<'_> {
         let first = cursor.passed.is_empty();
         let page_of = (side, &page.records[..]);
         let taken = take_page(site, sharing, page_of, first, pace, &mut changes).await?;
-        window.marked += taken.marked;
+        window.seen = window.seen.saturating_add(taken.seen);
         let reached = Timestamp::from_micros(to);
-        let next = match advance(side, &mut cursor, window, page, reached, now) {
-            Turn::Next(at) => at,
-            Turn::Over => next_poll(site, leader, (side, now), pace, cursor.bin_after.is_some()),
+        let (pass, complete) = (window.pass, page.complete);
+        let goes_on = advance(side, &mut cursor, window, page, reached, now);
+        let in_bin = cursor.bin_after.is_some();
+        let next = match pass.rereads() {
+            true => goes_on,
+            false => goes_on.or_else(|| Some(next_poll(site, leader, (side, now), pace, in_bin))),
         };
+        if pass == Pass::Fast && complete && cursor.next_reread(now).is_some() {
+            changes.marks.push(Mark {
+                task: reread(leader, side),
+                cause: Cause::Poll,
+                not_before: site.clock.now().plus_millis(REREAD_MILLIS),
+            });
+        }
         changes
             .cursors
             .push(put_cursor(leader, side, POLL, &cursor));
         Ok(Produced {
             changes,
-            next: Some(next),
+            next,
             seen: taken.seen,
             marked: taken.marked,
         })
@@ -227,15 +244,8 @@ fn judge_webhooks(
         .judge(&site.workspace, mapping, side, &found, now);
 }
 
-/// Who goes next after a page.
-enum Turn {
-    /// The poll itself, at this time.
-    Next(Timestamp),
-    /// Nobody, until the next poll is due.
-    Over,
-}
-
-/// Moves the cursor past a page that is being stored.
+/// Moves the cursor past a page that is being stored. When the same task goes on; `None` when it is
+/// over.
 fn advance(
     side: Side,
     cursor: &mut PollCursor,
@@ -243,17 +253,19 @@ fn advance(
     page: Changed,
     reached: Timestamp,
     now: Timestamp,
-) -> Turn {
+) -> Option<Timestamp> {
     if window.pass == Pass::Bin {
         cursor.finish_bin(page.resume, now);
-        return Turn::Over;
+        return None;
     }
+    let rereads = window.pass.rereads();
     if page.complete {
         cursor.finish(&window, reached, now);
-        let more = cursor.late_turn
-            || cursor.wants_again()
-            || cursor.wants_bin(now, side == Side::HubSpot);
-        return if more { Turn::Next(now) } else { Turn::Over };
+        let more = match rereads {
+            true => cursor.next_reread(now).is_some(),
+            false => cursor.wants_bin(now, side == Side::HubSpot),
+        };
+        return more.then_some(now);
     }
     window.after = page.records.last().map(place);
     window.pages += 1;
@@ -265,8 +277,11 @@ fn advance(
     } else {
         now
     };
-    cursor.window = Some(window);
-    Turn::Next(next)
+    match rereads {
+        true => cursor.reread = Some(window),
+        false => cursor.window = Some(window),
+    }
+    Some(next)
 }
 
 /// The mappings that share a poll, and whether each may pair records yet.

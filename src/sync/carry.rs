@@ -15,7 +15,7 @@ use super::unit::{Batch, End, Left, Unit};
 use super::write;
 use crate::bugs::{self, Bug};
 use crate::mapping::Bound;
-use crate::model::{ErrorClass, LinkState};
+use crate::model::{ErrorClass, LinkState, Side};
 use crate::store::{Changes, StoreError};
 
 pub async fn carry_out(
@@ -51,7 +51,25 @@ pub async fn carry_out(
     }
     frozen::judge(desk, bound, &batch);
     passage::settle(desk, bound, &mut batch).await?;
-    commit_units(desk, bound, &mut batch).await
+    commit_units(desk, bound, &mut batch).await?;
+    note_decided(desk, bound, &batch);
+    Ok(())
+}
+
+/// What HubSpot's search shows of these records in the next moments may be what was read here.
+fn note_decided(desk: &Desk<'_>, bound: &Bound, batch: &Batch) {
+    let side = Side::HubSpot;
+    let over = |unit: &&Unit| match unit.end {
+        Some(End::Done) => unit.link.is_some() || unit.is_marked(side),
+        Some(End::AtRest) => unit.is_marked(side),
+        _ => false,
+    };
+    if desk.mode.writes() {
+        let units = batch.units.iter().filter(over);
+        let read = units.filter_map(|unit| unit.read.hubspot.as_ref());
+        let now = desk.site.clock.now();
+        desk.site.decided.note(bound, read, now);
+    }
 }
 
 /// Plans on with the pairs whose record was created with more than it was given and is settled by

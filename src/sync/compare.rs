@@ -267,10 +267,7 @@ async fn under_way<'a>(
     let (store, ws) = (&desk.site.store, &desk.site.workspace);
     let keys = batch.units.iter().flat_map(|unit| keys(bound, unit));
     let tasks: Vec<Task> = keys.map(Task::Record).collect();
-    let key = |task: Task| match task {
-        Task::Record(key) => Some(key),
-        Task::Poll { .. } | Task::Backfill { .. } | Task::Scan { .. } | Task::Drift { .. } => None,
-    };
+    let key = |task: Task| task.record().cloned();
     let waiting = store.waiting(ws, LANE, &tasks).await?.into_iter();
     let letters = store.letters_of(ws, &tasks).await?.into_iter();
     let open = letters.filter(|letter| letter.state == DeadLetterState::Open);

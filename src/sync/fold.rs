@@ -56,14 +56,9 @@ async fn links_of(
     for side in Side::BOTH {
         let ids: Vec<RecordId> = claimed
             .iter()
-            .filter_map(|claim| match &claim.task {
-                Task::Record(key) if key.side == side => Some(key.id.clone()),
-                Task::Record(_)
-                | Task::Poll { .. }
-                | Task::Backfill { .. }
-                | Task::Scan { .. }
-                | Task::Drift { .. } => None,
-            })
+            .filter_map(|claim| claim.task.record())
+            .filter(|key| key.side == side)
+            .map(|key| key.id.clone())
             .collect();
         if ids.is_empty() {
             continue;

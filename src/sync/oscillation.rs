@@ -14,7 +14,7 @@ use super::undo::UNDONE;
 use super::unit::{Batch, Unit};
 use crate::mapping::{Bound, Rule};
 use crate::model::{
-    BySide, Cause, Fields, Hold, HoldReason, IntendedRule, IntentKind, LinkId, Problem, Side, Task,
+    BySide, Cause, Fields, Hold, HoldReason, IntendedRule, IntentKind, LinkId, Problem, Side,
     Timestamp, Value,
 };
 use crate::store::{JournalEntry, Mark, StoreError};
@@ -95,10 +95,8 @@ fn is_hold(entry: &JournalEntry) -> bool {
 
 /// Nothing else may happen to the record until then.
 fn wake(unit: &mut Unit, at: Timestamp) {
-    let task = unit.claimed.iter().find_map(|claim| match &claim.task {
-        Task::Record(_) => Some(claim.task.clone()),
-        Task::Poll { .. } | Task::Backfill { .. } | Task::Scan { .. } | Task::Drift { .. } => None,
-    });
+    let mut tasks = unit.claimed.iter().map(|claim| &claim.task);
+    let task = tasks.find(|task| task.record().is_some()).cloned();
     unit.changes.marks.extend(task.map(|task| Mark {
         task,
         cause: Cause::Follow,

@@ -54,7 +54,8 @@ fn poll(mut cursor: PollCursor, side: Side, crms: &Crms) -> Result<(), String> {
     let has_bin = side == Side::HubSpot;
     cursor.keep_to(now);
     for _ in 0..3 {
-        let window = cursor.next_window(now, has_bin);
+        let reread = cursor.next_reread(now);
+        let window = reread.unwrap_or_else(|| cursor.next_window(now, has_bin));
         let span = Span {
             from: Timestamp::from_micros(window.from),
             until: window.to.map(Timestamp::from_micros),

@@ -103,8 +103,11 @@ impl<'a> Session<'a> {
             let poll = store.next_due_of(ws, LANE, "poll").await?;
             let record = store.next_due_of(ws, LANE, "record").await?;
             let backfill = store.next_due_of(ws, LANE, "backfill").await?;
+            let reread = store.next_due_of(ws, LANE, "reread").await?;
             let poll = poll.filter(|at| *at <= now);
-            let due = [first, poll, record, backfill].into_iter().flatten();
+            let due = [first, poll, reread, record, backfill]
+                .into_iter()
+                .flatten();
             first = due.min();
         }
         Ok(first.map(|at| at.millis_since(now).max(0)))

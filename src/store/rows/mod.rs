@@ -79,6 +79,7 @@ pub(super) fn task_key(task: &Task) -> String {
         Task::Backfill { .. } => '2',
         Task::Scan { .. } => '3',
         Task::Drift { .. } => '4',
+        Task::Reread { .. } => '5',
     };
     let mapping = task.mapping().as_str();
     let side = task.side().as_str();
