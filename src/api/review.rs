@@ -193,7 +193,7 @@ pub struct CallsJson {
 pub struct StatusJson {
     /// Links by state.
     pub links: BTreeMap<String, u64>,
-    /// Work by kind: record, poll, backfill, scan.
+    /// Work by kind: record, poll, reread, backfill, scan, drift.
     pub queue: BTreeMap<String, QueueJson>,
     /// Values that are held back, by reason.
     pub holds: BTreeMap<String, u64>,

@@ -78,7 +78,7 @@ pub enum Step {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Work {
-    /// `record`, `poll`, `backfill`, `scan` or `drift`.
+    /// `record`, `poll`, `reread`, `backfill`, `scan` or `drift`.
     pub kind: &'static str,
     pub mapping: MappingName,
     pub side: Side,
@@ -174,13 +174,13 @@ impl Engine {
             ids,
         };
         let pace = pace(&crms, &site, &options);
-        let (started_at, looked_through) = (clock.now(), options.looked_through);
         let mut engine = Self {
             owner: site.run.as_str().to_owned(),
             site,
             crms,
             lane: None,
             in_order: false,
+            looked_through: options.looked_through,
             options,
             pace,
             tally: Box::default(),
@@ -189,9 +189,8 @@ impl Engine {
             auth_failure: None,
             laid_off: BTreeMap::new(),
             refreshed_at: None,
-            looked_through,
             noted: None,
-            started_at,
+            started_at: clock.now(),
         };
         match (engine.lease().await?, engine.options.busy) {
             (true, _) => engine.put_in_order().await?,

@@ -42,6 +42,7 @@ mod poison;
 mod policies;
 mod power;
 mod references;
+mod rereads;
 mod restarts;
 mod revisions;
 mod roles;
