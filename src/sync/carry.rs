@@ -56,14 +56,11 @@ pub async fn carry_out(
     Ok(())
 }
 
-/// What HubSpot's search shows of these records in the next moments may be what was read here.
+/// What HubSpot's search shows of these records in the next moments may be what was read here. Of
+/// pairs that nothing was written to, it equals the base.
 fn note_decided(desk: &Desk<'_>, bound: &Bound, batch: &Batch) {
-    let side = Side::HubSpot;
-    let over = |unit: &&Unit| match unit.end {
-        Some(End::Done) => unit.link.is_some() || unit.is_marked(side),
-        Some(End::AtRest) => unit.is_marked(side),
-        _ => false,
-    };
+    let unpaired = |unit: &Unit| unit.link.is_none() && unit.is_marked(Side::HubSpot);
+    let over = |unit: &&Unit| unit.end == Some(End::Done) && (unit.wrote || unpaired(unit));
     if desk.mode.writes() {
         let units = batch.units.iter().filter(over);
         let read = units.filter_map(|unit| unit.read.hubspot.as_ref());
