@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::mapping::Bound;
-use crate::model::{MappingName, Record, RecordId, Side, Timestamp};
+use crate::model::{MappingName, Presence, Record, RecordId, Side, Timestamp};
 
 /// Longer than the index lags, "up to about half a minute" (hubspot.md 5.1), and shorter than it
 /// takes until a record is read late.
@@ -50,7 +50,8 @@ impl Decided {
         }
     }
 
-    /// Of the records that a search has shown, those that it shows as they were decided on.
+    /// Of the records that a search has shown, those that it shows as they were decided on. One
+    /// that is gone is always news.
     pub fn among<'a>(
         &self,
         bound: &Bound,
@@ -63,7 +64,8 @@ impl Decided {
         };
         let same = |record: &&Record| {
             of.get(&record.id).is_some_and(|state| {
-                record.modified_at == Some(state.modified_at)
+                record.presence == Presence::Live
+                    && record.modified_at == Some(state.modified_at)
                     && state.values == values(bound, record)
             })
         };

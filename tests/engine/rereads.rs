@@ -1,7 +1,8 @@
 //! What a poll may be shown too late, or shown although it is over: second looks and stale rows.
 
 use tandem::app::{Step, Work};
-use tandem::model::Side;
+use tandem::model::{MappingName, Presence, Raw, Record, RecordId, Side};
+use tandem::pipeline::Decided;
 
 use crate::world::{Setup, World};
 use crate::{PEOPLE, add_ada};
@@ -55,6 +56,44 @@ async fn what_a_search_still_shows_from_before_our_write_is_not_worked_again() {
     assert_eq!(of(&works, "record").count(), 1);
     assert_eq!(world.sf("Contact", &salesforce, "Title"), "CEO");
     world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn only_the_very_state_that_was_decided_on_is_no_news_and_for_a_minute() {
+    let mut world = World::with(&[PEOPLE]).await;
+    world.settle().await;
+    let now = world.clock.now();
+    let bound = &world.engine().site().mappings[&MappingName::new("contacts")];
+    let read = Record {
+        id: RecordId::new("1"),
+        fields: [("jobtitle".to_owned(), Raw::text("CEO"))].into(),
+        modified_at: Some(now),
+        created_at: None,
+        presence: Presence::Live,
+    };
+    let decided = Decided::default();
+    decided.note(bound, std::iter::once(&read), now);
+    let is_news = |record: Record, later| {
+        let now = now.plus_millis(later);
+        decided.among(bound, &[record], now).is_empty()
+    };
+    let edited = Record {
+        fields: [("jobtitle".to_owned(), Raw::text("VP"))].into(),
+        ..read.clone()
+    };
+    let touched = Record {
+        modified_at: Some(now.plus_millis(1)),
+        ..read.clone()
+    };
+    let gone = Record {
+        presence: Presence::Deleted,
+        ..read.clone()
+    };
+    assert!(is_news(edited, 0));
+    assert!(is_news(touched, 0));
+    assert!(is_news(gone, 0));
+    assert!(!is_news(read.clone(), 59_000));
+    assert!(is_news(read, 60_000));
 }
 
 #[tokio::test]
